@@ -1,0 +1,1 @@
+"""Understanding, retrieval, ranking and learning: no Kafka, no Redis, no clock, no environment."""
