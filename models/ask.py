@@ -1,0 +1,106 @@
+"""What the models know of one query: the query, the user and the signals, resolved to catalogue rows.
+
+The query handler fills it from what was read; sources, features, ranker and rules only read it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+DIM: Final = 64
+
+Rows = NDArray[np.int32]
+Floats = NDArray[np.float32]
+
+
+def _rows() -> Rows:
+    return np.zeros(0, np.int32)
+
+
+def _floats() -> Floats:
+    return np.zeros(0, np.float32)
+
+
+@dataclass(slots=True)
+class Recent:
+    """The user's last events, newest first, at most 32, each array of shape (r,).
+
+    ``rows``: catalogue rows (-1: the catalogue does not hold the item); ``age``: seconds before the query;
+    ``weight``: of the behaviour (view 1, click 2, add to cart 3, purchase 5, dislike -4, …); ``kind``: its code.
+    """
+
+    rows: Rows = field(default_factory=_rows)
+    age: Floats = field(default_factory=_floats)
+    weight: Floats = field(default_factory=_floats)
+    kind: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+
+
+@dataclass(slots=True)
+class Neighbours:
+    """Co-visit neighbours of the anchors, each array of shape (m,), in order of ``anchor``.
+
+    ``anchor``: which anchor (0 is the newest); ``rows``: the neighbour's catalogue row; ``after`` and
+    ``together``: decayed to now; ``anchor_mass``: shape (anchors, 2), each anchor's total of both, decayed to now.
+    """
+
+    anchor: Rows = field(default_factory=_rows)
+    rows: Rows = field(default_factory=_rows)
+    after: Floats = field(default_factory=_floats)
+    together: Floats = field(default_factory=_floats)
+    anchor_mass: Floats = field(default_factory=lambda: np.zeros((0, 2), np.float32))
+
+
+@dataclass(slots=True)
+class Weighted:
+    """Catalogue rows with a weight each, shape (n,) both, best first."""
+
+    rows: Rows = field(default_factory=_rows)
+    weight: Floats = field(default_factory=_floats)
+
+
+@dataclass(slots=True)
+class Filter:
+    """Business filters of a query; None: no such filter. Prices in the catalogue's currency."""
+
+    category: tuple[str, ...] | None = None
+    brand: tuple[str, ...] | None = None
+    price_min: float | None = None
+    price_max: float | None = None
+    in_stock: bool | None = None
+
+
+@dataclass(slots=True)
+class Ask:
+    """One query as the models see it.
+
+    ``now``: the query's time, Unix ms. ``vector`` (512,) and ``compact`` (64,): the encoded text, unit length,
+    None without text. ``intent``: probabilities of the six intents in ``models.intent.LABELS`` order, zeros without
+    text. ``short``/``long``: the user's interest, unit length or zeros. ``anchors``: rows whose co-visits were read:
+    the cart's or the similar item's, then the user's recent distinct items, newest first. ``choices``: what was
+    chosen after this query text; ``trends``: one per half-life of popularity (1, 7, 30 days). ``candidates``: rows
+    to re-rank (rerank surface only).
+    """
+
+    now: int
+    surface: str
+    text: str = ""
+    tokens: tuple[str, ...] = ()
+    vector: Floats | None = None
+    compact: Floats | None = None
+    intent: Floats = field(default_factory=lambda: np.zeros(6, np.float32))
+    short: Floats = field(default_factory=lambda: np.zeros(DIM, np.float32))
+    long: Floats = field(default_factory=lambda: np.zeros(DIM, np.float32))
+    recent: Recent = field(default_factory=Recent)
+    events: int = 0
+    anchors: Rows = field(default_factory=_rows)
+    neighbours: Neighbours = field(default_factory=Neighbours)
+    choices: Weighted = field(default_factory=Weighted)
+    trends: tuple[Weighted, ...] = ()
+    candidates: Rows | None = None
+    exclude: Rows = field(default_factory=_rows)
+    filter: Filter | None = None
+    limit: int = 10

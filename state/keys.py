@@ -1,0 +1,52 @@
+"""Every Redis key, spelled once. All keys of Kafka partition p carry the hash tag ``{p}``: one cluster slot.
+
+>>> context(3, "u1")
+b'ctx:{3}:u1'
+"""
+
+from __future__ import annotations
+
+
+def watermark(partition: int, topic: str) -> bytes:
+    """Last offset of ``topic``'s ``partition`` whose effects are stored (``records.WATERMARK``)."""
+    return b"wm:{%d}:%s" % (partition, topic.encode())
+
+
+def event_ids(partition: int, block: int) -> bytes:
+    """One block of the window of event ids already counted (u64 hashes)."""
+    return b"ids:{%d}:%d" % (partition, block)
+
+
+def context(partition: int, user_id: str) -> bytes:
+    """A user's context (``records.CONTEXT``)."""
+    return b"ctx:{%d}:%s" % (partition, user_id.encode())
+
+
+def impression(partition: int, request_id: str) -> bytes:
+    """What was shown for a query, with its features (msgspec; expires)."""
+    return b"imp:{%d}:%s" % (partition, request_id.encode())
+
+
+def covisits(partitions: int, item: int) -> bytes:
+    """An item's co-visit row (``records.COVISIT``); ``item`` is the item's u64 key."""
+    return b"cov:{%d}:%016x" % (item % partitions, item)
+
+
+def counts(partitions: int, item: int) -> bytes:
+    """An item's counts (``records.COUNT``)."""
+    return b"cnt:{%d}:%016x" % (item % partitions, item)
+
+
+def query_clicks(partitions: int, query: int) -> bytes:
+    """What was chosen after a query (``records.QUERY_CLICK``); ``query`` is its normalised text's u64 key."""
+    return b"qc:{%d}:%016x" % (query % partitions, query)
+
+
+def trends(partition: int) -> bytes:
+    """The most popular items among those that a signals partition owns (``records.TREND``)."""
+    return b"trend:{%d}" % partition
+
+
+def online(surface: str) -> bytes:
+    """The online ranker's state for a surface; the trainer has one partition, 0."""
+    return b"online:{0}:%s" % surface.encode()

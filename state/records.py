@@ -1,0 +1,75 @@
+"""The binary layouts of what is stored. Little endian, packed; a reader of another size refuses.
+
+Times are Unix milliseconds (i8) or seconds (u4). An item is its u64 key (``streams.ids.key``: xxh3 of the id).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+#: Behaviour kinds; a kind's code is its place here. Stored: only append.
+KINDS: Final = ("impression", "view", "click", "add_to_cart", "purchase", "rating", "dislike", "dwell")
+
+DIM: Final = 64
+RING: Final = 32
+SLOTS: Final = 32
+TOP: Final = 64
+
+#: A user's context: 1,012 bytes, so that a string of Redis fits in an allocation of 1 KiB. The vectors are sums of item vectors in fixed point (see state/contexts.py),
+#: ``short`` halves in an hour, ``long`` in 30 days; ``*_epoch`` is the epoch they are scaled to.
+#: The ring holds the last 32 events in order of arrival: slot = number of the event modulo 32; ``weight``
+#: is in eighths.
+CONTEXT: Final = np.dtype(
+    [
+        ("events", "<u4"),
+        ("counts", "<u4", (len(KINDS),)),
+        ("short_epoch", "<i4"),
+        ("long_epoch", "<i4"),
+        ("last", "<i8"),
+        ("short", "<i4", (DIM,)),
+        ("long", "<i4", (DIM,)),
+        ("item", "<u8", (RING,)),
+        ("at", "<u4", (RING,)),
+        ("kind", "u1", (RING,)),
+        ("weight", "i1", (RING,)),
+    ]
+)
+
+#: A partition's watermark: last offset, number of events accepted, newest event time.
+WATERMARK: Final = np.dtype([("offset", "<i8"), ("accepted", "<i8"), ("newest", "<i8")])
+
+#: An item's neighbours. Sums in forward decay: 2 ** ((t - LANDMARK) / half-life), so adding is all there is.
+#: ``after``: the neighbour came after the row's item, 1/distance; ``together``: within an hour of each other.
+#: ``mass`` is the row's unbounded total of both; a slot with item 0 is empty.
+COVISIT: Final = np.dtype(
+    [
+        ("mass", "<f8", (2,)),
+        ("item", "<u8", (SLOTS,)),
+        ("after", "<f8", (SLOTS,)),
+        ("together", "<f8", (SLOTS,)),
+    ]
+)
+
+#: What was chosen after a query, forward decay as above.
+QUERY_CLICK: Final = np.dtype([("mass", "<f8"), ("item", "<u8", (SLOTS,)), ("weight", "<f8", (SLOTS,))])
+
+#: Half-lives of an item's popularity, in days, fastest first.
+POPULARITY_DAYS: Final = (1.0, 7.0, 30.0)
+
+#: An item's counts by kind, the sum of its ratings, and popularity decayed to ``last`` at three half-lives.
+COUNT: Final = np.dtype(
+    [
+        ("kinds", "<u4", (len(KINDS),)),
+        ("first", "<i8"),
+        ("last", "<i8"),
+        ("ratings", "<f8"),
+        ("popularity", "<f8", (len(POPULARITY_DAYS),)),
+    ]
+)
+
+#: The top items of a signals partition at each half-life: log2 of the popularity decayed to time 0.
+TREND: Final = np.dtype(
+    [("item", "<u8", (len(POPULARITY_DAYS), TOP)), ("score", "<f8", (len(POPULARITY_DAYS), TOP))]
+)

@@ -1,0 +1,63 @@
+"""Every error of streamrank, as one tree.
+
+StreamrankError
+├── SettingsError          a setting is missing or wrong: fix it and start again
+├── InvalidEvent           an event cannot be used: it goes to dead-letters, the stream goes on
+├── NotOwner               another worker has taken the partition: stop writing to it
+├── Unavailable            Kafka or Redis does not answer: retried
+├── LogError               an event log or a golden file cannot be read
+└── AnswerTimeout          no answer came in time (raised to clients)
+
+``models`` has a tree of its own (``models/errors.py``), for artifacts and inference.
+"""
+
+from __future__ import annotations
+
+
+class StreamrankError(Exception):
+    """Base of all errors; ``retriable`` tells whether the same call may succeed later."""
+
+    retriable = False
+
+
+class SettingsError(StreamrankError):
+    """A setting is missing or wrong. Operator action: correct the named variable and start again."""
+
+
+class InvalidEvent(StreamrankError):
+    """An event that cannot be used. Operator action: mend its producer; the record is in dead-letters.
+
+    ``field`` is the JSON path without ``$.`` ("" for the whole record), ``code`` a stable word for
+    programs, ``message`` a sentence for people.
+    """
+
+    def __init__(self, code: str, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.code = code
+        self.field = field
+        self.message = message
+
+
+class NotOwner(StreamrankError):
+    """The partition's watermark moved under this worker: another worker owns it now.
+
+    Operator action: none; the partition is given up and read again by its owner.
+    """
+
+    retriable = True
+
+
+class Unavailable(StreamrankError):
+    """Kafka or Redis does not answer. Operator action: check the address, credentials and the server."""
+
+    retriable = True
+
+
+class LogError(StreamrankError):
+    """An event log or golden file cannot be read. Operator action: check the path and its format."""
+
+
+class AnswerTimeout(StreamrankError):
+    """No answer arrived in time. Operator action: see that a worker is ready (`streamrank doctor`)."""
+
+    retriable = True

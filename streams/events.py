@@ -1,0 +1,268 @@
+"""The wire: every event a struct, all of them one union tagged by the field ``event``.
+
+JSON objects; times are integer Unix milliseconds. Unknown fields are ignored, wrong ones make a
+dead letter that names the field. An event log is JSON Lines of the same objects.
+
+>>> decode_event(b'{"event":"click","event_id":"e9","user_id":"u1","item_id":"p1","time":1700000001000}').item_id
+'p1'
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from streams.errors import InvalidEvent
+
+MAX_RECORD_BYTES: Final = 1 << 20
+DAY_MS: Final = 86_400_000
+
+Id = Annotated[str, Meta(min_length=1, max_length=128)]
+Text = Annotated[str, Meta(max_length=2_000)]
+Time = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+Price = Annotated[float, Meta(ge=0, le=1e12)]
+Surface = Literal["search", "home", "similar", "cart", "rerank"]
+Attribute = bool | float | Annotated[str, Meta(max_length=500)] | Annotated[list[Text], Meta(max_length=50)]
+Vector = Annotated[list[float], Meta(min_length=1, max_length=4_096)]
+
+
+class Base(Struct, kw_only=True, tag_field="event", omit_defaults=True):
+    """What every event has: the moment at which it happened, in Unix milliseconds."""
+
+    time: Time
+
+
+# ---------------------------------------------------------------- item-events
+class Item(Base, tag="item", kw_only=True):
+    """An item that can be recommended, whole: a later one replaces it."""
+
+    item_id: Id
+    title: Text = ""
+    description: Annotated[str, Meta(max_length=20_000)] = ""
+    category: Annotated[list[Id], Meta(max_length=10)] = []
+    brand: Annotated[str, Meta(max_length=200)] = ""
+    price: Price | None = None
+    list_price: Price | None = None
+    attributes: Annotated[dict[str, Attribute], Meta(max_length=100)] = {}
+    image_vector: Vector | None = None
+    in_stock: bool = True
+
+
+class Delete(Base, tag="delete", kw_only=True):
+    """An item that is gone; the same as a tombstone with its key."""
+
+    item_id: Id
+
+
+# ---------------------------------------------------------------- behavior-events
+class UserEvent(Base, kw_only=True):
+    """What every behaviour event has. ``request_id`` names the answer it came from, if any."""
+
+    event_id: Id
+    user_id: Id
+    request_id: Id | None = None
+
+
+class ItemEvent(UserEvent, kw_only=True):
+    """A user did something with one item; ``position`` counts from 0 in the answer, ``query`` is its text."""
+
+    item_id: Id
+    position: Annotated[int, Meta(ge=0, le=10_000)] | None = None
+    query: Text | None = None
+
+
+class Impression(UserEvent, tag="impression", kw_only=True):
+    """These items were really seen, in this order."""
+
+    item_ids: Annotated[list[Id], Meta(min_length=1, max_length=1_000)]
+
+
+class View(ItemEvent, tag="view", kw_only=True):
+    """The item's page was opened."""
+
+
+class Click(ItemEvent, tag="click", kw_only=True):
+    """The item was clicked in an answer or elsewhere."""
+
+
+class AddToCart(ItemEvent, tag="add_to_cart", kw_only=True):
+    """The item was put in the basket."""
+
+    quantity: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+
+
+class Purchase(ItemEvent, tag="purchase", kw_only=True):
+    """The item was bought; ``price`` is per unit; lines of one order share ``basket_id``."""
+
+    quantity: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    price: Price | None = None
+    basket_id: Id | None = None
+
+
+class Rating(ItemEvent, tag="rating", kw_only=True):
+    """The item was rated from 0 to 5."""
+
+    value: Annotated[float, Meta(ge=0, le=5)]
+
+
+class Dislike(ItemEvent, tag="dislike", kw_only=True):
+    """The user does not want to see the item."""
+
+
+class Dwell(ItemEvent, tag="dwell", kw_only=True):
+    """The user stayed on the item for ``milliseconds``."""
+
+    milliseconds: Annotated[int, Meta(ge=0, le=DAY_MS)]
+
+
+# ---------------------------------------------------------------- query-events and recommendations
+class Place(Struct):
+    """A record's place in behavior-events."""
+
+    partition: Annotated[int, Meta(ge=0, le=1_000_000)]
+    offset: Annotated[int, Meta(ge=0)]
+
+
+class Range(Struct, omit_defaults=True):
+    """A closed interval; a missing side is open."""
+
+    min: float | None = None
+    max: float | None = None
+
+
+class Filters(Struct, omit_defaults=True):
+    """Items must match every filter given; within a list, any of its values."""
+
+    category: Annotated[list[Id], Meta(max_length=100)] | None = None
+    brand: Annotated[list[Id], Meta(max_length=100)] | None = None
+    price: Range | None = None
+    in_stock: bool | None = None
+
+
+class Query(Base, tag="query", kw_only=True):
+    """A question: the answer goes to the recommendations topic, or to ``reply_topic``.
+
+    Without ``surface`` it follows from what is given: ``candidates`` → rerank, ``item_id`` → similar,
+    ``cart`` → cart, ``text`` → search, else home. Without ``user_id`` nobody is known, and the record's key
+    is the request id; an anonymous session that should be remembered uses its session id as user id.
+    """
+
+    request_id: Id
+    user_id: Id | None = None
+    surface: Surface | None = None
+    text: Text = ""
+    item_id: Id | None = None
+    cart: Annotated[list[Id], Meta(max_length=200)] = []
+    candidates: Annotated[list[Id], Meta(max_length=1_000)] = []
+    limit: Annotated[int, Meta(ge=1, le=100)] = 10
+    filters: Filters | None = None
+    exclude: Annotated[list[Id], Meta(max_length=1_000)] = []
+    explain: bool = False
+    after: Place | None = None
+    reply_topic: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,249}$")] | None = None
+
+    @property
+    def key(self) -> str:
+        """The record's key: the user id, or the request id of a query by nobody known."""
+        return self.user_id if self.user_id is not None else self.request_id
+
+
+class IntentLabel(Struct):
+    """What the shopper means, with a calibrated confidence from 0 to 1."""
+
+    label: str
+    confidence: float
+
+
+class AnswerItem(Struct, omit_defaults=True):
+    """One recommended item; ``propensity`` is the probability with which it stands at this position.
+
+    With ``explain``: ``reasons`` are contributions to the score, ``features`` what the ranker saw.
+    """
+
+    item_id: str
+    score: float
+    propensity: float
+    sources: list[str] = []
+    reasons: dict[str, float] | None = None
+    features: dict[str, float] | None = None
+
+
+class AnswerError(Struct):
+    """Why a query could not be answered: a word for programs, the field, a sentence for people."""
+
+    code: str
+    field: str
+    message: str
+
+
+class Answer(Base, tag="answer", kw_only=True):
+    """The answer to one query; ``seen`` is the last behaviour event whose effects it contains."""
+
+    request_id: str
+    user_id: str | None = None
+    surface: str = ""
+    intent: IntentLabel | None = None
+    items: list[AnswerItem] = []
+    arm: str = ""
+    artifact: str = ""
+    weights_version: int = 0
+    seen: Place | None = None
+    error: AnswerError | None = None
+
+
+class DeadLetter(Struct, tag="dead_letter", tag_field="event"):
+    """A record that could not be used. ``raw`` holds at most its first 64 KiB (``size`` is its whole length)."""
+
+    topic: str
+    partition: int
+    offset: int
+    code: str
+    field: str
+    reason: str
+    key: bytes | None
+    raw: bytes | None
+    size: int
+
+
+Behavior = Impression | View | Click | AddToCart | Purchase | Rating | Dislike | Dwell
+Event = Item | Delete | Behavior | Query | Answer
+
+_any: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_item: msgspec.json.Decoder[Item | Delete] = msgspec.json.Decoder(Item | Delete)
+_behavior: msgspec.json.Decoder[Behavior] = msgspec.json.Decoder(Behavior)
+_query: msgspec.json.Decoder[Query] = msgspec.json.Decoder(Query)
+_answer: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
+_dead_letter: msgspec.json.Decoder[DeadLetter] = msgspec.json.Decoder(DeadLetter)
+
+#: bytes -> struct; raise msgspec.DecodeError (ValidationError names the path); see ``invalid``
+decode_event = _any.decode
+decode_item = _item.decode
+decode_behavior = _behavior.decode
+decode_query = _query.decode
+decode_answer = _answer.decode
+decode_dead_letter = _dead_letter.decode
+encode = msgspec.json.Encoder().encode
+
+
+def invalid(error: msgspec.DecodeError | UnicodeDecodeError) -> InvalidEvent:
+    """Turn a decoder's error into one with a code, a field and a sentence.
+
+    >>> try: decode_behavior(b'{"event":"click","event_id":"e","user_id":"u","item_id":"i","time":"now"}')
+    ... except msgspec.DecodeError as e: print(invalid(e).field, "|", invalid(e).message)
+    time | Expected `int`, got `str`
+    """
+    text = str(error)
+    if not isinstance(error, msgspec.ValidationError):
+        return InvalidEvent("malformed", "", f"not a JSON object: {text}")
+    message, _, path = text.partition(" - at `")
+    field = path.rstrip("`").removeprefix("$").removeprefix(".")
+    missing = re.search(r"missing required field `(\w+)`", message)
+    if missing:
+        return InvalidEvent("missing", f"{field}.{missing[1]}".lstrip("."), "required, but missing")
+    if "Invalid value" in message and "event" in field:
+        return InvalidEvent("unknown_event", "event", message)
+    return InvalidEvent("invalid", field, message)

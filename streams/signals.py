@@ -1,0 +1,51 @@
+"""Signals: the item- and query-side updates that follow from one batch of behaviour events.
+
+One record for each target partition, packed. Every delta carries the offset of the behaviour event it
+comes from, so a receiver drops exactly those it has already stored, however a batch is cut the second time.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+import numpy as np
+
+#: ``row``'s item was followed by ``item`` (``after`` = 1/distance), or seen within an hour of it (``together``).
+PAIR: Final = np.dtype(
+    [
+        ("row", "<u8"),
+        ("item", "<u8"),
+        ("after", "<f4"),
+        ("together", "<f4"),
+        ("time", "<u4"),
+        ("offset", "<u4"),
+    ]
+)
+#: An event on an item: its kind's code and a value (a rating's stars, else 1).
+TOUCH: Final = np.dtype(
+    [("item", "<u8"), ("time", "<u4"), ("offset", "<u4"), ("value", "<f4"), ("kind", "<u4")]
+)
+#: An item was chosen after a query, with the event's weight.
+CHOICE: Final = np.dtype(
+    [("query", "<u8"), ("item", "<u8"), ("weight", "<f4"), ("time", "<u4"), ("offset", "<u4"), ("_", "<u4")]
+)
+
+
+class Signals(msgspec.Struct, array_like=True):
+    """The deltas of one behaviour batch for one target partition.
+
+    ``source``: partition of behavior-events; ``base``: its first offset here. ``pairs``, ``touches`` and
+    ``choices`` are the bytes of arrays of PAIR, TOUCH and CHOICE; their ``offset`` counts from ``base``.
+    Times are Unix seconds.
+    """
+
+    source: int
+    base: int
+    pairs: bytes
+    touches: bytes
+    choices: bytes
+
+
+encode_signals = msgspec.msgpack.Encoder().encode
+decode_signals = msgspec.msgpack.Decoder(Signals).decode
