@@ -1,0 +1,228 @@
+"""Real Apache Kafka and a real Redis (or Valkey) for integration tests and benchmarks.
+
+Kafka comes from Maven (``org.apache.kafka:kafka_2.13`` with its runtime dependencies), copied once into
+``.cache/kafka`` of the checkout, and runs as one KRaft node; Redis is the server found on PATH.
+
+>>> with RealKafka() as kafka, RealRedis() as redis:      # doctest: +SKIP
+...     print(kafka.kafka, redis.redis)
+127.0.0.1:40123 redis://127.0.0.1:40124/0
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from streams.embedded import HOST, LocalServer, ServerError, answers_kafka, answers_redis, free_port
+
+__all__ = ["KAFKA_VERSION", "RealKafka", "RealRedis", "missing", "missing_kafka", "missing_redis"]
+
+KAFKA_VERSION = "4.1.0"
+CACHE = Path(__file__).resolve().parent.parent / ".cache" / "kafka"
+
+_POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>streamrank</groupId>
+  <artifactId>kafka-for-tests</artifactId>
+  <version>1</version>
+  <packaging>pom</packaging>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId>
+      <artifactId>kafka_2.13</artifactId>
+      <version>{KAFKA_VERSION}</version>
+    </dependency>
+  </dependencies>
+</project>
+"""
+
+_LOG4J = """Configuration:
+  status: warn
+  Appenders:
+    Console:
+      name: out
+      PatternLayout:
+        pattern: "%d %p %c{1}: %m%n"
+  Loggers:
+    Root:
+      level: warn
+      AppenderRef:
+        ref: out
+"""
+
+_PROPERTIES = """process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}
+advertised.listeners=PLAINTEXT://{host}:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={folder}/data
+auto.create.topics.enable=false
+num.partitions=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.num.partitions=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+controlled.shutdown.enable=false
+log.cleaner.dedupe.buffer.size=16777216
+log.cleaner.backoff.ms=500
+"""
+
+
+def _redis_binary() -> str | None:
+    return shutil.which("redis-server") or shutil.which("valkey-server")
+
+
+def missing_kafka() -> str | None:
+    """Why real Kafka cannot run here, or None."""
+    if shutil.which("java") is None:
+        return "no java on PATH: install a Java 17 runtime"
+    if not _jars_ready() and shutil.which("mvn") is None:
+        return "no mvn on PATH: install Maven, it fetches Apache Kafka once"
+    return None
+
+
+def missing_redis() -> str | None:
+    """Why a real Redis cannot run here, or None."""
+    if _redis_binary() is None:
+        return "no redis-server or valkey-server on PATH: install one of them"
+    return None
+
+
+def missing() -> str | None:
+    """Why the real servers cannot run here, or None when both can."""
+    return missing_kafka() or missing_redis()
+
+
+def _jar_folder() -> Path:
+    return CACHE / KAFKA_VERSION
+
+
+def _jars_ready() -> bool:
+    return (_jar_folder() / "complete").exists()
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """Hold a lock file, so that two test runs do not fetch into one folder at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def fetch_kafka() -> Path:
+    """The folder of Kafka's jars; fetched with Maven on first use. Raises ServerError when Maven fails."""
+    folder = _jar_folder()
+    with _only_one(CACHE / "lock"):
+        if not _jars_ready():
+            reason = missing_kafka()
+            if reason is not None:
+                raise ServerError(reason)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "pom.xml").write_text(_POM)
+            done = subprocess.run(
+                ["mvn", "-q", "-B", "dependency:copy-dependencies",
+                 "-DincludeScope=runtime", "-DoutputDirectory=jars"],
+                cwd=folder, capture_output=True, text=True, timeout=540, check=False,
+            )  # fmt: skip
+            if done.returncode:
+                raise ServerError(f"mvn could not fetch Apache Kafka {KAFKA_VERSION}: {done.stdout[-800:]}")
+            (folder / "complete").touch()
+    return folder / "jars"
+
+
+class RealKafka(LocalServer):
+    """One KRaft node of Apache Kafka on free ports; topics are created by hand, groups form without delay."""
+
+    name = "kafka"
+    start_timeout = 60.0
+
+    def __init__(self, heap: str = "384m") -> None:
+        super().__init__()
+        self.heap = heap
+        self._classpath = ""
+
+    @property
+    def kafka(self) -> str:
+        """Bootstrap address, ``host:port``."""
+        return f"{HOST}:{self.port}"
+
+    def command(self) -> Sequence[str]:
+        """Writes the node's files for its ports (formatting new data folders), then: java kafka.Kafka."""
+        if not self._classpath:
+            reason = missing_kafka()
+            if reason is not None:
+                raise ServerError(reason)
+            self._classpath = f"{fetch_kafka()}/*"
+        config = self.folder / "server.properties"
+        if not config.exists() or f":{self.port}," not in config.read_text():
+            self._format(config)
+        return [*self._java(), f"-Xmx{self.heap}", f"-Xms{self.heap}", "kafka.Kafka", str(config)]
+
+    def _java(self) -> list[str]:
+        log4j = self.folder / "log4j2.yaml"
+        log4j.write_text(_LOG4J)
+        return [
+            "java", "-cp", self._classpath, f"-Dlog4j2.configurationFile={log4j}", "-XX:+UseSerialGC",
+            "-Djava.awt.headless=true",
+        ]  # fmt: skip
+
+    def _format(self, config: Path) -> None:
+        text = _PROPERTIES.format(host=HOST, port=self.port, controller=free_port(), folder=self.folder)
+        config.write_text(text)
+        shutil.rmtree(self.folder / "data", ignore_errors=True)
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)]
+        done = subprocess.run([*self._java(), *tool], capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode:
+            said = done.stdout[-400:] + done.stderr[-400:]
+            raise ServerError(f"kafka's data folder could not be formatted: {said}")
+
+    def answers(self) -> bool:
+        """Whether it answers a Metadata request with a registered broker."""
+        return answers_kafka(self.port)
+
+
+class RealRedis(LocalServer):
+    """``redis-server`` or ``valkey-server`` from PATH; ``persist`` keeps its data over a restart."""
+
+    name = "redis"
+
+    def __init__(self, *, persist: bool = False) -> None:
+        super().__init__()
+        self.persist = persist
+
+    @property
+    def redis(self) -> str:
+        """Address as a URL, ``redis://host:port/0``."""
+        return f"redis://{HOST}:{self.port}/0"
+
+    def command(self) -> Sequence[str]:
+        """The server, on its port, without snapshots."""
+        binary = _redis_binary()
+        if binary is None:
+            raise ServerError(missing_redis() or "no redis-server")
+        return [
+            binary, "--port", str(self.port), "--bind", HOST, "--save", "",
+            "--appendonly", "yes" if self.persist else "no", "--appendfsync", "everysec",
+            "--dir", str(self.folder), "--daemonize", "no",
+        ]  # fmt: skip
+
+    def answers(self) -> bool:
+        """Whether it says PONG."""
+        return answers_redis(self.port)
