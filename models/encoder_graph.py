@@ -5,7 +5,7 @@
     ids ─> 6-bit rows ─> e ─┬─> project, normalise ─┬─ 2-gram block ─┐
                             │                       ├─ 3-gram block ─┼─> concatenate, normalise, sum over
                             │                       └─ 5-gram block ─┤   tokens / sqrt(length)
-                            └────────────────────────────────────────┘        └─> residual dense ─> tanh ─> unit
+                            └────────────────────────────────────────┘        └─> dense, tanh ─> unit
 
 A block is two convolutions with ReLU, each with its skip. Large matrices are stored as float16 and
 cast back: ONNX Runtime folds the casts when it opens the file, so they cost nothing at run time.
@@ -23,10 +23,10 @@ OPSET = 17
 IR_VERSION = 8  # the one of opset 17; every onnxruntime since 1.13 reads it
 DIM = 512
 VOCABULARY = 17 * 7530
-_BLOCK = 256
 #: n-gram order -> how many tokens before the current one its window holds.
 _ORDERS = {2: 0, 3: 1, 5: 2}
-_END = np.iinfo(np.int64).max
+_LEFT = max(_ORDERS.values())
+_RIGHT = max(order - 1 - left for order, left in _ORDERS.items())
 
 
 class _Graph:
@@ -40,8 +40,14 @@ class _Graph:
         self, op: str, *inputs: str, name: str | None = None, **attributes: int | float | Sequence[int]
     ) -> str:
         out = name or f"{op.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, list(inputs), [out], **attributes))
+        node = helper.make_node(op, list(inputs), [out])
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
+        self.nodes.append(node)
         return out
+
+    def split(self, x: str, names: Sequence[str]) -> None:
+        """Cut the last axis into equal parts."""
+        self.nodes.append(helper.make_node("Split", [x], list(names), axis=-1))
 
     def constant(self, name: str, value: np.ndarray) -> str:
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
@@ -85,7 +91,8 @@ def encoder_graph(weights: Mapping[str, np.ndarray], projection: np.ndarray) -> 
 
 def _embed(g: _Graph, weights: Mapping[str, np.ndarray]) -> str:
     """Rows of the table, scaled back: each of its 17 parts has a scale and a lowest value."""
-    rows = g.add("Cast", g.add("Gather", g.constant("table", weights["table"]), "input_ids"), to=TensorProto.FLOAT)
+    stored = g.add("Gather", g.constant("table", weights["table"]), "input_ids")
+    rows = g.add("Cast", stored, to=TensorProto.FLOAT)
     part = g.add("Mod", "input_ids", g.constant("parts", np.array(len(weights["scale"]), np.int64)))
     scale = g.add("Gather", g.floats("scale", weights["scale"].reshape(-1, 1)), part)
     low = g.add("Gather", g.floats("low", weights["lo"].reshape(-1, 1)), part)
@@ -106,29 +113,34 @@ def _ngram_blocks(
     normal = g.add("LayerNormalization", linear, gain, bias, axis=-1, epsilon=eps)
     # Padding must read as zero inside the windows, as it does beyond a sentence's ends.
     normal = g.add("Mul", normal, mask)
+    parts = [f"part_{order}" for order in _ORDERS]
+    g.split(normal, parts)
+    positions = _positions(g)
     blocks = []
-    for i, (order, left) in enumerate(_ORDERS.items()):
-        ends = [g.constant(f"from_{order}", _i64(i * _BLOCK)), g.constant(f"to_{order}", _i64((i + 1) * _BLOCK))]
-        part = g.add("Slice", normal, *ends, _axes(g, "channels", 2))
-        first = g.add("Add", _window(g, weights, part, order, left, layer=1), part)
+    for part, (order, left) in zip(parts, _ORDERS.items(), strict=True):
+        offsets = g.constant(f"window_{order}", np.arange(order, dtype=np.int64) + (_LEFT - left))
+        window = g.add("Add", positions, offsets)
+        first = g.add("Add", _window(g, weights, part, window, f"1_{order}"), part)
         first = g.add("Mul", first, mask)
-        blocks.append(g.add("Add", _window(g, weights, first, order, left, layer=2), first))
+        blocks.append(g.add("Add", _window(g, weights, first, window, f"2_{order}"), first))
     return blocks
 
 
-def _window(
-    g: _Graph, weights: Mapping[str, np.ndarray], x: str, order: int, left: int, layer: int
-) -> str:
-    """ReLU of a linear map of the ``order`` tokens around each token, ``left`` of them before it."""
-    key = f"{layer}_{order}"
-    pads = g.constant(f"pads{key}", np.array([0, left, 0, 0, order - 1 - left, 0], np.int64))
-    padded = g.add("Pad", x, pads)
-    shifted = []
-    for j in range(order):
-        start = g.constant(f"start{key}_{j}", _i64(j))
-        stop = g.constant(f"stop{key}_{j}", _i64(_END if j == order - 1 else j - order + 1))
-        shifted.append(g.add("Slice", padded, start, stop, _axes(g, "tokens_axis", 1)))
-    linear = g.add("MatMul", g.add("Concat", *shifted, axis=-1), g.halves(f"w{key}", weights[f"w{key}"]))
+def _positions(g: _Graph) -> str:
+    """0, 1, ... tokens - 1 as a column, to which a window's offsets are added."""
+    length = g.add("Squeeze", g.add("Shape", "input_ids", start=1, end=2))
+    zero, one = (g.constant(f"i{value}", np.array(value, np.int64)) for value in (0, 1))
+    return g.add("Unsqueeze", g.add("Range", zero, length, one), _axes(g, "last", -1))
+
+
+def _window(g: _Graph, weights: Mapping[str, np.ndarray], x: str, window: str, key: str) -> str:
+    """ReLU of a linear map of the tokens in ``window`` (tokens, order), which counts from the padding."""
+    if all(constant.name != "pads" for constant in g.constants):
+        g.constant("pads", np.array([0, _LEFT, 0, 0, _RIGHT, 0], np.int64))
+    around = g.add("Gather", g.add("Pad", x, "pads"), window, axis=1)
+    weight = weights[f"w{key}"]
+    shape = g.constant(f"shape{key}", np.array([0, 0, len(weight)], np.int64))
+    linear = g.add("MatMul", g.add("Reshape", around, shape), g.halves(f"w{key}", weight))
     return g.add("Relu", g.add("Add", linear, g.floats(f"b{key}", weights[f"b{key}"])))
 
 
@@ -156,9 +168,8 @@ def _dense(g: _Graph, weights: Mapping[str, np.ndarray], x: str) -> str:
 
 
 def _unit(g: _Graph, x: str, eps: float, name: str) -> str:
-    squares = g.add("ReduceSum", g.add("Mul", x, x), _axes(g, "last", -1), keepdims=1)
-    floor = g.floats(f"{name}_eps", np.array([eps]))
-    return g.add("Div", x, g.add("Sqrt", g.add("Max", squares, floor)), name=name)
+    length = g.add("ReduceL2", x, axes=[-1], keepdims=1)
+    return g.add("Div", x, g.add("Max", length, g.floats(f"{name}_eps", np.array([eps**0.5]))), name=name)
 
 
 def _axes(g: _Graph, name: str, axis: int) -> str:
@@ -176,7 +187,10 @@ def _serialise(g: _Graph, compact: int) -> bytes:
     graph = helper.make_graph(
         g.nodes,
         "use-multilingual-v3",
-        [helper.make_tensor_value_info(name, int_in, ["batch", "tokens"]) for name in ("input_ids", "attention_mask")],
+        [
+            helper.make_tensor_value_info("input_ids", int_in, ["batch", "tokens"]),
+            helper.make_tensor_value_info("attention_mask", int_in, ["batch", "tokens"]),
+        ],
         [
             helper.make_tensor_value_info("vector", float_out, ["batch", DIM]),
             helper.make_tensor_value_info("compact", float_out, ["batch", compact]),
@@ -191,4 +205,5 @@ def _serialise(g: _Graph, compact: int) -> bytes:
         producer_version="1",
     )
     onnx.checker.check_model(model)
-    return model.SerializeToString(deterministic=True)
+    serialised: bytes = model.SerializeToString(deterministic=True)
+    return serialised

@@ -63,7 +63,7 @@ def open_session(path: Path | str, device: Device = "auto", threads: int = 1) ->
 
     Falls back to the CPU, with ``fell_back`` and a ``warning``, when CUDA was asked for, or when the
     installed wheel has CUDA and it could not start. Raises ``SessionError`` when the file does not open
-    or ``device`` is unknown. ``threads`` above 1 costs reproducibility between machines and is for offline use.
+    or ``device`` is unknown. ``threads`` above 1 is for offline use.
     """
     if device not in DEVICES:
         raise SessionError(f"device is {device!r}, not one of {', '.join(DEVICES)}.", "correct the setting.")
