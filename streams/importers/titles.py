@@ -9,10 +9,12 @@ from typing import Final
 WORDS: Final = {
     "acces": "accessories",
     "artifical": "artificial",
+    "beeralemalt": "beer ale malt",
     "bev": "beverages",
     "bg": "bags",
     "bkd": "baked",
     "bn": "beans",
+    "brd": "breaded",
     "brkfst": "breakfast",
     "btl": "bottle",
     "btr": "butter",
@@ -23,6 +25,7 @@ WORDS: Final = {
     "chococlate": "chocolate",
     "cleang": "cleaning",
     "cntrl": "central",
+    "conc": "concentrate",
     "crbntd": "carbonated",
     "crmd": "creamed",
     "crystl": "crystal",
@@ -34,6 +37,8 @@ WORDS: Final = {
     "drnks": "drinks",
     "drsng": "dressing",
     "dsh": "dishes",
+    "elect": "electrical",
+    "excp": "",
     "fd": "foods",
     "fem": "feminine",
     "flvr": "flavour",
@@ -43,18 +48,28 @@ WORDS: Final = {
     "frz": "frozen",
     "frzn": "frozen",
     "gds": "goods",
+    "gm": "general merchandise",
     "hygn": "hygiene",
+    "incl": "",
     "jce": "juice",
+    "jui": "juice",
     "liq": "liquid",
+    "mach": "machine",
+    "mixs": "mixes",
     "mlt": "multi",
     "mneral": "mineral",
+    "mw": "microwave",
     "mx": "mix",
     "mxs": "mixes",
+    "oj": "orange juice",
+    "pckgd": "packaged",
     "pk": "pack",
     "pkg": "package",
     "pkgd": "packaged",
     "pkld": "pickled",
+    "pnch": "punch",
     "pnt": "peanut",
+    "porton": "portion",
     "prem": "premium",
     "prep": "prepared",
     "prod": "products",
@@ -64,6 +79,7 @@ WORDS: Final = {
     "reg": "regular",
     "rts": "ready to serve",
     "sald": "salad",
+    "saucessalsapicantee": "sauces salsa picante",
     "sft": "soft",
     "sgl": "single",
     "sherbts": "sherbets",
@@ -74,6 +90,8 @@ WORDS: Final = {
     "sprd": "spread",
     "srv": "serve",
     "ss": "single serve",
+    "stk": "stick",
+    "suppplies": "supplies",
     "sv": "serve",
     "sweetners": "sweeteners",
     "tiss": "tissue",
@@ -82,6 +100,7 @@ WORDS: Final = {
     "veg": "vegetables",
     "whl": "whole",
     "whlsm": "wholesome",
+    "whs": "warehouse",
     "wt": "weight",
     "wtr": "water",
 }
@@ -96,17 +115,19 @@ def readable(text: str) -> str:
     ('Ice Crushed/Cubed', 'Frozen Meat/Meat Dinners')
     >>> readable("CANDY BARS (SINGLES)(INCLUDING"), readable("FRZN SS PREMIUM ENTREES/DNRS/N")
     ('Candy Bars Singles', 'Frozen Single Serve Premium Entrees/Dinners')
+    >>> readable("SFT DRNK 2 LITER BTL CARB INCL"), readable("SOFT DRINKS 12/18&15PK CAN CAR")
+    ('Soft Drink 2 Liter Bottle Carbonated', 'Soft Drinks 12/18 & 15 Pack Can')
     >>> readable("POTATOES RUSSET (BULK&BAG)"), readable("WOMEN'S 12PK")
     ('Potatoes Russet Bulk & Bag', "Women's 12 Pack")
     """
     if text.count("(") > text.count(")"):
         text = text[: text.rindex("(")]
     elif len(text) >= CUT:
-        text = re.sub(r"[\s/&]+\w{1,2}$", "", text)
+        text = re.sub(r"[\s/&]+\w{1,3}$", "", text)
     text = re.sub(r"(?<=\d)(?=(?:PK|CT)\b)", " ", text)
     text = re.sub(r"[():;*,\-\s]+", " ", text).replace("&", " & ")
     words = [re.sub(r"[^\W\d_]+(?:'[^\W\d_]+)?", _spell, word) for word in text.split()]
-    return " ".join(words).strip(" &/")
+    return re.sub(r"\s+", " ", " ".join(words)).strip(" &/")
 
 
 def _spell(match: re.Match[str]) -> str:
