@@ -11,4 +11,4 @@ def key(text: str) -> int:
     >>> key("p1") == key("p1") != key("p2")
     True
     """
-    return xxh3_64_intdigest(text) or 1
+    return xxh3_64_intdigest(text.encode()) or 1
