@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import random
+import zlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -84,7 +85,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[list[str]]:
             for row in reader:
                 line = reader.line_num
                 yield [row[i] for i in at]
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:
         raise LogError(f"'{path}' cannot be read after line {line}: {error}") from error
     except IndexError as error:
         raise LogError(f"'{path}', line {line}: fewer fields than the header has") from error

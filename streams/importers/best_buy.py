@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gzip
 import heapq
+import zlib
 from collections.abc import Iterator
 from operator import attrgetter
 from pathlib import Path
@@ -104,7 +105,7 @@ def _details(folder: Path | None) -> dict[str, Details]:
         with opener(file, "rb") as stream:
             root = ElementTree.parse(stream).getroot()
         return {product.findtext("sku", ""): _detail(product) for product in root.iter("product")}
-    except (OSError, EOFError, ElementTree.ParseError, ValueError) as error:
+    except (OSError, EOFError, zlib.error, ElementTree.ParseError, ValueError) as error:
         raise LogError(f"'{file}' cannot be read: {error}") from error
 
 
