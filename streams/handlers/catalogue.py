@@ -1,0 +1,113 @@
+"""Item events: understand each item once, and tell every worker through the catalogue topic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.catalogue import Entry, encode_entry
+from streams.errors import InvalidEvent
+from streams.events import DAY_MS, DeadLetter, Delete, Item, decode_item
+from streams.handlers.decoding import dead_letter, decode_one
+from streams.ids import key
+from streams.messages import Message, Record
+
+_item_id = attrgetter("item_id")
+Encode = Callable[[Sequence[str]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+
+
+@dataclass(slots=True)
+class Understand:
+    """How items are understood: ``encode`` texts to (n, 512) and (n, 64) unit vectors, ``tokens`` cuts words."""
+
+    encode: Encode
+    tokens: Callable[[str], list[str]]
+
+
+@dataclass(slots=True)
+class ItemChanges:
+    """What one batch of item events leads to; ``newest``: the newest item time seen."""
+
+    messages: list[Message]
+    dead: list[DeadLetter]
+    accepted: int
+    newest: int
+
+
+def on_items(
+    records: Sequence[Record], newest: int, topic: str, partition: int, target: str, how: Understand
+) -> ItemChanges:
+    """Turn a partition's item events into records of the catalogue topic ``target``; a later one of an item wins.
+
+    A tombstone with an item's id as key deletes it, as a ``delete`` event does. Times more than a day ahead of
+    both the partition's ``newest`` and the record's arrival make dead letters.
+    """
+    latest: dict[str, Item | None] = {}
+    dead: list[DeadLetter] = []
+    accepted = 0
+    for record in records:
+        try:
+            item_id, item = _item_or_delete(record, newest)
+        except InvalidEvent as error:
+            dead.append(dead_letter(record, error, topic, partition))
+            continue
+        if item is not None:
+            newest = max(newest, item.time)
+        latest[item_id] = item
+        accepted += 1
+    kept = [item for item in latest.values() if item is not None]
+    entries = dict(zip((i.item_id for i in kept), _entries(kept, how), strict=True))
+    messages = [
+        Message(target, item_id.encode(), encode_entry(entries[item_id]) if item else None)
+        for item_id, item in latest.items()
+    ]
+    return ItemChanges(messages, dead, accepted, newest)
+
+
+def _item_or_delete(record: Record, newest: int) -> tuple[str, Item | None]:
+    if record[1] is None and record[0]:
+        try:
+            return record[0].decode(), None
+        except UnicodeDecodeError:
+            raise InvalidEvent("wrong_key", "key", "a tombstone's key must be an item id in UTF-8") from None
+    event = decode_one(record, decode_item, _item_id)
+    if event.time > max(newest, record[3]) + DAY_MS:
+        raise InvalidEvent("future", "time", f"{event.time} is more than a day ahead of the newest, {newest}")
+    return event.item_id, None if isinstance(event, Delete) else event
+
+
+def _entries(items: Sequence[Item], how: Understand) -> list[Entry]:
+    texts = [item_text(i) for i in items]
+    vectors, compact = how.encode(texts)
+    return [
+        Entry(
+            key=key(item.item_id),
+            item_id=item.item_id,
+            time=item.time,
+            title=item.title,
+            category=item.category,
+            brand=item.brand,
+            price=item.price,
+            list_price=item.list_price,
+            in_stock=item.in_stock,
+            attributes=item.attributes,
+            tokens=how.tokens(text),
+            vector=vectors[n].astype("<f2").tobytes(),
+            compact=compact[n].astype("<f4").tobytes(),
+        )
+        for n, (item, text) in enumerate(zip(items, texts, strict=True))
+    ]
+
+
+def item_text(item: Item) -> str:
+    """The text by which an item is found: title, brand, its categories from leaf to root, and the description's start.
+
+    >>> item_text(Item(time=0, item_id="p", title="Whole Milk", brand="Farm", category=["Dairy", "Milk"]))
+    'Whole Milk Farm Milk Dairy'
+    """
+    parts = [item.title, item.brand, *reversed(item.category), item.description[:200]]
+    return " ".join(p for p in parts if p)

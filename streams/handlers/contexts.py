@@ -1,0 +1,270 @@
+"""Behaviour events: fold them into user contexts, and say what follows for items, queries and the ranker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from state import contexts, keys
+from state.event_ids import Window
+from state.impressions import Impression as Shown
+from state.impressions import decode as decode_shown
+from state.records import CONTEXT, KINDS, WATERMARK
+from streams.errors import InvalidEvent
+from streams.events import (
+    DAY_MS,
+    AddToCart,
+    Behavior,
+    Click,
+    DeadLetter,
+    Dislike,
+    Dwell,
+    Impression,
+    ItemEvent,
+    Purchase,
+    Rating,
+    View,
+    decode_behavior,
+)
+from streams.handlers.decoding import Decoded, dead_letter, decode_batch
+from streams.handlers.feedback import Feedback, join
+from streams.handlers.pairs import pairs_of
+from streams.handlers.signals import pack
+from streams.ids import key
+from streams.messages import Record
+from streams.signals import CHOICE, TOUCH, Signals
+
+Values = list[bytes | None]
+Reads = Generator[list[bytes], Values, "Changes"]
+
+KIND: Final = {
+    Impression: 0,
+    View: 1,
+    Click: 2,
+    AddToCart: 3,
+    Purchase: 4,
+    Rating: 5,
+    Dislike: 6,
+    Dwell: 7,
+}
+assert len(KIND) == len(KINDS)
+#: interest that a behaviour shows, by kind's code; a rating's and a dwell's depend on their values
+WEIGHT: Final = np.array([0, 1, 2, 3, 5, 0, -4, 0], np.float32)
+_user_id = attrgetter("user_id")
+
+
+@dataclass(slots=True)
+class Known:
+    """What the handler needs beside the events: all of it belongs to the worker, not to the batch.
+
+    ``vectors``: rows of the catalogue's compact vectors for u64 item keys: ``rows_of(keys) -> rows`` (-1 unknown).
+    """
+
+    topic: str
+    partition: int
+    partitions: int
+    rows_of: Callable[[NDArray[np.uint64]], NDArray[np.int32]]
+    vectors: NDArray[np.float32]
+    normalise: Callable[[str], str]
+    join_ms: int
+
+
+@dataclass(slots=True)
+class Changes:
+    """What one behaviour batch leads to. ``pairs``: key, value, … to store with ``mark``."""
+
+    pairs: list[bytes]
+    mark: bytes
+    ids: list[int]
+    signals: dict[int, Signals]
+    feedback: list[Feedback]
+    dead: list[DeadLetter]
+    accepted: int
+
+
+def on_behavior(records: Sequence[Record], mark: bytes | None, window: Window, known: Known) -> Reads:
+    """Fold a partition's records, in offset order, into their users' contexts.
+
+    ``mark``: the stored watermark (records at or before it are skipped); ``window``: the event ids counted
+    lately. Yields the keys of contexts and impressions, is sent their values, returns the changes.
+    """
+    before = read_mark(mark)
+    fresh = [r for r in records if r[2] > before["offset"]]
+    batch = decode_batch(fresh, decode_behavior, _user_id, known.topic, known.partition)
+    newest = _reject_future(batch, int(before["newest"]), known)
+    ids = _reject_repeated(batch, window)
+    acts = _Acts(batch, known)
+
+    users = list(dict.fromkeys(_user_id(e) for e in batch.events))
+    requests = list(dict.fromkeys(e.request_id for e in acts.events if e.request_id))
+    p = known.partition
+    found = yield [keys.context(p, u) for u in users] + [keys.impression(p, r) for r in requests]
+    rows = context_rows(found[: len(users)])
+    shown = {r: decode_shown(v) for r, v in zip(requests, found[len(users) :], strict=True) if v is not None}
+
+    acts.place({u: i for i, u in enumerate(users)})
+    base = batch.records[0][2] if batch.records else 0
+    pairs = pairs_of(rows, acts.columns, acts.offsets - base)
+    choices = _choices(acts, shown, base, known.normalise)
+    contexts.fold(rows, acts.columns)
+    _count_impressions(rows, batch.events, users)
+    signals = pack(p, base, pairs, _touches(acts, batch, base), choices, known.partitions)
+    new_mark = np.zeros((), WATERMARK)
+    new_mark["offset"] = records[-1][2] if records else before["offset"]
+    new_mark["accepted"] = before["accepted"] + len(ids)
+    new_mark["newest"] = newest
+    return Changes(
+        pairs=_stored(rows, users, p) + window.changed(p, ids),
+        mark=new_mark.tobytes(),
+        ids=ids,
+        signals=signals,
+        feedback=join(acts.events, acts.offsets, shown, p, known.join_ms),
+        dead=batch.dead,
+        accepted=len(ids),
+    )
+
+
+def read_mark(mark: bytes | None) -> np.void:
+    """A watermark, of a partition nothing is stored of if ``mark`` is None."""
+    if mark is not None:
+        stored: np.void = np.frombuffer(mark, WATERMARK)[0]
+        return stored
+    none = np.zeros((), WATERMARK)
+    none["offset"] = none["newest"] = -1
+    return none[()]  # type: ignore[no-any-return]
+
+
+def context_rows(values: Values) -> NDArray[np.void]:
+    """Stored contexts as writable rows, new ones for None."""
+    blank = bytes(CONTEXT.itemsize)
+    return np.frombuffer(bytearray(b"".join([v if v is not None else blank for v in values])), CONTEXT)
+
+
+def _stored(rows: NDArray[np.void], users: list[str], partition: int) -> list[bytes]:
+    raw, size = rows.tobytes(), CONTEXT.itemsize
+    pairs: list[bytes] = []
+    for i, user in enumerate(users):
+        pairs += (keys.context(partition, user), raw[i * size : (i + 1) * size])
+    return pairs
+
+
+def _reject_future(batch: Decoded[Behavior], newest: int, known: Known) -> int:
+    """Dead letters for times more than a day ahead; returns the newest time accepted.
+
+    Ahead of what: of the partition's newest event and of the record's own arrival, whichever is later; a
+    partition that was silent for days, or an old log published now, is not the future.
+    """
+    times = [e.time for e in batch.events]
+    latest = max(times, default=newest)
+    if latest <= newest + DAY_MS or latest <= min(r[3] for r in batch.records) + DAY_MS:
+        return max(newest, latest)
+    kept_events, kept_records = [], []
+    for event, record in zip(batch.events, batch.records, strict=True):
+        if event.time > max(newest, record[3]) + DAY_MS:
+            error = InvalidEvent("future", "time", f"{event.time} is more than a day ahead of the newest, {newest}")
+            batch.dead.append(dead_letter(record, error, known.topic, known.partition))
+            continue
+        newest = max(newest, event.time)
+        kept_events.append(event)
+        kept_records.append(record)
+    batch.events, batch.records = kept_events, kept_records
+    return newest
+
+
+def _reject_repeated(batch: Decoded[Behavior], window: Window) -> list[int]:
+    """Drop events whose id was counted before; returns the ids of the others, in order."""
+    ids = [key(e.event_id) for e in batch.events]
+    if len(set(ids)) == len(ids) and window.isdisjoint(ids):
+        return ids
+    seen: set[int] = set()
+    keep = []
+    for i, event_id in enumerate(ids):
+        if event_id not in seen and event_id not in window:
+            keep.append(i)
+        seen.add(event_id)
+    batch.events = [batch.events[i] for i in keep]
+    batch.records = [batch.records[i] for i in keep]
+    return [ids[i] for i in keep]
+
+
+class _Acts:
+    """The events on one item each (all but impressions), as columns."""
+
+    def __init__(self, batch: Decoded[Behavior], known: Known) -> None:
+        picked = [(e, r[2]) for e, r in zip(batch.events, batch.records, strict=True) if type(e) is not Impression]
+        self.events: list[ItemEvent] = [e for e, _ in picked]  # type: ignore[misc]
+        self.offsets = np.array([o for _, o in picked], np.int64)
+        events = self.events
+        kind = np.array([KIND[type(e)] for e in events], np.uint8)  # type: ignore[index]
+        item = np.array([key(e.item_id) for e in events], np.uint64)
+        self.value = np.ones(len(events), np.float32)
+        weight = WEIGHT[kind]
+        for i in np.flatnonzero((kind == KIND[Rating]) | (kind == KIND[Dwell])):
+            weight[i], self.value[i] = _valued(events[i])
+        self.columns = contexts.Events(
+            user=np.zeros(len(events), np.intp),
+            item=item,
+            time=np.array([e.time for e in events], np.int64),
+            kind=kind,
+            weight=weight,
+            vector=known.rows_of(item).astype(np.intp),
+            vectors=known.vectors,
+        )
+
+    def place(self, users: dict[str, int]) -> None:
+        """Set each event's context row."""
+        self.columns.user = np.array([users[e.user_id] for e in self.events], np.intp)
+
+
+def _valued(event: ItemEvent) -> tuple[float, float]:
+    """Weight and value of a rating (stars; 2.5 is neutral) or a dwell (seconds; 30 s weigh as a view, at most 2)."""
+    if isinstance(event, Rating):
+        return 2 * (event.value - 2.5), event.value
+    assert isinstance(event, Dwell)
+    return min(event.milliseconds / 30_000, 2.0), event.milliseconds / 1000
+
+
+def _count_impressions(rows: NDArray[np.void], events: list[Behavior], users: list[str]) -> None:
+    place = {u: i for i, u in enumerate(users)}
+    for event in events:
+        if type(event) is Impression:
+            row = rows[place[event.user_id]]
+            row["counts"][KIND[Impression]] += 1
+            row["last"] = max(int(row["last"]), event.time)
+
+
+def _touches(acts: _Acts, batch: Decoded[Behavior], base: int) -> NDArray[np.void]:
+    columns = acts.columns
+    touches = np.zeros(len(acts.events), TOUCH)
+    touches["item"], touches["time"] = columns.item, columns.time // 1000
+    touches["offset"], touches["value"], touches["kind"] = acts.offsets - base, acts.value, columns.kind
+    seen = [
+        (key(item), e.time // 1000, r[2] - base, 1.0, KIND[Impression])
+        for e, r in zip(batch.events, batch.records, strict=True)
+        if type(e) is Impression
+        for item in e.item_ids
+    ]
+    return np.concatenate([touches, np.array(seen, TOUCH)]) if seen else touches
+
+
+def _choices(
+    acts: _Acts, shown: dict[str, Shown], base: int, normalise: Callable[[str], str]
+) -> NDArray[np.void]:
+    """What was chosen after a query's text: the event's own, else that of the query it answers."""
+    rows = []
+    for i, event in enumerate(acts.events):
+        text = event.query
+        if text is None and event.request_id is not None and event.request_id in shown:
+            text = shown[event.request_id].text
+        if text and acts.columns.weight[i] > 0:
+            query = key(normalise(text))
+            weight = float(acts.columns.weight[i])
+            rows.append((query, acts.columns.item[i], weight, event.time // 1000, acts.offsets[i] - base, 0))
+    return np.array(rows, CHOICE)
+
+

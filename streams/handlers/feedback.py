@@ -1,0 +1,122 @@
+"""Feedback: behaviour joined to the impression it answers, and the trainer that learns from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.online import OnlineRanker, PairwiseFeedback
+from state.impressions import Impression as Shown
+from streams.events import AddToCart, Click, ItemEvent, Place, Purchase
+
+#: how much each behaviour says that the item was the right one; others are no feedback on a ranking
+SAYS: Final = {Click: 1.0, AddToCart: 1.5, Purchase: 2.0}
+
+
+class Feedback(msgspec.Struct, tag="feedback", tag_field="event", omit_defaults=True):
+    """A behaviour event joined to its impression: one training example, JSON on the feedback topic.
+
+    ``inputs`` are the online ranker's inputs of the items shown, in order of position (shape (shown, d)), as they
+    were when the answer was given; ``chosen`` is the position of the item. ``source`` is the behaviour event's
+    place, by which a redelivered example is recognised.
+    """
+
+    source: Place
+    surface: str
+    request_id: str
+    user_id: str
+    item_id: str
+    kind: str
+    time: int
+    weight: float
+    chosen: int
+    propensity: float
+    arm: str
+    items: list[str]
+    inputs: list[list[float]]
+
+
+encode_feedback = msgspec.json.Encoder().encode
+decode_feedback = msgspec.json.Decoder(Feedback).decode
+
+
+def join(
+    events: Sequence[ItemEvent],
+    offsets: NDArray[np.int64],
+    shown: Mapping[str, Shown],
+    partition: int,
+    join_ms: int,
+) -> list[Feedback]:
+    """The examples in a partition's events: the item was shown by the named request, at most ``join_ms`` before."""
+    found = []
+    for event, offset in zip(events, offsets.tolist(), strict=True):
+        weight = SAYS.get(type(event))
+        impression = shown.get(event.request_id) if weight and event.request_id else None
+        if impression is None or not 0 <= event.time - impression.time <= join_ms:
+            continue
+        if event.user_id != impression.user_id or event.item_id not in impression.items:
+            continue
+        position = impression.items.index(event.item_id)
+        found.append(
+            Feedback(
+                source=Place(partition, offset),
+                surface=impression.surface,
+                request_id=impression.request_id,
+                user_id=event.user_id,
+                item_id=event.item_id,
+                kind=type(event).__struct_config__.tag,  # type: ignore[arg-type]
+                time=event.time,
+                weight=float(weight or 0),
+                chosen=position,
+                propensity=impression.propensities[position],
+                arm=impression.arm,
+                items=impression.items,
+                inputs=impression.online_inputs().tolist(),
+            )
+        )
+    return found
+
+
+@dataclass(slots=True)
+class Learnt:
+    """What a batch of feedback leads to: the surfaces whose weights changed, and the new marks by source."""
+
+    surfaces: list[str]
+    marks: NDArray[np.int64]
+    pairs: int
+    examples: int
+
+
+def on_feedback(
+    examples: Sequence[Feedback], marks: NDArray[np.int64], rankers: Mapping[str, OnlineRanker]
+) -> Learnt:
+    """Learn from each example once, in order; ``marks``: last behaviour offset learnt from, by source partition.
+
+    The chosen item is compared with those shown above it and the one below, the ones surely looked at
+    (Joachims et al. 2005, "Accurately interpreting clickthrough data as implicit feedback").
+    """
+    marks = marks.copy()
+    changed: dict[str, None] = {}
+    pairs = count = 0
+    for example in examples:
+        source = example.source
+        if source.offset <= marks[source.partition] or example.surface not in rankers:
+            continue
+        marks[source.partition] = source.offset
+        inputs = np.asarray(example.inputs, np.float32)
+        if inputs.ndim != 2 or not example.chosen < len(inputs):
+            continue
+        skipped = [i for i in range(min(example.chosen + 2, len(inputs))) if i != example.chosen]
+        learnt = rankers[example.surface].learn(
+            PairwiseFeedback(inputs[example.chosen], inputs[skipped], example.weight)
+        )
+        if learnt:
+            changed[example.surface] = None
+            pairs += learnt
+        count += 1
+    return Learnt(list(changed), marks, pairs, count)
