@@ -25,14 +25,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from streams.errors import StreamrankError
+
 __all__ = ["EmbeddedBroker", "EmbeddedRedis", "LocalServer", "ServerError", "answers_kafka", "answers_redis"]
 
 HOST = "127.0.0.1"
 _PR_SET_PDEATHSIG = 1
 
 
-class ServerError(RuntimeError):
-    """A local server could not be found or started. The message names the remedy."""
+class ServerError(StreamrankError):
+    """A local server could not be found or started. Operator action: in the message."""
 
 
 def free_port() -> int:

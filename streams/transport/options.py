@@ -1,0 +1,57 @@
+"""What an app can set on its transport."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import TypeAlias
+
+from faust.exceptions import ImproperlyConfigured
+from faust.types import TP
+
+__all__ = ["BatchOptions", "PartitionsHook", "StartOffsets"]
+
+#: given the assigned partitions, the offset to start each at; absent or -1 means the committed one
+StartOffsets: TypeAlias = Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
+PartitionsHook: TypeAlias = Callable[[set[TP]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOptions:
+    """Tuning and hooks of ``BatchTransport``. Times are in seconds unless the name says otherwise.
+
+    ``on_assigned`` and ``start_offsets`` run, in this order, after every rebalance and before any record is
+    delivered; ``on_revoked`` runs after what was in work is done (or ``drain_timeout`` has passed) and
+    committed. An exception in one of them ends the worker. Raises ``ImproperlyConfigured`` for a value that
+    cannot work.
+    """
+
+    #: how long the broker may hold a fetch that finds nothing. Kafka answers as soon as a record arrives, but
+    #: one fetch serves all partitions of a broker: a partition emptied meanwhile waits for it. 10 on Tansu.
+    fetch_max_wait_ms: int = 50
+    #: bytes of one fetch per partition
+    max_partition_fetch_bytes: int = 1 << 20
+    #: a worker that sends no heartbeat for so long loses its partitions
+    session_timeout: float = 10.0
+    heartbeat_interval: float = 2.0
+    #: how often Kafka's offset is committed; Kafka's is for lag monitors when ``start_offsets`` is given
+    commit_interval: float = 1.0
+    #: at a rebalance and at the end, how long batches in work may take to finish
+    drain_timeout: float = 5.0
+    #: a partition is not fetched while it has so many batches or records in work
+    max_inflight_batches: int = 64
+    max_inflight_records: int = 20_000
+    start_offsets: StartOffsets | None = None
+    on_assigned: PartitionsHook | None = None
+    on_revoked: PartitionsHook | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, int | float) and value <= 0:
+                raise ImproperlyConfigured(f"BatchOptions.{field.name} is {value}: give a number above 0")
+        if self.heartbeat_interval * 2 > self.session_timeout:
+            raise ImproperlyConfigured(
+                f"BatchOptions.heartbeat_interval is {self.heartbeat_interval} s: give at most half of "
+                f"session_timeout ({self.session_timeout} s)"
+            )

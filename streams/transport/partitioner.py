@@ -1,0 +1,18 @@
+"""Which partition a key belongs to: Kafka's default, so that every client agrees."""
+
+from __future__ import annotations
+
+from aiokafka.partitioner import murmur2  # type: ignore[import-untyped]
+
+__all__ = ["partition_for"]
+
+
+def partition_for(key: bytes, partitions: int) -> int:
+    """Partition of ``key`` in a topic of ``partitions``, as the Java client and aiokafka choose it (murmur2).
+
+    >>> partition_for(b"u1", 8) == partition_for(b"u1", 8)
+    True
+    """
+    if partitions < 1:
+        raise ValueError(f"partitions is {partitions}: a topic has at least one")
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
