@@ -1,0 +1,93 @@
+"""Features: what the ranker knows of each candidate, one row a candidate, in the order of ``FEATURES``.
+
+Computed once, when the query is served, and logged with the impression: training reads the very same numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.ask import DIM, Ask, Floats
+from models.features import columns
+from models.features.columns import Attributes, Candidates
+from models.features.names import FEATURES, FEATURES_VERSION, GROUPS, INDEX, MEANING, SOURCES
+
+__all__ = [
+    "FEATURES",
+    "FEATURES_VERSION",
+    "GROUPS",
+    "INDEX",
+    "MEANING",
+    "RECENT",
+    "SOURCES",
+    "Attributes",
+    "Candidates",
+    "compute",
+    "recent_inputs",
+]
+
+#: Recent items that the ranker attends to.
+RECENT: Final = 32
+#: Nothing sensible is larger; what is smaller than FLUSH is 0, or the quantiles tear noise apart.
+LARGEST: Final = 1e6
+FLUSH: Final = 1e-9
+
+
+def compute(
+    ask: Ask,
+    catalogue: Attributes,
+    candidates: Candidates,
+    counts: NDArray[np.void],
+    out: Floats | None = None,
+) -> Floats:
+    """Features of each candidate, float32 (n, len(FEATURES)), always finite.
+
+    ``candidates``: their catalogue ``rows`` (n,), and ``scores`` (n, 6) by the sources in the order of
+    ``SOURCES``; ``counts`` (n,): their count records (``state.records.COUNT``, ``popularity`` relative to
+    ``last``), zeros where nothing was counted. ``out``: written to and returned when given.
+    Raises ValueError when the shapes do not fit together.
+    """
+    rows, scores = candidates.rows, candidates.scores
+    n = len(rows)
+    if scores.shape != (n, len(SOURCES)) or counts.shape != (n,):
+        raise ValueError(
+            f"features of {n} candidates: scores have shape {scores.shape}, not ({n}, {len(SOURCES)}), "
+            f"or counts have shape {counts.shape}, not ({n},)"
+        )
+    result = np.empty((n, len(FEATURES)), np.float32) if out is None else out
+    look = columns.look_up(ask, catalogue, rows)
+    for group in (
+        dict(zip(SOURCES, scores.T, strict=True)),
+        columns.covisits(ask, look),
+        columns.interest(ask, look, catalogue.compact),
+        columns.track_record(ask, counts),
+        columns.own_history(look),
+        columns.shares(look, catalogue),
+        columns.price(ask, look, catalogue),
+        columns.situation(ask, look, catalogue.first_time),
+    ):
+        for name, column in group.items():
+            result[:, INDEX[name]] = column
+    np.nan_to_num(result, copy=False, nan=0.0, posinf=LARGEST, neginf=-LARGEST)
+    np.clip(result, -LARGEST, LARGEST, out=result)
+    result[np.abs(result) < FLUSH] = 0
+    return result
+
+
+def recent_inputs(ask: Ask, catalogue: Attributes) -> tuple[Floats, Floats]:
+    """The user's recent items as the ranker attends to them: vectors (32, 64) and weights (32,).
+
+    Newest first. A weight is the behaviour's, fading with its age (half after an hour, a tenth after nine);
+    0 is padding, below 0 a dislike. Events on items that the catalogue does not hold are left out.
+    """
+    vectors, weights = np.zeros((RECENT, DIM), np.float32), np.zeros(RECENT, np.float32)
+    known = np.flatnonzero(ask.recent.rows >= 0)[:RECENT]
+    if len(known):
+        vectors[: len(known)] = catalogue.compact[ask.recent.rows[known]]
+        age = np.maximum(ask.recent.age[known], 0)
+        faded = ask.recent.weight[known] * (columns.HOUR_S / (columns.HOUR_S + age))
+        weights[: len(known)] = np.nan_to_num(faded)
+    return vectors, weights

@@ -1,0 +1,103 @@
+"""The names and groups of the ranker's features.
+
+``explain`` shows them to users; artifacts depend on their order.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: Goes up when a feature is added, renamed or computed differently: a ranker of another version refuses.
+FEATURES_VERSION: Final = "1"
+
+#: The retrieval sources, in the order of a candidate's scores.
+SOURCES: Final = ("query_clicks", "covisits", "context", "semantic", "lexical", "trending")
+
+#: Each group is one line of an explanation; a feature stands in exactly one.
+GROUPS: Final[dict[str, tuple[str, ...]]] = {
+    # chosen by others after this query
+    "query_clicks": ("query_clicks",),
+    # what follows, or goes with, the user's last items
+    "covisits": (
+        "covisits",
+        "after_newest",
+        "after_newest_2",
+        "after_newest_5",
+        "after_strength",
+        "together_newest",
+        "together_basket",
+        "after_basket",
+    ),
+    # how like the item is to what the user looked at
+    "interest": ("context", "like_short_interest", "like_long_interest", "like_newest", "like_newest_5"),
+    # meaning and words of the query
+    "semantic": ("semantic", "like_text"),
+    "lexical": ("lexical",),
+    # how much it is asked for at the moment
+    "trending": ("trending", "popularity_1_day", "popularity_7_days", "popularity_30_days"),
+    # what became of it so far
+    "track_record": ("views", "clicks", "carts", "purchases", "click_rate", "purchase_rate", "rating"),
+    # what this user did with this very item
+    "own_history": ("own_events", "own_events_hour", "own_weight", "own_recency", "own_purchases"),
+    "category": ("category_share", "department_share", "category_basket_share"),
+    "brand": ("brand_share",),
+    "price": ("price", "price_to_usual", "price_distance", "discount", "promotion_hunt"),
+    "newness": ("age", "idle"),
+    # the same for all candidates of a list: they tell the network which case it has before it
+    "situation": ("user_events", "basket_size", "has_text", "text_words"),
+}
+
+FEATURES: Final = tuple(name for group in GROUPS.values() for name in group)
+INDEX: Final = {name: place for place, name in enumerate(FEATURES)}
+
+#: What each feature is, one line, for ``explain`` and the documentation.
+MEANING: Final[dict[str, str]] = {
+    "query_clicks": "score of the source query_clicks: chosen after this query",
+    "covisits": "score of the source covisits",
+    "after_newest": "share of what followed the user's newest item that was this item",
+    "after_newest_2": "the same, summed over the newest 2 items",
+    "after_newest_5": "the same, summed over the newest 5 items",
+    "after_strength": "decayed number of times this item followed one of the newest 5",
+    "together_newest": "share of what was used within an hour of the newest item that was this item",
+    "together_basket": "the same, mean over the basket (items of the last hour, or of the cart)",
+    "after_basket": "share of what followed that was this item, mean over the basket",
+    "context": "score of the source context: near the user's interest",
+    "like_short_interest": "cosine with the user's interest of the last hours",
+    "like_long_interest": "cosine with the user's interest of the last weeks",
+    "like_newest": "cosine with the user's newest item",
+    "like_newest_5": "cosine with the mean of the user's newest 5 items",
+    "semantic": "score of the source semantic: near the query's meaning",
+    "like_text": "cosine with the query's compact vector",
+    "lexical": "score of the source lexical: shares the query's words",
+    "trending": "score of the source trending",
+    "popularity_1_day": "weight of events on the item, half-life 1 day",
+    "popularity_7_days": "weight of events on the item, half-life 7 days",
+    "popularity_30_days": "weight of events on the item, half-life 30 days",
+    "views": "log of the number of views",
+    "clicks": "log of the number of clicks",
+    "carts": "log of the number of times put in a basket",
+    "purchases": "log of the number of purchases",
+    "click_rate": "clicks per impression, smoothed",
+    "purchase_rate": "purchases per event, smoothed",
+    "rating": "mean rating (0 to 5), smoothed",
+    "own_events": "number of the user's recent events on the item",
+    "own_events_hour": "the same, in the last hour",
+    "own_weight": "weight of the user's recent events on the item",
+    "own_recency": "how lately the user did something with the item: 1 now, 0.5 after an hour, 0 never",
+    "own_purchases": "number of the user's recent purchases of the item",
+    "category_share": "share of the user's recent items in the item's category",
+    "department_share": "share of the user's recent items in the item's topmost category",
+    "category_basket_share": "share of the basket in the item's category",
+    "brand_share": "share of the user's recent items of the item's brand",
+    "price": "log of the price",
+    "price_to_usual": "log of the price over the median price of the user's recent items",
+    "price_distance": "how far it is from that median, either way",
+    "discount": "1 - price / list price",
+    "promotion_hunt": "discount, times the probability that the query asks for promotions",
+    "age": "log of the item's age in days",
+    "idle": "log of the days since anyone did anything with the item",
+    "user_events": "log of the number of the user's events",
+    "basket_size": "log of the number of items of the user in the last hour",
+    "has_text": "1 when the query has a text",
+    "text_words": "log of the number of words of the query",
+}

@@ -1,0 +1,73 @@
+"""The online ranker's weights as query workers apply them: one small linear layer over the offline score.
+
+Apart from ``models.online``, so that a query worker does not load River.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.ask import Floats
+from models.features.names import SOURCES
+
+#: The inputs, in order; ``offline`` is the ONNX ranker's score.
+INPUTS: Final = (*SOURCES, "offline")
+OFFLINE: Final = len(INPUTS) - 1
+#: Inputs are cut to so many scales: one wild score must not throw the weights.
+CLAMP: Final = np.array([8.0] * len(SOURCES) + [50.0])
+
+
+class OnlineWeights(msgspec.Struct, frozen=True, kw_only=True):
+    """What the trainer publishes and query workers apply: ``version`` counts up with every export.
+
+    ``weights`` and ``scale`` in the order of ``names``; ``pairs``: how many have been learnt.
+    """
+
+    version: int
+    names: tuple[str, ...]
+    weights: tuple[float, ...]
+    scale: tuple[float, ...]
+    pairs: int
+
+
+#: Before anything was learnt the order is the offline ranker's.
+INITIAL: Final = OnlineWeights(
+    version=0, names=INPUTS, weights=(0.0,) * OFFLINE + (1.0,), scale=(1.0,) * len(INPUTS), pairs=0
+)
+
+
+def usable(weights: OnlineWeights) -> bool:
+    """Whether these weights fit this version's inputs and are finite; a worker keeps the old ones if not."""
+    numbers = (*weights.weights, *weights.scale)
+    fits = weights.names == INPUTS and len(numbers) == 2 * len(INPUTS)
+    return fits and bool(np.isfinite(numbers).all()) and min(weights.scale) > 0
+
+
+def scaled(inputs: NDArray[np.floating], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Inputs (…, d) by their scale (d,), cut to ``CLAMP``; the same when learning and when applying.
+
+    >>> scaled(np.full(7, 100.0), np.full(7, 20.0)).tolist()
+    [5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0]
+    """
+    result: NDArray[np.float64] = np.clip(inputs / scale, -CLAMP, CLAMP)
+    return result
+
+
+def apply(weights: OnlineWeights, inputs: Floats) -> Floats:
+    """Scores (n,) of finite ``inputs`` (n, d), columns in the order of ``INPUTS``: one mat-vec.
+
+    >>> apply(INITIAL, np.arange(14, dtype=np.float32).reshape(2, 7)).tolist()
+    [6.0, 13.0]
+    """
+    values: Floats = (scaled(inputs, np.array(weights.scale)) @ np.array(weights.weights)).astype(np.float32)
+    return values
+
+
+def contributions(weights: OnlineWeights, inputs: Floats) -> Floats:
+    """What each input adds to the score, (n, d): the columns add up to ``apply``."""
+    values: Floats = (scaled(inputs, np.array(weights.scale)) * np.array(weights.weights)).astype(np.float32)
+    return values
