@@ -6,6 +6,7 @@ StreamrankError
 ├── NotOwner               another worker has taken the partition: stop writing to it
 ├── Unavailable            Kafka or Redis does not answer: retried
 ├── LogError               an event log or a golden file cannot be read
+├── QueryRejected          a query was answered with an error (raised to clients)
 └── AnswerTimeout          no answer came in time (raised to clients)
 
 ``models`` has a tree of its own (``models/errors.py``), for artifacts and inference.
@@ -61,3 +62,19 @@ class AnswerTimeout(StreamrankError):
     """No answer arrived in time. Operator action: see that a worker is ready (`streamrank doctor`)."""
 
     retriable = True
+
+
+class QueryRejected(StreamrankError):
+    """The worker answered a query with an error. Operator action: correct the named field of the query.
+
+    ``code``, ``field`` and ``message`` are the answer's ``error``; ``request_id`` is the query's.
+    """
+
+    def __init__(self, code: str, field: str, message: str, request_id: str = "") -> None:
+        super().__init__(
+            f"query rejected ({code}): {field}: {message}" if field else f"query rejected ({code}): {message}"
+        )
+        self.code = code
+        self.field = field
+        self.message = message
+        self.request_id = request_id

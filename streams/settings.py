@@ -123,7 +123,7 @@ def _parse(f: Field[Any], text: str) -> Any:
         shown = "***" if f.metadata.get("secret") or f.metadata.get("url") else repr(text)
         return SettingsError(f"{variable(f.name)}={shown}: {remedy}")
 
-    kind = type(f.default)
+    kind: Any = type(f.default)
     if kind is bool:
         if text.lower() not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
             raise wrong("expected true or false")

@@ -1,0 +1,119 @@
+"""`streamrank ask`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.cli.common import echo_json, json_option, names, run
+
+if TYPE_CHECKING:
+    from streams.events import Answer, Query
+
+#: streams.events.Surface, spelled here so that --help does not import it; a test compares them
+SURFACES = ("search", "home", "similar", "cart", "rerank")
+
+
+@click.command()
+@click.option("--user", help="User id; without one, nobody is known.")
+@click.option("--text", default="", help="What is searched for, in Chinese or English.")
+@click.option("--surface", type=click.Choice(SURFACES), help="Default: follows from what is given.")
+@click.option("--item", help="Items similar to this one.")
+@click.option("--cart", help="Item ids in the basket, comma separated.")
+@click.option("--candidates", help="Item ids to rank, comma separated.")
+@click.option("--limit", default=10, show_default=True, help="How many items, 1 to 100.")
+@click.option("--category", multiple=True, help="Only this category; may be given again.")
+@click.option("--brand", multiple=True, help="Only this brand; may be given again.")
+@click.option("--min-price", type=float, help="At least this price.")
+@click.option("--max-price", type=float, help="At most this price.")
+@click.option("--in-stock", is_flag=True, help="Only items in stock.")
+@click.option("--exclude", help="Item ids not to show, comma separated.")
+@click.option("--explain", is_flag=True, help="Say what each score is made of.")
+@click.option("--time", "at", type=int, help="Time of the query in Unix ms; default: now.")
+@click.option(
+    "--after", metavar="PARTITION:OFFSET", help="Answer with this event in it (`event` prints its place)."
+)
+@click.option("--timeout", default=5.0, show_default=True, help="Seconds to wait.")
+@json_option
+def command(as_json: bool, timeout: float, **given: object) -> None:
+    """Ask one query and print its answer.
+
+    \b
+    Example: streamrank ask --user u1 --text "酸奶" --limit 5 --explain
+    """
+    query = _query(given)
+    answer, latency_ms = run(_ask(query, timeout))
+    if as_json:
+        echo_json(answer)
+        return
+    from streams.cli.tables import answer_table, console
+
+    console().print(answer_table(answer, latency_ms=latency_ms))
+
+
+def _query(given: dict[str, object]) -> Query:
+    """The query that the options describe; raises InvalidEvent naming the field that cannot be."""
+    import msgspec
+
+    from streams.events import Query, invalid
+    from streams.routing import new_id, now
+
+    fields = {
+        "time": given["at"] if given["at"] is not None else now(),
+        "request_id": new_id(),
+        "user_id": given["user"],
+        "surface": given["surface"],
+        "text": given["text"],
+        "item_id": given["item"],
+        "cart": names(_text(given["cart"])),
+        "candidates": names(_text(given["candidates"])),
+        "limit": given["limit"],
+        "filters": _filters(given),
+        "exclude": names(_text(given["exclude"])),
+        "explain": given["explain"],
+        "after": _place(_text(given["after"])),
+    }
+    try:
+        return msgspec.convert({"event": "query", **fields}, Query)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from error
+
+
+def _filters(given: dict[str, object]) -> dict[str, object] | None:
+    limits = {"min": given["min_price"], "max": given["max_price"]}
+    price = {side: value for side, value in limits.items() if value is not None}
+    lists = {
+        name: list(values)
+        for name in ("category", "brand")
+        if isinstance(values := given[name], tuple) and values
+    }
+    found: dict[str, object] = {**lists, **({"price": price} if price else {})}
+    if given["in_stock"]:
+        found["in_stock"] = True
+    return found or None
+
+
+def _place(text: str | None) -> dict[str, int] | None:
+    if text is None:
+        return None
+    partition, _, offset = text.partition(":")
+    if not (partition.isdigit() and offset.isdigit()):
+        raise click.BadParameter(
+            f"{text!r}: expected PARTITION:OFFSET, for example 3:991", param_hint="--after"
+        )
+    return {"partition": int(partition), "offset": int(offset)}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+async def _ask(query: Query, timeout: float) -> tuple[Answer, float]:
+    from streams.client import Client
+
+    async with Client() as client:
+        start = time.perf_counter()
+        answer = await client.ask_query(query, timeout)
+        return answer, (time.perf_counter() - start) * 1000

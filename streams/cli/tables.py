@@ -1,0 +1,125 @@
+"""Rich tables: answers, dead letters, topics, checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from streams.events import Answer, AnswerItem, DeadLetter
+
+if TYPE_CHECKING:
+    from streams.admin import TopicState
+
+__all__ = ["answer_table", "dead_letter_table", "topic_table"]
+
+
+def answer_table(
+    answer: Answer, titles: Mapping[str, str] | None = None, latency_ms: float | None = None
+) -> Table:
+    """An answer's items in order, with their sources, and their reasons where they were asked for.
+
+    ``titles`` adds a column of titles by item id; ``latency_ms`` is shown in the caption.
+    """
+    table = Table(
+        title=escape(_headline(answer)),
+        caption=escape(_caption(answer, latency_ms)),
+        title_justify="left",
+        caption_justify="left",
+        show_edge=False,
+    )
+    table.add_column("#", justify="right", style="dim")
+    table.add_column("item", overflow="fold")
+    if titles is not None:
+        table.add_column("title", overflow="fold")
+    table.add_column("score", justify="right")
+    table.add_column("sources", overflow="fold")
+    explained = any(item.reasons for item in answer.items)
+    if explained:
+        table.add_column("reasons", overflow="fold")
+    for position, item in enumerate(answer.items):
+        row = [str(position), item.item_id]
+        if titles is not None:
+            row.append(titles.get(item.item_id, ""))
+        row += [f"{item.score:.3f}", ", ".join(item.sources)]
+        if explained:
+            row.append(_reasons(item))
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _headline(answer: Answer) -> str:
+    words = [
+        answer.surface or "answer",
+        f"for {answer.user_id}" if answer.user_id else "for somebody unknown",
+    ]
+    if answer.intent is not None:
+        words.append(f"· intent {answer.intent.label} {answer.intent.confidence:.2f}")
+    if answer.error is not None:
+        words.append(f"· refused: {answer.error.field}: {answer.error.message}")
+    elif not answer.items:
+        words.append("· nothing found")
+    return " ".join(words)
+
+
+def _caption(answer: Answer, latency_ms: float | None) -> str:
+    parts = [f"request {answer.request_id}"]
+    if latency_ms is not None:
+        parts.append(f"{latency_ms:.1f} ms")
+    if answer.seen is not None:
+        parts.append(f"seen {answer.seen.partition}/{answer.seen.offset}")
+    if answer.arm:
+        parts.append(f"arm {answer.arm}")
+    if answer.artifact:
+        parts.append(f"artifact {answer.artifact}, weights {answer.weights_version}")
+    return " · ".join(parts)
+
+
+def _reasons(item: AnswerItem) -> str:
+    found = sorted((item.reasons or {}).items(), key=lambda pair: -abs(pair[1]))
+    return ", ".join(f"{name} {value:+.2f}" for name, value in found[:5])
+
+
+def dead_letter_table(letters: Iterable[DeadLetter]) -> Table:
+    """Dead letters: where each came from, what was wrong, and the beginning of the record."""
+    table = Table(show_edge=False)
+    for name in ("topic", "partition", "offset", "code", "field", "reason", "record"):
+        table.add_column(
+            name, overflow="fold", justify="right" if name in ("partition", "offset") else "left"
+        )
+    for letter in letters:
+        raw = (letter.raw or b"")[:60].decode(errors="replace")
+        cells = (
+            letter.topic,
+            str(letter.partition),
+            str(letter.offset),
+            letter.code,
+            letter.field,
+            letter.reason,
+            raw,
+        )
+        table.add_row(*map(escape, cells))
+    return table
+
+
+def topic_table(states: Iterable[TopicState]) -> Table:
+    """The declared topics as they are on Kafka."""
+    table = Table(show_edge=False)
+    for name in ("topic", "key", "partitions", "cleanup", "state"):
+        table.add_column(name, overflow="fold", justify="right" if name == "partitions" else "left")
+    for state in states:
+        policy = state.policy or state.spec.config.get("cleanup.policy", "delete")
+        table.add_row(
+            escape(state.spec.name), state.spec.key, str(state.partitions), policy,
+            f"[red]{escape('; '.join(state.wrong))}[/red]" if state.wrong else "[green]ok[/green]",
+        )  # fmt: skip
+    return table
+
+
+def console() -> Console:
+    """The console on stdout, as wide as the terminal; 160 columns wide where there is none."""
+    out = Console()
+    return out if out.is_terminal else Console(width=160)

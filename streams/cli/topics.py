@@ -1,0 +1,63 @@
+"""`streamrank topics create|list`."""
+
+from __future__ import annotations
+
+import click
+
+from streams.cli.common import echo_json, json_option, run
+
+
+@click.group()
+def command() -> None:
+    """Make or list the topics.
+
+    \b
+    Example: streamrank topics create
+    """
+
+
+@command.command()
+@json_option
+def create(as_json: bool) -> None:
+    """Make the topics that are missing; those that exist are left as they are.
+
+    \b
+    Example: STREAMRANK_PARTITIONS=16 streamrank topics create
+    """
+    from streams.admin import create_topics
+    from streams.settings import load
+
+    made = run(create_topics(load()))
+    if as_json:
+        echo_json({"created": [{"topic": spec.name, "partitions": spec.partitions} for spec in made]})
+        return
+    for spec in made:
+        click.echo(f"created {spec.name} with {spec.partitions} partitions")
+    if not made:
+        click.echo("all topics exist")
+
+
+@command.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """The topics as they are, with their policies; exit code 1 when one is missing or differs.
+
+    \b
+    Example: streamrank topics list --json
+    """
+    from streams.admin import topic_states
+    from streams.settings import load
+
+    states = run(topic_states(load()))
+    if as_json:
+        echo_json([
+            {"topic": state.spec.name, "key": state.spec.key, "partitions": state.partitions,
+             "policy": state.policy, "wrong": list(state.wrong)}
+            for state in states
+        ])  # fmt: skip
+    else:
+        from streams.cli.tables import console, topic_table
+
+        console().print(topic_table(states))
+    if any(state.wrong for state in states):
+        raise click.exceptions.Exit(1)

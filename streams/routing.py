@@ -1,0 +1,104 @@
+"""Where an event goes: its topic, its key, and its checked bytes.
+
+>>> from streams.topics import topics
+>>> event = behavior("click", event_id="e1", user_id="u1", item_id="p1", time=1)
+>>> spec, key = route(event, topics())
+>>> spec.name, key
+('behavior-events', b'u1')
+"""
+
+from __future__ import annotations
+
+import time as clock
+import uuid
+from typing import Final, get_args
+
+import msgspec
+
+from streams.errors import InvalidEvent
+from streams.events import (
+    MAX_RECORD_BYTES,
+    Answer,
+    Behavior,
+    Delete,
+    Event,
+    Item,
+    Query,
+    decode_event,
+    encode,
+    invalid,
+)
+from streams.topics import Topics, TopicSpec
+
+__all__ = ["BEHAVIORS", "behavior", "checked", "new_id", "now", "route", "topic_of"]
+
+#: tag -> struct of every behaviour event, in the order of their declaration
+BEHAVIORS: Final[dict[str, type[msgspec.Struct]]] = {
+    str(kind.__struct_config__.tag): kind for kind in get_args(Behavior)
+}
+
+
+def now() -> int:
+    """The wall clock in Unix milliseconds; only clients, at the edge, ask it."""
+    return clock.time_ns() // 1_000_000
+
+
+def new_id() -> str:
+    """A fresh id for an event or a request: 32 hex digits."""
+    return uuid.uuid4().hex
+
+
+def behavior(kind: str, **fields: object) -> Behavior:
+    """A behaviour event of ``kind`` (its tag); fields that are None are left out.
+
+    ``event_id`` is made up and ``time`` is now where they are missing. Raises InvalidEvent naming the field.
+    """
+    given = {name: value for name, value in fields.items() if value is not None}
+    whole = {"event_id": new_id(), "time": now(), **given, "event": kind}
+    try:
+        event: Behavior = msgspec.convert(whole, Behavior)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from error
+    unknown = given.keys() - set(event.__struct_fields__)
+    if unknown:
+        name = min(unknown)
+        raise InvalidEvent("invalid", name, f"{kind!r} has no such field: leave it out")
+    return event
+
+
+def topic_of(tag: str, topics: Topics) -> TopicSpec | None:
+    """The topic for events with this tag; None for a tag that nobody publishes (`answer`, unknown ones)."""
+    if tag in ("item", "delete"):
+        return topics.item_events
+    if tag in BEHAVIORS:
+        return topics.behavior_events
+    return topics.query_events if tag == "query" else None
+
+
+def route(event: Event, topics: Topics) -> tuple[TopicSpec, bytes]:
+    """The topic and the key of an event. Raises InvalidEvent for an answer: workers publish those."""
+    if isinstance(event, Item | Delete):
+        return topics.item_events, event.item_id.encode()
+    if isinstance(event, Query):
+        return topics.query_events, event.key.encode()
+    if isinstance(event, Answer):
+        raise InvalidEvent("invalid", "event", "only workers publish answers: publish other events")
+    return topics.behavior_events, event.user_id.encode()
+
+
+def checked(event: Event) -> bytes:
+    """The event's JSON, after it was read back as a worker will read it.
+
+    Raises InvalidEvent naming the field that a worker would refuse (structs made in Python are not checked
+    by themselves), or when the record would be larger than 1 MiB.
+    """
+    try:
+        raw = encode(event)
+        decode_event(raw)
+    except msgspec.DecodeError as error:
+        raise invalid(error) from error
+    except (TypeError, UnicodeEncodeError) as error:
+        raise InvalidEvent("invalid", "", f"cannot be written as JSON: {error}") from error
+    if len(raw) > MAX_RECORD_BYTES:
+        raise InvalidEvent("too_large", "", f"{len(raw)} bytes: at most {MAX_RECORD_BYTES} in one event")
+    return raw
