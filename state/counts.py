@@ -1,0 +1,62 @@
+"""Item counts: exact integers by kind, ratings, and popularity at three half-lives."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from state.records import KINDS, POPULARITY_DAYS
+from state.rows import Rows
+
+#: What one event of a kind adds to an item's popularity; other kinds add nothing.
+POPULARITY: Final = {"view": 1.0, "click": 2.0, "add_to_cart": 3.0, "purchase": 5.0}
+
+_WEIGHT: Final = np.array([POPULARITY.get(kind, 0.0) for kind in KINDS])
+_RATING: Final = KINDS.index("rating")
+_HALF_LIVES_MS: Final = np.array(POPULARITY_DAYS) * 86_400_000
+
+
+def fold(
+    rows: Rows,
+    row: NDArray[np.intp],
+    kind: NDArray[np.uint32],
+    value: NDArray[np.float32],
+    time: NDArray[np.uint32],
+) -> None:
+    """Count events on items in COUNT ``rows`` (R,), in place.
+
+    Event d is one of ``kind[d]`` (a place in KINDS) on the item of ``rows[row[d]]`` at ``time[d]`` (Unix
+    seconds); ``value[d]`` is a rating's stars. The popularity sums are decayed to the row's newest event; it
+    only scales them, so one that comes late counts as if it had come in order.
+
+    >>> from state.records import COUNT
+    >>> rows = np.zeros(1, COUNT)
+    >>> two = np.zeros(2, np.intp), np.array([2, 4]), np.ones(2, np.float32), np.array([0, 86400])
+    >>> fold(rows, *two)
+    >>> rows["kinds"][0].tolist(), rows["last"][0].item(), rows["popularity"][0, 0].item()
+    ([0, 0, 1, 0, 1, 0, 0, 0], 86400000, 6.0)
+    """
+    at = time.astype(np.int64) * 1000
+    first = np.where(rows["kinds"].any(axis=1), rows["first"], np.iinfo(np.int64).max)
+    last = rows["last"].copy()
+    np.minimum.at(first, row, at)
+    np.maximum.at(last, row, at)
+    touched = np.bincount(row, minlength=len(rows)) > 0
+    rows["first"][touched] = first[touched]
+    places = np.bincount(row * len(KINDS) + kind, minlength=len(rows) * len(KINDS))
+    rows["kinds"] += places.reshape(len(rows), len(KINDS)).astype(np.uint32)
+    stars = np.where(kind == _RATING, value, 0)
+    rows["ratings"] += np.bincount(row, stars, minlength=len(rows))
+    for number, half_life in enumerate(_HALF_LIVES_MS):
+        added = _WEIGHT[kind] * np.exp2((at - last[row]) / half_life)
+        rows["popularity"][:, number] *= np.exp2((rows["last"] - last) / half_life)
+        rows["popularity"][:, number] += np.bincount(row, added, minlength=len(rows))
+    rows["last"] = last
+
+
+def decayed(rows: Rows, now_seconds: float) -> NDArray[np.float32]:
+    """Popularity of COUNT rows (R,) at ``now_seconds``, shape (R, 3): one column for each half-life."""
+    age = np.maximum(now_seconds * 1000 - rows["last"], 0)[:, np.newaxis]
+    return np.asarray(rows["popularity"] * np.exp2(-age / _HALF_LIVES_MS), np.float32)

@@ -1,0 +1,57 @@
+"""Query clicks: for each query text, the items chosen after it, decayed with a half-life of 30 days."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from state import sketch
+from state.rows import Rows
+
+HALF_LIFE_DAYS: Final = 30.0
+LANDMARK: Final = sketch.LANDMARK
+
+
+class Choices(NamedTuple):
+    """Query-click rows at one moment, R rows; a slot with item 0 is empty.
+
+    ``item`` (R, SLOTS) u64; ``weight`` (R, SLOTS): what was added since the item entered the row; ``mass``
+    (R,): all that was ever added to the row.
+    """
+
+    item: NDArray[np.uint64]
+    weight: NDArray[np.float32]
+    mass: NDArray[np.float32]
+
+
+def fold(
+    rows: Rows,
+    row: NDArray[np.intp],
+    item: NDArray[np.uint64],
+    weight: NDArray[np.float32],
+    time: NDArray[np.uint32],
+) -> None:
+    """Add choices to QUERY_CLICK ``rows`` (R,), in place.
+
+    Delta d says that ``item[d]`` was chosen after the query of ``rows[row[d]]`` at ``time[d]`` (Unix seconds)
+    with ``weight[d]``, finite and not negative. ``state.sketch`` says what a full row keeps.
+
+    >>> from state.records import QUERY_CLICK
+    >>> rows = np.zeros(1, QUERY_CLICK)
+    >>> fold(rows, np.array([0]), np.array([7], np.uint64), np.float32([2]), np.array([LANDMARK], np.uint32))
+    >>> rows["item"][0, 0], rows["weight"][0, 0], rows["mass"][0]
+    (np.uint64(7), np.float64(2.0), np.float64(2.0))
+    """
+    weights = weight * sketch.growth(time, HALF_LIFE_DAYS)
+    rows["mass"] += np.bincount(row, weights, minlength=len(rows))
+    deltas = sketch.combine(row, item, weights[np.newaxis])
+    sketch.fold(rows["item"], (rows["weight"],), rows["error"], deltas)
+
+
+def decayed(rows: Rows, now_seconds: float) -> Choices:
+    """QUERY_CLICK rows (R,) brought to ``now_seconds``: added then counts 1, 30 days earlier a half."""
+    scale = 1 / sketch.growth(now_seconds, HALF_LIFE_DAYS)
+    weight, mass = ((rows[name] * scale).astype(np.float32) for name in ("weight", "mass"))
+    return Choices(rows["item"], weight, mass)

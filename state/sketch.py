@@ -1,0 +1,180 @@
+"""Bounded rows: the heaviest items of each row, with exact sums until a row overflows.
+
+A sketch is many rows of S slots. A slot holds an item (0: empty), W weights (what was really added since
+the item entered the row) and an ``error``: the most that may have been added before it entered. The sum of
+a slot's weights and its error is its estimate. While no row overflows every error is 0 and adding is all
+there is, so neither the order of the deltas nor their cut into batches matters (but for rounding).
+
+A row that overflows keeps the S largest estimates, by the space-saving rule for merging an exact batch into
+a summary: an item outside the row is estimated at the row's smallest estimate plus its own delta (Metwally et
+al. 2005, "Efficient computation of frequent and top-k elements"; Agarwal et al. 2012, "Mergeable summaries").
+For a row to which N was added in all, and each item whose true sum is f:
+
+* in the row: weights <= f <= weights + error, and error <= N / S;
+* not in the row: f <= the row's smallest estimate <= N / S. So whatever has more than N / S is in the row.
+
+All functions are whole-array numpy, and deterministic on any machine: ties go to the lower slot and item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Items = NDArray[np.uint64]
+Sums = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+#: Forward decay (Cormode et al. 2009) counts from here, in Unix seconds; at a half-life of 30 days a
+#: double overflows 84 years later.
+LANDMARK: Final = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())
+DAY: Final = 86_400
+
+_ITEM_BITS: Final = np.uint64(44)
+_LOW_BITS: Final = np.uint64(20)
+_WEIGHT_SHIFT: Final = np.uint64(19)
+_WEIGHT_MASK: Final = np.uint64((1 << 44) - 1)
+
+
+class Deltas(NamedTuple):
+    """Deltas with distinct (row, item), in order of row, then item.
+
+    ``row`` (u,), ``item`` (u,), ``weights`` (W, u).
+    """
+
+    row: Index
+    item: Items
+    weights: Sums
+
+
+def growth(time: NDArray[np.uint32] | float, half_life_days: float) -> Sums:
+    """Forward-decay factor of a moment in Unix seconds: 2 ** ((time - LANDMARK) / half-life).
+
+    >>> float(growth(LANDMARK + 60 * DAY, half_life_days=60))
+    2.0
+    """
+    seconds = np.asarray(time, np.float64) - LANDMARK
+    return np.asarray(np.exp2(seconds / (half_life_days * DAY)), np.float64)
+
+
+def combine(row: Index, item: Items, weights: Sums) -> Deltas:
+    """Sum the deltas of equal (row, item); deltas that add nothing at all are left out.
+
+    ``row`` (d,) from 0 to 2 ** 20 - 1, ``item`` (d,) never 0, ``weights`` (W, d) finite and not negative.
+    """
+    # One sort of one word: items are hashes, so row and the item's upper 44 bits nearly always tell apart.
+    word = (row.astype(np.uint64) << _ITEM_BITS) | (item >> _LOW_BITS)
+    order = np.argsort(word)
+    word, sorted_item = word[order], item[order]
+    first = np.empty(len(order), np.bool_)
+    first[:1] = True
+    np.not_equal(word[1:], word[:-1], out=first[1:])
+    if np.any(sorted_item[1:][~first[1:]] != sorted_item[:-1][~first[1:]]):
+        order = np.lexsort((item, row))
+        sorted_item, sorted_row = item[order], row[order]
+        first[1:] = (sorted_item[1:] != sorted_item[:-1]) | (sorted_row[1:] != sorted_row[:-1])
+    group = np.empty(len(order), np.intp)
+    group[order] = np.cumsum(first) - 1
+    starts = order[first]
+    # bincount adds in the order of the input, which no sort of another machine can change.
+    sums = np.empty((len(weights), len(starts)))
+    for total, weight in zip(sums, weights, strict=True):
+        total[:] = np.bincount(group, weight, minlength=len(starts))
+    kept = sums.sum(axis=0) > 0
+    return Deltas(row[starts][kept], item[starts][kept], sums[:, kept])
+
+
+def fold(items: Items, weights: Sequence[Sums], error: Sums, deltas: Deltas) -> None:
+    """Add combined deltas to the rows, in place.
+
+    ``items``, ``error`` and each of the W ``weights``: (rows, S), S at most 64, full slots before empty ones.
+    """
+    slot = _find(items, deltas)
+    hit = np.flatnonzero(slot >= 0)
+    at = (deltas.row[hit], slot[hit])
+    for column, delta in zip(weights, deltas.weights, strict=True):
+        column[at] += delta[hit]
+    missed = np.flatnonzero(slot < 0)
+    misses = Deltas(deltas.row[missed], deltas.item[missed], deltas.weights[:, missed])
+    used = np.count_nonzero(items, axis=1)
+    fits = (used + np.bincount(misses.row, minlength=len(items)) <= items.shape[1])[misses.row]
+    appended = Deltas(misses.row[fits], misses.item[fits], misses.weights[:, fits])
+    _put(items, weights, appended, used[appended.row] + _rank(appended.row))
+    if not fits.all():
+        over = ~fits
+        _replace(items, weights, error, Deltas(misses.row[over], misses.item[over], misses.weights[:, over]))
+
+
+def _find(items: Items, deltas: Deltas) -> Index:
+    """Slot of each delta's item in its row, -1 where the row does not hold it."""
+    slot = np.full(len(deltas.row), -1, np.intp)
+    columns = np.ascontiguousarray(items.T)
+    for number, column in enumerate(columns):
+        slot[np.flatnonzero(column.take(deltas.row) == deltas.item)] = number
+    return slot
+
+
+def _rank(row: Index) -> Index:
+    """Place of each entry among those of its row; ``row`` is sorted.
+
+    >>> _rank(np.array([4, 4, 7, 7, 7])).tolist()
+    [0, 1, 0, 1, 2]
+    """
+    start = np.concatenate([[True], row[1:] != row[:-1]])[: len(row)]
+    begins = np.flatnonzero(start)
+    return np.arange(len(row)) - np.repeat(begins, np.diff(begins, append=len(row)))
+
+
+def _put(items: Items, weights: Sequence[Sums], deltas: Deltas, slot: Index) -> None:
+    items[deltas.row, slot] = deltas.item
+    for column, delta in zip(weights, deltas.weights, strict=True):
+        column[deltas.row, slot] = delta
+
+
+def _replace(items: Items, weights: Sequence[Sums], error: Sums, misses: Deltas) -> None:
+    """Let the misses of overflowing rows take the places of smaller estimates.
+
+    The j-th heaviest miss enters if it beats the j-th lightest slot: that leaves the S largest of both.
+    """
+    misses = _heaviest_first(misses)
+    rank = _rank(misses.row)
+    possible = rank < items.shape[1]
+    misses = Deltas(misses.row[possible], misses.item[possible], misses.weights[:, possible])
+    rank = rank[possible]
+    rows = misses.row[rank == 0]
+    local = np.cumsum(rank == 0) - 1
+    estimate = error[rows]
+    for column in weights:
+        estimate += column[rows]
+    lightest = _lightest_first(estimate)
+    floor = estimate[np.arange(len(rows)), lightest[:, 0]][local]
+    slot = lightest[local, rank]
+    enters = floor + misses.weights.sum(axis=0) > estimate[local, slot]
+    misses = Deltas(misses.row[enters], misses.item[enters], misses.weights[:, enters])
+    _put(items, weights, misses, slot[enters])
+    error[misses.row, slot[enters]] = floor[enters]
+
+
+def _heaviest_first(deltas: Deltas) -> Deltas:
+    """Order by row, then falling weight (its upper 45 bits), then item."""
+    # Positive doubles order as their bits do.
+    bits = deltas.weights.sum(axis=0).view(np.uint64) >> _WEIGHT_SHIFT
+    word = (deltas.row.astype(np.uint64) << _ITEM_BITS) | (_WEIGHT_MASK - bits)
+    order = np.argsort(word, kind="stable")
+    return Deltas(deltas.row[order], deltas.item[order], deltas.weights[:, order])
+
+
+def _lightest_first(estimate: Sums) -> Index:
+    """Slots of each row in order of estimate, ties by slot: the estimate's bits with the slot in the last.
+
+    >>> _lightest_first(np.array([[3.0, 0.0, 2.0, 0.0]])).tolist()
+    [[1, 3, 2, 0]]
+    """
+    mask = np.uint64((1 << (estimate.shape[1] - 1).bit_length()) - 1)
+    words = (estimate.view(np.uint64) & ~mask) | np.arange(estimate.shape[1], dtype=np.uint64)
+    words.sort(axis=1)
+    return (words & mask).astype(np.intp)

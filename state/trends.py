@@ -1,0 +1,66 @@
+"""Trends: the most popular items at three half-lives, exact.
+
+An item's score is log2 of its popularity decayed to time 0 (log2(popularity) + last / half-life), so that
+scores of different items, moments and partitions compare as they are. A score only grows, and every change
+of an item is merged, so a row holds exactly the TOP of all items touched so far, whatever was dropped before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from state.records import POPULARITY_DAYS, TOP, TREND
+from state.rows import Rows
+
+_HALF_LIVES: Final = np.array(POPULARITY_DAYS) * 86_400
+
+
+class Trend(NamedTuple):
+    """The most popular items at one half-life, best first: u64 keys and popularity then, both (n,)."""
+
+    item: NDArray[np.uint64]
+    weight: NDArray[np.float32]
+
+
+def merge(row: Rows, items: NDArray[np.uint64], counts: Rows) -> Rows:
+    """A TREND row, shape (), with the new ``counts`` (COUNT, shape (n,)) of distinct ``items`` (n,) in it.
+
+    Empty places have item 0 and score 0, behind all others.
+    """
+    merged = np.zeros((), TREND)
+    stays = (row["item"] != 0) & ~np.isin(row["item"], items)
+    with np.errstate(divide="ignore"):
+        popularity = np.log2(counts["popularity"])
+    scores = popularity.T + (counts["last"] / 1000) / _HALF_LIVES[:, np.newaxis]
+    for place, score in enumerate(scores):
+        # Only what beats the row's last place can enter a full row.
+        least = row["score"][place].min() if stays[place].all() else -np.inf
+        new = np.flatnonzero((score >= least) & np.isfinite(score))
+        item = np.concatenate([row["item"][place][stays[place]], items[new]])
+        both = np.concatenate([row["score"][place][stays[place]], score[new]])
+        best = np.lexsort((item, -both))[:TOP]
+        merged["item"][place, : len(best)] = item[best]
+        merged["score"][place, : len(best)] = both[best]
+    return merged
+
+
+def decayed(rows: Iterable[bytes | Rows | None], now_seconds: float, k: int) -> tuple[Trend, ...]:
+    """The ``k`` most popular items of all partitions' TREND rows at ``now_seconds``, for each half-life.
+
+    ``rows``: stored values or arrays, None for a partition without any. Ties are ordered by item key.
+    """
+    there = [row for row in rows if row is not None]
+    arrays = [np.frombuffer(row, TREND)[0] if isinstance(row, bytes) else row for row in there]
+    trends = []
+    for place, half_life in enumerate(_HALF_LIVES):
+        item = np.concatenate([np.zeros(0, np.uint64), *(row["item"][place] for row in arrays)])
+        score = np.concatenate([np.zeros(0), *(row["score"][place] for row in arrays)])
+        item, score = item[item != 0], score[item != 0]
+        best = np.lexsort((item, -score))[:k]
+        weight = np.exp2(score[best] - now_seconds / half_life).astype(np.float32)
+        trends.append(Trend(item[best], weight))
+    return tuple(trends)

@@ -1,0 +1,143 @@
+"""Signals: item- and query-side updates, cut by target partition and folded into what is stored.
+
+``pack`` is the sending side: one record for each target partition of a behaviour batch. ``fold_signals`` is
+the receiving side: a generator that yields the keys to read, is sent their values and returns what to store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from state import counts, covisits, keys, query_clicks, trends
+from state.records import COUNT, COVISIT, QUERY_CLICK, TREND
+from state.rows import join, split
+from streams.errors import SettingsError
+from streams.signals import CHOICE, PAIR, TOUCH, Signals
+
+Deltas = NDArray[Any]
+Marks = NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Changes:
+    """What one call of ``fold_signals`` leaves to be stored, together.
+
+    ``pairs``: key, value, key, value, … for one MSET; ``marks``: the sources' new marks, shape (partitions,).
+    """
+
+    pairs: list[bytes]
+    marks: Marks
+
+
+def pack(
+    source: int, base: int, pairs: Deltas, touches: Deltas, choices: Deltas, partitions: int
+) -> dict[int, Signals]:
+    """Cut a batch's deltas by the signals partition that owns their row, item or query.
+
+    ``pairs``, ``touches``, ``choices``: arrays of PAIR, TOUCH and CHOICE, in any order, which stays. A
+    partition without any delta gets no record.
+    """
+    by_pair = _cut(pairs, pairs["row"], partitions)
+    by_touch = _cut(touches, touches["item"], partitions)
+    by_choice = _cut(choices, choices["query"], partitions)
+    parts = zip(by_pair, by_touch, by_choice, strict=True)
+    return {number: Signals(source, base, *part) for number, part in enumerate(parts) if any(part)}
+
+
+def _cut(deltas: Deltas, owner: NDArray[np.uint64], partitions: int) -> list[bytes]:
+    target = (owner % np.uint64(partitions)).astype(np.uint16)
+    data = deltas[np.argsort(target, kind="stable")].tobytes()
+    ends = np.cumsum(np.bincount(target, minlength=partitions)) * deltas.itemsize
+    return [data[start:end] for start, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)]
+
+
+def fold_signals(
+    records: Sequence[Signals], marks: Marks, partitions: int, target: int
+) -> Generator[list[bytes], list[bytes | None], Changes]:
+    """Fold records of one signals partition, of any sources, into its rows, all in one pass.
+
+    ``records`` in offset order; ``marks`` (partitions,): each source's last behaviour offset whose effects
+    are stored here, -1 for none; left as it is. Deltas at or before their source's mark are dropped: a batch
+    that was published again counts once, however it was cut.
+
+    Yields once, the keys to read, and is sent their values in order (None: not there); yields nothing if all
+    deltas were dropped. Raises SettingsError if a delta belongs to another partition than ``target``, and
+    ``state.rows.LayoutMismatch`` if another version wrote a value.
+    """
+    marks = marks.copy()
+    pairs, touches, choices = _fresh(records, marks)
+    neighbours = _Owners.of(pairs["row"], partitions, target)
+    items = _Owners.of(touches["item"], partitions, target)
+    queries = _Owners.of(choices["query"], partitions, target)
+    names = [keys.covisits(partitions, item) for item in neighbours.distinct.tolist()]
+    names += [keys.counts(partitions, item) for item in items.distinct.tolist()]
+    names += [keys.query_clicks(partitions, query) for query in queries.distinct.tolist()]
+    names += [keys.trends(target)] if len(touches) else []
+    if not names:
+        return Changes([], marks)
+    values = iter((yield names))
+    stored = _fold_pairs(list(islice(values, len(neighbours.distinct))), neighbours.place, pairs)
+    counted = join(list(islice(values, len(items.distinct))), COUNT)
+    counts.fold(counted, items.place, touches["kind"], touches["value"], touches["time"])
+    stored += split(counted)
+    stored += _fold_choices(list(islice(values, len(queries.distinct))), queries.place, choices)
+    for trend in values:
+        stored.append(trends.merge(join([trend], TREND)[0], items.distinct, counted).tobytes())
+    return Changes([part for pair in zip(names, stored, strict=True) for part in pair], marks)
+
+
+class _Owners(NamedTuple):
+    """The distinct keys that own deltas, and for each delta the place of its own among them."""
+
+    distinct: NDArray[np.uint64]
+    place: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, owner: NDArray[np.uint64], partitions: int, target: int) -> Self:
+        distinct, place = np.unique(owner, return_inverse=True)
+        strange = distinct[distinct % np.uint64(partitions) != target]
+        if len(strange):
+            raise SettingsError(
+                f"signals partition {target} of {partitions} holds a delta of {int(strange[0]):016x}, which "
+                f"belongs to partition {int(strange[0]) % partitions}: the number of partitions was changed; "
+                "create the topic signals with as many as before, or start on an empty Redis and replay"
+            )
+        return cls(distinct, place)
+
+
+def _fold_pairs(values: list[bytes | None], row: NDArray[np.intp], pairs: Deltas) -> list[bytes]:
+    rows = join(values, COVISIT)
+    covisits.fold(rows, row, pairs["item"], pairs["after"], pairs["together"], pairs["time"])
+    return split(rows)
+
+
+def _fold_choices(values: list[bytes | None], row: NDArray[np.intp], choices: Deltas) -> list[bytes]:
+    rows = join(values, QUERY_CLICK)
+    query_clicks.fold(rows, row, choices["item"], choices["weight"], choices["time"])
+    return split(rows)
+
+
+def _fresh(records: Sequence[Signals], marks: Marks) -> tuple[Deltas, Deltas, Deltas]:
+    """All deltas after their source's mark; advances ``marks`` record by record."""
+    parts: tuple[list[bytes], ...] = ([], [], [])
+    for record in records:
+        mark = newest = int(marks[record.source])
+        contents = (record.pairs, PAIR), (record.touches, TOUCH), (record.choices, CHOICE)
+        for part, (data, layout) in zip(parts, contents, strict=True):
+            if not data:
+                continue
+            deltas = np.frombuffer(data, layout)
+            newest = max(newest, record.base + int(deltas["offset"].max()))
+            if record.base > mark:
+                part.append(data)
+            else:
+                part.append(deltas[deltas["offset"] > mark - record.base].tobytes())
+        marks[record.source] = newest
+    pairs, touches, choices = (b"".join(part) for part in parts)
+    return np.frombuffer(pairs, PAIR), np.frombuffer(touches, TOUCH), np.frombuffer(choices, CHOICE)
