@@ -1,0 +1,130 @@
+"""The offline ranker: an ONNX graph over the user's recent items and each candidate's features.
+
+Normalisation is in the graph, so it takes features just as ``models.features`` gives them. A score is on the
+scale of log odds: softmax over a list's scores estimates which candidate will be chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from models.artifact import Artifact, check_ports
+from models.ask import DIM, Floats
+from models.errors import ArtifactError
+from models.features import FEATURES, FEATURES_VERSION, GROUPS, INDEX, RECENT
+from models.session import Device, open_session
+
+#: File of the artifact that lists the features it was trained on, in order.
+NAMES_FILE: Final = "features.json"
+REMEDY: Final = "build it again with `streamrank artifact build ranker --log LOG`."
+
+
+@dataclass(frozen=True, slots=True)
+class RankInput:
+    """One list: ``features`` (n, F), the candidates' compact vectors ``candidates`` (n, 64), and the user's.
+
+    ``recent`` (32, 64) and ``recent_weight`` (32,) are those of ``models.features.recent_inputs``.
+    """
+
+    features: Floats
+    candidates: Floats
+    recent: Floats
+    recent_weight: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Candidate i's score is ``base`` + the sum of ``values[i]``; ``values`` (n, groups) in ``groups`` order."""
+
+    base: float
+    groups: tuple[str, ...]
+    values: Floats
+
+
+class Ranker:
+    """A ranker artifact, opened; ``ArtifactError`` or ``SessionError`` when it does not fit or open."""
+
+    def __init__(self, artifact_path: Path | str, device: Device = "auto", threads: int = 1) -> None:
+        self.artifact = Artifact.load(artifact_path)
+        self.artifact.require("features", FEATURES_VERSION)
+        names = msgspec.json.decode(self.artifact.file(NAMES_FILE).read_bytes(), type=tuple[str, ...])
+        if names != FEATURES:
+            odd = sorted(set(names) ^ set(FEATURES)) or ["another order"]
+            raise ArtifactError(artifact_path, NAMES_FILE, "this version's features", ", ".join(odd), REMEDY)
+        self._session = open_session(self.artifact.graph, device, threads)
+        check_ports(self.artifact, self._session)
+        self.provider, self.warning = self._session.provider, self._session.warning
+
+    @property
+    def version(self) -> str:
+        """The artifact's version, shown in answers."""
+        return self.artifact.version
+
+    def score(self, batch: Sequence[RankInput]) -> list[Floats]:
+        """Scores (n,) of each list, higher is better; an empty list has none.
+
+        Lists of one call are padded to the longest, which may change a score's last digits: equal bytes need
+        equal batches, and a list scored alone has no padding. Raises ValueError when shapes do not fit.
+        """
+        full = [one for one in batch if len(one.features)]
+        scores = iter(self._run(full) if full else [])
+        empty = np.zeros(0, np.float32)
+        return [next(scores) if len(one.features) else empty for one in batch]
+
+    def explain(self, one: RankInput) -> Explanation:
+        """What each group of features adds to each candidate's score.
+
+        Groups are revealed one after the other, in the order of ``GROUPS``: at first every feature has its
+        mean over the list and there are no recent items (``base`` is that score, the same for all), and a
+        group's contribution is by how much the score moves when it is revealed. So they add up exactly, and
+        what two groups do only together is credited to the later one. The user's recent items belong to
+        ``interest``.
+        """
+        groups = tuple(GROUPS)
+        n = len(one.features)
+        if not n:
+            return Explanation(0.0, groups, np.zeros((0, len(groups)), np.float32))
+        mean = one.features.mean(axis=0, dtype=np.float64).astype(np.float32)
+        features, weight = np.tile(mean, (n, 1)), np.zeros_like(one.recent_weight)
+        steps = [RankInput(features, one.candidates, one.recent, weight)]
+        for group in groups:
+            features = features.copy()
+            columns = [INDEX[name] for name in GROUPS[group]]
+            features[:, columns] = one.features[:, columns]
+            weight = one.recent_weight if group == "interest" else weight
+            steps.append(RankInput(features, one.candidates, one.recent, weight))
+        scores = np.stack(self._run(steps))
+        return Explanation(float(scores[0, 0]), groups, np.diff(scores, axis=0).T)
+
+    def _run(self, batch: Sequence[RankInput]) -> list[Floats]:
+        sizes = [_size(one) for one in batch]
+        lists, longest = len(batch), max(sizes)
+        features = np.zeros((lists, longest, len(FEATURES)), np.float32)
+        mask = np.zeros((lists, longest), np.float32)
+        candidates = np.zeros((lists, longest, DIM), np.float32)
+        for i, (one, n) in enumerate(zip(batch, sizes, strict=True)):
+            features[i, :n], candidates[i, :n], mask[i, :n] = one.features, one.candidates, 1
+        feeds = {
+            "features": features,
+            "mask": mask,
+            "candidates": candidates,
+            "recent": np.stack([one.recent for one in batch]),
+            "recent_weight": np.stack([one.recent_weight for one in batch]),
+        }
+        (scores,) = self._session.run(feeds)
+        return [scores[i, :n] for i, n in enumerate(sizes)]
+
+
+def _size(one: RankInput) -> int:
+    n = len(one.features)
+    shapes = (one.features.shape, one.candidates.shape, one.recent.shape, one.recent_weight.shape)
+    wanted = ((n, len(FEATURES)), (n, DIM), (RECENT, DIM), (RECENT,))
+    if shapes != wanted:
+        raise ValueError(f"a list to rank has shapes {shapes}; expected {wanted}")
+    return n
