@@ -1,0 +1,9 @@
+"""Sources: where candidates come from, one retrieval method a file."""
+
+from __future__ import annotations
+
+from models.sources.base import Scope, Source, search
+from models.sources.registry import SOURCES
+from models.sources.retrieve import SURFACES, Candidates, retrieve
+
+__all__ = ["SOURCES", "SURFACES", "Candidates", "Scope", "Source", "retrieve", "search"]

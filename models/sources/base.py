@@ -1,0 +1,102 @@
+"""What a source is, and the arithmetic that sources share: top lists, exact cosines, tables by row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.ask import Ask, Floats, Rows, Weighted
+from models.catalogue import Catalogue
+from models.rules import Mask, mask
+
+#: A matrix product over a whole catalogue differs from ``cosines`` by less than half of this.
+SLACK: Final = 1e-5
+
+
+@dataclass(slots=True)
+class Scope:
+    """Where a source may look: ``allowed`` (n,) bool by row; ``dense``: for each of the source's directions,
+    the products with every row's compact vector, (n,) each, right to 1e-5.
+    """
+
+    allowed: Mask
+    dense: tuple[Floats, ...] = ()
+
+
+class Source(Protocol):
+    """One retrieval method. It holds no state: everything is in the ask and the catalogue."""
+
+    name: str
+
+    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
+        """Unit vectors (64,) whose products with the whole catalogue ``candidates`` needs; often none."""
+
+    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
+        """At most ``k`` allowed rows, best first, ties by row; weights above 0, or no candidate."""
+
+    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
+        """The same score of any known rows, (n,); 0 where the source knows nothing of a row."""
+
+
+def search(source: Source, ask: Ask, catalogue: Catalogue, k: int) -> Weighted:
+    """One source on its own: ``candidates`` with the scope that the ask's filter and exclusions leave."""
+    dense = tuple(catalogue.compact @ direction for direction in source.directions(ask, catalogue))
+    return source.candidates(ask, catalogue, k, Scope(mask(ask, catalogue), dense))
+
+
+def near_top(scores: Floats, k: int, above: float = -np.inf, slack: float = 0.0) -> Rows:
+    """Every row whose score is above ``above`` and within ``slack`` of the k-th best or better, in row order.
+
+    The k-th best of the maxima of disjoint groups bounds the k-th best of all from below: one pass and a
+    short partition (68,000 scores, k = 100: 30 µs; ``np.argpartition``: 80 µs). Never cuts off a row of the
+    top k.
+    """
+    tall = min(max(len(scores) // (8 * max(k, 1)), 1), 64)
+    wide = len(scores) // tall
+    bound = above
+    if k < wide:
+        maxima = scores[: tall * wide].reshape(tall, wide).max(axis=0)
+        bound = max(float(np.partition(maxima, wide - k)[wide - k]) - slack, above)
+    rows = np.flatnonzero((scores >= bound) & (scores > above) if bound > above else scores > above)
+    return rows.astype(np.int32)
+
+
+def best(rows: Rows, weight: Floats, k: int) -> Weighted:
+    """The k heaviest rows with a weight above 0, best first, ties by row. ``rows`` in ascending order."""
+    order = np.argsort(-weight, kind="stable")[:k]
+    order = order[weight[order] > 0]
+    return Weighted(rows[order], weight[order])
+
+
+def cosines(vectors: NDArray[np.floating], rows: Rows, direction: Floats) -> Floats:
+    """Products of some rows with a direction, (n,), row by row: equal bytes whatever else is in the batch.
+
+    (A matrix product's last bits depend on its shape.)
+    """
+    found: Floats = np.einsum("ij,j->i", vectors[rows].astype(np.float32, copy=False), direction)
+    return found
+
+
+def summed(rows: Rows, weight: NDArray[np.floating]) -> Weighted:
+    """Distinct known rows in ascending order, the weights of equal rows added up."""
+    known = rows >= 0
+    unique, place = np.unique(rows[known], return_inverse=True)
+    total = np.bincount(place, weights=weight[known], minlength=len(unique))
+    return Weighted(unique.astype(np.int32), total.astype(np.float32))
+
+
+def look_up(table: Weighted, rows: Rows) -> Floats:
+    """Weights of some rows in a table whose rows ascend, (n,); 0 for rows that it does not hold."""
+    if not len(table.rows):
+        return np.zeros(len(rows), np.float32)
+    place = np.minimum(np.searchsorted(table.rows, rows), len(table.rows) - 1)
+    return np.where(table.rows[place] == rows, table.weight[place], np.float32(0))
+
+
+def heaviest(table: Weighted, k: int, allowed: Mask) -> Weighted:
+    """The k heaviest allowed rows of a table whose rows ascend."""
+    ok = allowed[table.rows]
+    return best(table.rows[ok], table.weight[ok], k)

@@ -1,0 +1,43 @@
+"""Query clicks: what was chosen after this very query text, decayed.
+
+Score: an item's share of the query's choices, w / (W + 1), in [0, 1). W is the total of the choices read, so
+one lonely old click weighs little and a settled query's favourite comes near 1.
+
+>>> from models.sample import sample
+>>> from models.sources.base import search
+>>> choices = Weighted(np.array([2, 0, -1], np.int32), np.array([5, 3, 1], np.float32))
+>>> found = search(QueryClicks(), Ask(now=0, surface="search", choices=choices), sample(["a", "b", "c"]), 10)
+>>> found.rows.tolist(), [round(float(w), 3) for w in found.weight]
+([2, 0], [0.5, 0.3])
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.ask import Ask, Floats, Rows, Weighted
+from models.catalogue import Catalogue
+from models.sources.base import Scope, heaviest, look_up, summed
+
+
+class QueryClicks:
+    """Items chosen after the same query."""
+
+    name = "query_clicks"
+
+    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
+        """None: nothing dense."""
+        return []
+
+    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
+        """The most chosen items."""
+        return heaviest(_shares(ask), k, scope.allowed)
+
+    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
+        """Each row's share of the choices."""
+        return look_up(_shares(ask), rows)
+
+
+def _shares(ask: Ask) -> Weighted:
+    weight = np.maximum(ask.choices.weight.astype(np.float64), 0)
+    return summed(ask.choices.rows, weight / (weight.sum() + 1))

@@ -1,0 +1,25 @@
+"""Every source, in the fixed order of the score columns."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from models.sources.base import Source
+from models.sources.context import UserContext
+from models.sources.covisits import Covisits
+from models.sources.lexical import Lexical
+from models.sources.query_clicks import QueryClicks
+from models.sources.semantic import Semantic
+from models.sources.trending import Trending
+
+_ALL: Final[tuple[Source, ...]] = (
+    QueryClicks(),
+    Covisits(),
+    UserContext(),
+    Semantic(),
+    Lexical(),
+    Trending(),
+)
+
+#: Every source by name, in the order of the columns of ``Candidates.scores``.
+SOURCES: Final[dict[str, Source]] = {source.name: source for source in _ALL}

@@ -1,0 +1,162 @@
+"""Retrieval: a batch of asks to their candidates, one shared search for all that is dense.
+
+>>> from models.sample import sample
+>>> catalogue = sample(["green tea", "red tea", "wine"])
+>>> ask = Ask(now=0, surface="search", tokens=("red", "tea"))
+>>> found = retrieve([ask], catalogue, ["lexical", "trending"], k_each=100, k_total=200)[0]
+>>> [catalogue.ids[row] for row in found.rows], found.given[:, 4].tolist()
+(['red tea', 'green tea', 'wine'], [True, True, False])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.ask import Ask, Floats, Rows, Weighted
+from models.catalogue import Catalogue
+from models.errors import ModelError
+from models.rules import PLAIN, Mask, Rules, allowed, mask
+from models.sources.base import Scope, Source
+from models.sources.registry import SOURCES
+
+#: Which sources give candidates on a surface; the others only score them. When these give fewer than the
+#: answer has places, trending fills up.
+SURFACES: Final = {
+    "search": ("query_clicks", "semantic", "lexical"),
+    "home": ("covisits", "context", "trending"),
+    "similar": ("covisits", "semantic"),
+    "cart": ("covisits", "context", "trending"),
+    "rerank": (),
+}
+#: Directions in one matrix product: beyond, the products no longer fit in the processor's cache.
+TOGETHER: Final = 16
+
+
+@dataclass(slots=True)
+class Candidates:
+    """What was found for one ask. ``rows``: (n,) distinct; ``scores``: (n, 6), a column a source in the order
+    of ``SOURCES``, each row's true score from every source in use; ``given``: (n, 6) bool, which sources
+    named it.
+    """
+
+    rows: Rows
+    scores: Floats
+    given: Mask
+
+
+def retrieve(
+    asks: Sequence[Ask],
+    catalogue: Catalogue,
+    sources: Sequence[str],
+    k_each: int,
+    k_total: int,
+    rules: Rules = PLAIN,
+) -> list[Candidates]:
+    """Candidates of each ask: at most ``k_each`` of a source and ``k_total`` in all, fairly by rank.
+
+    On the rerank surface: the given rows that may be shown, in their order, whatever the limits. A candidate
+    list does not depend on what else is in the batch. Raises ModelError on an unknown source or surface.
+    """
+    used = [SOURCES[name] for name in check(sources)]
+    plans = [_plan(ask, catalogue, used) for ask in asks]
+    products = _products([direction for plan in plans for _, found in plan for direction in found], catalogue)
+    out: list[Candidates] = []
+    for ask, plan in zip(asks, plans, strict=True):
+        if ask.surface == "rerank":
+            out.append(_given_rows(ask, catalogue, used, rules))
+            continue
+        shown = mask(ask, catalogue, rules)
+        lists: dict[str, Weighted] = {}
+        for source, found in plan:
+            scope = Scope(shown, tuple(next(products) for _ in found))
+            lists[source.name] = source.candidates(ask, catalogue, k_each, scope)
+        few = sum(len(one.rows) for one in lists.values()) < ask.limit
+        if few and "trending" in sources and "trending" not in lists:
+            lists["trending"] = SOURCES["trending"].candidates(ask, catalogue, k_each, Scope(shown))
+        out.append(_union(ask, catalogue, used, lists, k_total))
+    return out
+
+
+def check(sources: Sequence[str]) -> Sequence[str]:
+    """The names as given; raises ModelError when one is no source."""
+    for name in sources:
+        if name not in SOURCES:
+            remedy = f"set STREAMRANK_SOURCES to some of {', '.join(SOURCES)}."
+            raise ModelError(f"sources: {name!r} is no source.", remedy)
+    return sources
+
+
+def _plan(ask: Ask, catalogue: Catalogue, used: Sequence[Source]) -> list[tuple[Source, list[Floats]]]:
+    """The sources that give candidates for an ask, with the directions that each wants searched."""
+    if ask.surface not in SURFACES:
+        raise ModelError(f"surface: {ask.surface!r} is none.", f"ask for one of {', '.join(SURFACES)}.")
+    if not len(catalogue):
+        return []
+    givers = SURFACES[ask.surface]
+    return [(source, source.directions(ask, catalogue)) for source in used if source.name in givers]
+
+
+def _products(directions: Sequence[Floats], catalogue: Catalogue) -> Iterator[Floats]:
+    """Products of each direction with every compact vector, (n,) each, in order, a few at a time."""
+    for start in range(0, len(directions), TOGETHER):
+        some = np.stack(directions[start : start + TOGETHER], axis=1)
+        for column in (catalogue.compact @ some).T:
+            yield np.ascontiguousarray(column)
+
+
+def _given_rows(ask: Ask, catalogue: Catalogue, used: Sequence[Source], rules: Rules) -> Candidates:
+    rows = np.zeros(0, np.int32) if ask.candidates is None else _distinct(ask.candidates)
+    rows = rows[allowed(rows, ask, catalogue, rules)]
+    return Candidates(
+        rows, _scores(ask, catalogue, used, rows), np.zeros((len(rows), len(SOURCES)), np.bool_)
+    )
+
+
+def _union(
+    ask: Ask, catalogue: Catalogue, used: Sequence[Source], lists: dict[str, Weighted], k_total: int
+) -> Candidates:
+    """The lists merged: first every source's best, then every source's second, and so on."""
+    order = [name for name in SOURCES if name in lists]
+    rows = _round_robin([lists[name].rows for name in order])[:k_total]
+    scores = _scores(ask, catalogue, used, rows)
+    given = np.zeros(scores.shape, np.bool_)
+    by_row = np.argsort(rows)
+    for name in order:
+        column, found = list(SOURCES).index(name), lists[name]
+        place = np.minimum(np.searchsorted(rows, found.rows, sorter=by_row), max(len(rows) - 1, 0))
+        kept = rows[by_row[place]] == found.rows if len(rows) else np.zeros(0, np.bool_)
+        place = by_row[place[kept]]
+        scores[place, column] = found.weight[kept]
+        given[place, column] = True
+    return Candidates(rows, scores, given)
+
+
+def _scores(ask: Ask, catalogue: Catalogue, used: Iterable[Source], rows: Rows) -> Floats:
+    scores = np.zeros((len(rows), len(SOURCES)), np.float32)
+    for column, source in enumerate(SOURCES.values()):
+        if source in used and len(rows):
+            scores[:, column] = source.score(ask, catalogue, rows)
+    return scores
+
+
+def _round_robin(lists: Sequence[Rows]) -> Rows:
+    """Distinct rows by their best rank in any list, equal ranks in the order of the lists.
+
+    >>> _round_robin([np.array([5, 6], np.int32), np.array([7, 5, 8], np.int32)]).tolist()
+    [5, 7, 6, 8]
+    """
+    if not lists:
+        return np.zeros(0, np.int32)
+    rank: NDArray[np.intp] = np.concatenate([np.arange(len(one)) for one in lists])
+    return _distinct(np.concatenate(lists)[np.argsort(rank, kind="stable")])
+
+
+def _distinct(rows: Rows) -> Rows:
+    """Rows without repeats, in order of first appearance."""
+    _, first = np.unique(rows, return_index=True)
+    return rows[np.sort(first)]
