@@ -1,0 +1,263 @@
+"""The composition root: settings in, a Faust worker with its agents, readers and web pages out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from time import monotonic
+from typing import Any, Final
+
+import structlog
+from aiokafka.errors import KafkaError
+from faust.types import TP
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from state.store import Store
+from streams.artifacts import Swapper
+from streams.brain import Brain
+from streams.broadcast import BroadcastReader
+from streams.engine import Engine
+from streams.errors import NotOwner, SettingsError
+from streams.kafka_options import kafka_options
+from streams.messages import Message
+from streams.metrics import Metrics
+from streams.settings import Settings
+from streams.topics import TopicSpec, topics
+from streams.transport import BatchApp, BatchOptions, BatchProducer, RecordBatch, batch_topic
+from streams.web import add_pages
+
+log = structlog.get_logger(__name__)
+
+ROLES: Final = ("all", "ingest", "query", "trainer")
+#: most queries answered together; and behaviour events in a slice while queries come in
+QUERY_BATCH: Final = 32
+SLICE: Final = 400
+#: a query waits for its ``after`` event only if it is at most so many events away
+REACHABLE: Final = 2_000
+RETRIABLE: Final = (RedisConnectionError, RedisTimeoutError, KafkaError, OSError)
+
+
+class KafkaPublisher:
+    """Publishes through the worker's producer, and returns once the brokers have everything."""
+
+    def __init__(self, producer: BatchProducer) -> None:
+        self._producer = producer
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Send all, then wait for all acknowledgements."""
+        if messages:
+            sent = [await self._producer.send(m.topic, m.key, m.value, m.partition, m.headers) for m in messages]
+            await asyncio.gather(*sent)
+
+
+class Worker(BatchApp):
+    """A Faust app that serves one role: ``ingest`` (items, behaviour, signals), ``query``, ``trainer`` or all."""
+
+    def __init__(self, settings: Settings, role: str = "all", brain: Brain | None = None) -> None:
+        """Opens the artifacts; connects to nothing before it starts. Raises SettingsError and ArtifactError."""
+        if role not in ROLES:
+            raise SettingsError(f"role {role!r}: expected one of {', '.join(ROLES)}")
+        self.settings = settings
+        self.role = role
+        self.metrics = Metrics()
+        self.brain = brain or Brain.load(settings)
+        self.kafka: dict[str, Any] = dict(kafka_options(settings))
+        bootstrap = self.kafka.pop("bootstrap_servers")
+        self.producer = BatchProducer(bootstrap, **self.kafka)
+        self.store = Store(settings.redis, settings.redis_timeout_s, settings.redis_ca)
+        self.engine = Engine(settings, self.store, self.brain, KafkaPublisher(self.producer), self.metrics)
+        self.topics_ = topics(settings.partitions, settings.topic_prefix)
+        self.readers = self._readers(bootstrap)
+        self._last_query = float("-inf")
+        super().__init__(
+            settings.group if role == "all" else f"{settings.group}-{role}",
+            bootstrap=bootstrap,
+            options=BatchOptions(
+                fetch_max_wait_ms=settings.fetch_wait_ms,
+                session_timeout=settings.session_timeout_s,
+                heartbeat_interval=min(2.0, settings.session_timeout_s / 4),
+                start_offsets=self._start_offsets,
+                on_revoked=self._revoked,
+            ),
+            **_faust_settings(settings),
+        )
+        self._add_agents()
+        add_pages(self)
+
+    # ---- agents
+
+    def _add_agents(self) -> None:
+        t = self.topics_
+        if self.role in ("all", "ingest"):
+            self._agent(t.item_events, "items", self.engine.items, lambda: 50 if self._busy() else 200)
+            slice_size = self.settings.batch_records
+            ingest = lambda: min(SLICE, slice_size) if self._busy() else slice_size  # noqa: E731
+            self._agent(t.behavior_events, "behavior", self.engine.behaviors, ingest)
+            self._agent(t.signals, "signals", self.engine.signals, lambda: 2 if self._busy() else 16)
+        if self.role in ("all", "query"):
+            self._agent(t.query_events, "query", self._answer, lambda: QUERY_BATCH)
+        if self.role in ("all", "trainer"):
+            self._agent(t.feedback, "feedback", self.engine.feedback, lambda: 200)
+
+    def _agent(
+        self,
+        topic: TopicSpec,
+        stage: str,
+        handle: Callable[[int, RecordBatch], Awaitable[None]],
+        size: Callable[[], int],
+    ) -> None:
+        async def run(batches: AsyncIterator[RecordBatch]) -> None:
+            async for batch in batches:
+                with self.metrics.timed(stage):
+                    await self._until_done(stage, handle, batch)
+
+        self.agent(batch_topic(self, topic.name, max_batch=size), name=f"streamrank.{stage}")(run)
+
+    async def _until_done(
+        self, stage: str, handle: Callable[[int, RecordBatch], Awaitable[None]], batch: RecordBatch
+    ) -> None:
+        """Handle a batch; wait and try again while Redis or Kafka does not answer."""
+        delay = 0.05
+        while True:
+            try:
+                await handle(batch.tp.partition, batch)
+                return
+            except NotOwner as error:
+                log.info("partition read again from its watermark", reason=str(error))
+                await self.rewind({batch.tp})
+                return
+            except RETRIABLE as error:
+                self.engine.forget(batch.tp.topic, batch.tp.partition)
+                self.metrics.retries.labels(stage).inc()
+                log.warning("try again", stage=stage, partition=batch.tp.partition, seconds=delay, error=repr(error))
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 5.0)
+                if self.should_stop:
+                    raise
+
+    def _busy(self) -> bool:
+        """Whether queries have come in lately: then ingest works in small slices."""
+        return monotonic() - self._last_query < 5.0
+
+    async def _answer(self, partition: int, batch: RecordBatch) -> None:
+        """Answer a batch of queries, each once its ``after`` event is stored or its patience is over."""
+        self._last_query = monotonic()
+        queries, rejected = self.engine.decode_queries(partition, batch)
+        await self.engine.publisher.publish(rejected)
+        deadline = self._last_query + self.settings.after_wait_ms / 1000
+        while queries:
+            waiting = []
+            if any(q.after is not None for q in queries):
+                seen = await self.engine.seen(partition)
+                reachable = range(seen + 1, seen + 1 + REACHABLE)
+                late = monotonic() >= deadline
+                behind = [q for q in queries if q.after and q.after.partition == partition and q.after.offset > seen]
+                waiting = [] if late else [q for q in behind if q.after and q.after.offset in reachable]
+                self.metrics.stale.inc(len(behind) - len(waiting))
+            await self.engine.queries(partition, [q for q in queries if q not in waiting])
+            queries = waiting
+            if queries:
+                await asyncio.sleep(0.001)
+
+    # ---- partitions
+
+    async def _start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
+        by_topic: dict[str, list[int]] = {}
+        for tp in assigned:
+            by_topic.setdefault(tp.topic, []).append(tp.partition)
+        starts: dict[TP, int] = {}
+        for topic, partitions in by_topic.items():
+            for partition in partitions:
+                self.engine.forget(topic, partition)
+            found = await self.engine.starts(topic, partitions)
+            starts |= {TP(topic, p): offset for p, offset in found.items()}
+        return starts
+
+    async def _revoked(self, revoked: set[TP]) -> None:
+        for tp in revoked:
+            self.engine.forget(tp.topic, tp.partition)
+
+    # ---- life
+
+    def _readers(self, bootstrap: Sequence[str]) -> list[BroadcastReader]:
+        t, wait = self.topics_, self.settings.fetch_wait_ms
+        readers = []
+        if self.role in ("all", "ingest", "query"):
+            readers.append(
+                BroadcastReader(
+                    t.catalogue.name, bootstrap, self._apply_catalogue, fetch_max_wait_ms=wait, **self.kafka
+                )
+            )
+        if self.role in ("all", "query"):
+            readers.append(
+                BroadcastReader(
+                    t.ranker_weights.name, bootstrap, self._apply_weights, fetch_max_wait_ms=wait, **self.kafka
+                )
+            )
+        return readers
+
+    def _apply_catalogue(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
+        self.brain.apply_catalogue(pairs)
+        self.metrics.items.set(len(self.brain.catalogue))
+
+    def _apply_weights(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
+        self.brain.apply_weights(pairs)
+        for surface, weights in self.brain.weights.items():
+            self.metrics.weights.labels(surface).set(weights.version)
+
+    @property
+    def ready(self) -> bool:
+        """Whether this worker has its tables and its partitions."""
+        return all(r.ready for r in self.readers) and self.rebalancing_count > 0 and not self.rebalancing
+
+    async def on_start(self) -> None:
+        """Connect, and read the broadcast topics whole, before any agent gets a batch."""
+        await self.store.ping()
+        await self.producer.start()
+        for reader in self.readers:
+            await reader.start()
+        self._show_models()
+        self.add_future(self._watch())
+        await super().on_start()
+
+    async def on_shutdown(self) -> None:
+        """After the agents have drained: disconnect."""
+        await super().on_shutdown()
+        for reader in self.readers:
+            await reader.stop()
+        await self.producer.stop()
+        await self.store.close()
+
+    async def _watch(self) -> None:
+        """Look for newer artifacts; end the worker when a broadcast topic can no longer be read."""
+        swapper = Swapper(self.settings, self.brain)
+        while not self.should_stop:
+            await self.sleep(self.settings.artifact_poll_s)
+            for reader in self.readers:
+                if reader.error is not None:
+                    await self.crash(reader.error)
+                    return
+            if swapper.look():
+                self._show_models()
+
+    def _show_models(self) -> None:
+        for kind in ("encoder", "ranker"):
+            model = getattr(self.brain, kind)
+            self.metrics.provider.labels(kind, model.provider).set(1)
+            self.metrics.fell_back.labels(kind).set(1 if model.warning else 0)
+            if model.warning:
+                log.warning("inference falls back", model=kind, warning=model.warning)
+        for kind in ("encoder", "intent", "ranker"):
+            self.metrics.artifact.labels(kind, getattr(self.brain, kind).version).set(1)
+
+
+def _faust_settings(settings: Settings) -> dict[str, Any]:
+    """What Faust itself is told."""
+    return {
+        "web_host": settings.web_host,
+        "web_port": settings.web_port or 6066,
+        "web_bind": settings.web_host,
+        "autodiscover": False,
+        "store": "memory://",
+    }

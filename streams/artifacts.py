@@ -1,0 +1,82 @@
+"""The artifacts a worker uses: where they lie, opening them, and swapping in newer ones while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from models.artifact import current_version
+from models.encoder import Encoder
+from models.errors import ModelError
+from models.intent import IntentModel
+from models.ranker import Ranker
+from streams.settings import Settings, checkout
+
+if TYPE_CHECKING:
+    from streams.brain import Brain
+
+log = structlog.get_logger(__name__)
+
+KINDS = ("encoder", "intent", "ranker")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The three models in use."""
+
+    encoder: Encoder
+    intent: IntentModel
+    ranker: Ranker
+
+
+def artifact_path(settings: Settings, kind: str) -> Path:
+    """A built artifact in ``settings.artifact_folder`` comes before the one shipped in ``data/artifacts``."""
+    built = settings.artifact_folder / kind
+    shipped = checkout() / "data" / "artifacts" / kind
+    return built if (built / "manifest.json").is_file() or not shipped.is_dir() else shipped
+
+
+def open_artifacts(settings: Settings) -> Opened:
+    """Open all three. Raises ModelError with what is wrong and what to do."""
+    device = settings.device
+    encoder = Encoder(artifact_path(settings, "encoder"), device)  # type: ignore[arg-type]
+    return Opened(
+        encoder,
+        IntentModel(artifact_path(settings, "intent"), encoder.version),
+        Ranker(artifact_path(settings, "ranker"), device),  # type: ignore[arg-type]
+    )
+
+
+def versions(settings: Settings) -> dict[str, str | None]:
+    """The version of each artifact on disk, None where there is none."""
+    return {kind: current_version(artifact_path(settings, kind)) for kind in KINDS}
+
+
+class Swapper:
+    """Puts newer artifacts into a running worker's brain; one that does not verify leaves the old in place."""
+
+    def __init__(self, settings: Settings, brain: Brain) -> None:
+        self._settings = settings
+        self._brain = brain
+        self._known = versions(settings)
+
+    def look(self) -> bool:
+        """Swap in what is new on disk. Returns whether anything was swapped."""
+        found = versions(self._settings)
+        if found == self._known:
+            return False
+        old, self._known = self._known, found
+        try:
+            opened = open_artifacts(self._settings)
+        except ModelError as error:
+            log.warning("new artifact refused, the old one stays", error=str(error))
+            return False
+        if opened.encoder.version != self._brain.encoder.version:
+            log.warning("a new encoder needs the item vectors anew: restart the workers and publish the items again")
+            return False
+        self._brain.intent, self._brain.ranker = opened.intent, opened.ranker
+        log.info("artifacts swapped in", old=old, new=found)
+        return True

@@ -1,0 +1,104 @@
+"""Everything a worker needs to answer: the catalogue, the models, the online weights, and the policies in force."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from models.ask import Ask
+from models.catalogue import Catalogue, decode_entry
+from models.encoder import Encoder
+from models.explore import Policy, policy
+from models.intent import IntentModel
+from models.ranker import Ranker
+from models.weights import OnlineWeights, decode_weights, usable
+from models.words import Words, normalise
+from streams.artifacts import Opened, open_artifacts
+from streams.handlers.catalogue import Understand
+from streams.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Brain:
+    """Models and tables in memory; handlers read it, broadcasts and artifact swaps change it between batches."""
+
+    catalogue: Catalogue
+    words: Words
+    encoder: Encoder
+    intent: IntentModel
+    ranker: Ranker
+    partitions: int
+    sources: tuple[str, ...]
+    candidates: int
+    policy: Policy
+    arm: str = "control"
+    online: bool = True
+    weights: dict[str, OnlineWeights] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, settings: Settings, opened: Opened | None = None) -> Brain:
+        """Open the artifacts and start with an empty catalogue. Raises ArtifactError when one is missing or bad."""
+        models = opened or open_artifacts(settings)
+        return cls(
+            catalogue=Catalogue(),
+            words=Words.load(),
+            encoder=models.encoder,
+            intent=models.intent,
+            ranker=models.ranker,
+            partitions=settings.partitions,
+            sources=settings.source_names,
+            candidates=settings.candidates,
+            policy=policy(settings.epsilon),
+            online=settings.online,
+        )
+
+    def normalise(self, text: str) -> str:
+        """A text as queries are counted by."""
+        return normalise(text)
+
+    def understand(self, asks: Sequence[Ask]) -> None:
+        """Fill in the words, vectors and intents of the asks that have a text."""
+        asks = [a for a in asks if a.text.strip()]
+        if not asks:
+            return
+        encoded = self.encoder.encode([a.text for a in asks])
+        intents = self.intent.probabilities(encoded.vector, [a.text for a in asks])
+        for n, ask in enumerate(asks):
+            ask.tokens = tuple(self.words.tokens(ask.text))
+            ask.vector, ask.compact, ask.intent = encoded.vector[n], encoded.compact[n], intents[n]
+
+    def understand_items(self) -> Understand:
+        """How the catalogue handler understands items."""
+
+        def encode(texts: Sequence[str]):  # type: ignore[no-untyped-def]
+            encoded = self.encoder.encode(texts)
+            return encoded.vector, encoded.compact
+
+        return Understand(encode, self.words.tokens)
+
+    def apply_catalogue(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Take records of the catalogue topic, in order."""
+        run = []
+        for item_id, payload in pairs:
+            if payload is not None:
+                run.append(decode_entry(payload))
+                continue
+            self.catalogue.upsert(run)
+            run = []
+            self.catalogue.delete(item_id.decode())
+        self.catalogue.upsert(run)
+
+    def apply_weights(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Take records of the ranker-weights topic; weights that do not fit are refused, the old ones stay."""
+        for surface, payload in pairs:
+            if payload is None or not self.online:
+                continue
+            weights = decode_weights(payload)
+            if usable(weights):
+                self.weights[surface.decode()] = weights
+            else:
+                log.warning("ranker weights refused", surface=surface.decode(), version=weights.version)

@@ -1,0 +1,138 @@
+"""From a query and what Redis holds to an Ask: stored records, brought to the query's time and to catalogue rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.ask import Ask, Filter, Neighbours, Recent, Weighted
+from models.catalogue import Catalogue
+from state import contexts, covisits, query_clicks, trends
+from state.records import COVISIT, QUERY_CLICK, RING, TREND
+from streams.events import Filters, Query
+from streams.ids import key
+
+#: how many of the user's recent items have their co-visits read, after the query's own items
+ANCHORS: Final = 8
+TREND_ITEMS: Final = 100
+
+
+def surface_of(query: Query) -> str:
+    """The query's surface, or what follows from what it gives.
+
+    >>> surface_of(Query(time=0, request_id="r", text="tea"))
+    'search'
+    """
+    if query.surface is not None:
+        return query.surface
+    given = (("rerank", query.candidates), ("similar", query.item_id), ("cart", query.cart), ("search", query.text))
+    return next((surface for surface, value in given if value), "home")
+
+
+def new_ask(query: Query, catalogue: Catalogue) -> Ask:
+    """An Ask that knows the query alone."""
+    return Ask(
+        now=query.time,
+        surface=surface_of(query),
+        text=query.text,
+        candidates=_known_rows(query.candidates, catalogue) if query.candidates else None,
+        exclude=_known_rows(query.exclude, catalogue),
+        filter=_filter(query.filters),
+        limit=query.limit,
+    )
+
+
+def add_user(ask: Ask, value: bytes | None, catalogue: Catalogue) -> NDArray[np.uint64]:
+    """Put the user's stored context into ``ask``; returns the u64 keys of the recent events, newest first."""
+    if value is None:
+        return np.zeros(0, np.uint64)
+    context = np.frombuffer(value, contexts.CONTEXT)
+    short, long = contexts.interest(context)
+    ask.short, ask.long = short[0], long[0]
+    row = context[0]
+    ask.events = int(row["events"])
+    held = min(ask.events, RING)
+    # ring order is order of arrival; the user's own order is that of time, latest arrival first among equals
+    slots = (ask.events - 1 - np.arange(held)) % RING
+    slots = slots[np.argsort(-row["at"][slots].astype(np.int64), kind="stable")]
+    items: NDArray[np.uint64] = row["item"][slots]
+    ask.recent = Recent(
+        rows=catalogue.rows(items),
+        age=np.maximum(ask.now / 1000 - row["at"][slots], 0).astype(np.float32),
+        weight=row["weight"][slots].astype(np.float32) / 8,
+        kind=row["kind"][slots],
+    )
+    return items
+
+
+def anchor_keys(query: Query, recent: NDArray[np.uint64], liked: NDArray[np.bool_]) -> list[int]:
+    """Keys of the items whose co-visits are read: the cart's or the similar item's, then recent distinct ones."""
+    own = [key(query.item_id)] if query.item_id else [key(i) for i in query.cart]
+    return list(dict.fromkeys([*own, *recent[liked].tolist()]))[: len(own) + ANCHORS]
+
+
+def add_neighbours(ask: Ask, anchors: Sequence[int], values: Mapping[int, bytes | None], catalogue: Catalogue) -> None:
+    """Put the co-visit rows of ``anchors`` (u64 keys) into ``ask``, decayed to its time."""
+    keys = np.array(anchors, np.uint64)
+    ask.anchors = catalogue.rows(keys)
+    blank = bytes(COVISIT.itemsize)
+    rows = np.frombuffer(b"".join([values[a] or blank for a in anchors]), COVISIT)
+    if not len(rows):
+        return
+    decayed = covisits.decayed(rows, ask.now / 1000)
+    used = rows["item"] != 0
+    place = catalogue.rows(rows["item"][used])
+    known = place >= 0
+    anchor = np.nonzero(used)[0].astype(np.int32)
+    ask.neighbours = Neighbours(
+        anchor=anchor[known],
+        rows=place[known],
+        after=decayed.after[used][known],
+        together=decayed.together[used][known],
+        anchor_mass=decayed.mass,
+    )
+
+
+def add_choices(ask: Ask, value: bytes | None, catalogue: Catalogue) -> None:
+    """Put what was chosen after the query's text into ``ask``, best first."""
+    if value is None:
+        return
+    row = np.frombuffer(value, QUERY_CLICK)
+    weight = query_clicks.decayed(row, ask.now / 1000).weight[0]
+    ask.choices = _weighted(row["item"][0], weight, catalogue)
+
+
+def trending(values: Sequence[bytes | None], now: int, catalogue: Catalogue) -> tuple[Weighted, ...]:
+    """The most popular items over all signals partitions, for each half-life of popularity."""
+    rows = [np.frombuffer(v, TREND)[0] for v in values if v is not None]
+    if not rows:
+        return ()
+    return tuple(_weighted(items, w, catalogue) for items, w in trends.decayed(rows, now / 1000, TREND_ITEMS))
+
+
+def _weighted(items: NDArray[np.uint64], weight: NDArray[np.float32], catalogue: Catalogue) -> Weighted:
+    rows = catalogue.rows(items)
+    good = np.flatnonzero((rows >= 0) & (items != 0) & (weight > 0))
+    good = good[np.argsort(-weight[good], kind="stable")]
+    return Weighted(rows[good], weight[good].astype(np.float32))
+
+
+def _known_rows(item_ids: Sequence[str], catalogue: Catalogue) -> NDArray[np.int32]:
+    rows = [row for row in dict.fromkeys(catalogue.row(i) for i in item_ids) if row >= 0]
+    return np.array(rows, np.int32)
+
+
+def _filter(filters: Filters | None) -> Filter | None:
+    if filters is None:
+        return None
+    price = filters.price
+    return Filter(
+        category=tuple(filters.category) if filters.category is not None else None,
+        brand=tuple(filters.brand) if filters.brand is not None else None,
+        price_min=price.min if price else None,
+        price_max=price.max if price else None,
+        in_stock=filters.in_stock,
+    )

@@ -1,0 +1,68 @@
+"""Every metric, spelled once; one ``Metrics`` a worker, with a registry of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from streams.events import DeadLetter
+
+_BUCKETS = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class Metrics:
+    """Counters, gauges and timings of one worker, in Prometheus's text format by ``text``."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        self.events = Counter("streamrank_events", "events stored, by kind", ["kind"], registry=registry)
+        self.dead_letters = Counter(
+            "streamrank_dead_letters", "records that could not be used", ["topic", "code"], registry=registry
+        )
+        self.repeated = Counter(
+            "streamrank_repeated_events", "behaviour events whose id was counted before", registry=registry
+        )
+        self.feedback = Counter("streamrank_feedback", "behaviour joined to its impression", registry=registry)
+        self.learnt = Counter("streamrank_learnt_pairs", "pairs learnt by the online ranker", registry=registry)
+        self.answers = Counter("streamrank_answers", "answers given", ["surface"], registry=registry)
+        self.stale = Counter(
+            "streamrank_stale_answers", "answers given before their `after` event was stored", registry=registry
+        )
+        self.retries = Counter("streamrank_retries", "batches tried again", ["stage"], registry=registry)
+        self.seconds = Histogram(
+            "streamrank_stage_seconds",
+            "time of one batch in a stage",
+            ["stage"],
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self.items = Gauge("streamrank_catalogue_items", "items in the catalogue", registry=registry)
+        self.weights = Gauge(
+            "streamrank_weights_version", "version of the online weights in use", ["surface"], registry=registry
+        )
+        self.provider = Gauge(
+            "streamrank_provider", "execution provider in use", ["model", "provider"], registry=registry
+        )
+        self.fell_back = Gauge(
+            "streamrank_provider_fell_back", "1 if a device was wanted and the CPU is used", ["model"], registry=registry
+        )
+        self.artifact = Gauge("streamrank_artifact", "artifact in use", ["kind", "version"], registry=registry)
+
+    def dead(self, letters: Sequence[DeadLetter]) -> None:
+        """Count dead letters."""
+        for letter in letters:
+            self.dead_letters.labels(letter.topic, letter.code).inc()
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Time a stage."""
+        began = perf_counter()
+        yield
+        self.seconds.labels(stage).observe(perf_counter() - began)
+
+    def text(self) -> bytes:
+        """All metrics as Prometheus reads them."""
+        return generate_latest(self.registry)

@@ -1,0 +1,32 @@
+"""The web pages of a worker, on Faust's port: /health, /ready, /metrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from faust.web import Request, Response, View
+
+if TYPE_CHECKING:
+    from streams.app import Worker
+
+
+def add_pages(app: Worker) -> None:
+    """Add the pages to a worker."""
+
+    @app.page("/health")
+    async def health(view: View, request: Request) -> Response:
+        """200 while the process works."""
+        return view.json({"status": "ok", "role": app.role})
+
+    @app.page("/ready")
+    async def ready(view: View, request: Request) -> Response:
+        """200 once the worker has its tables and partitions, else 503."""
+        state: dict[str, Any] = {"ready": app.ready, "items": len(app.brain.catalogue)}
+        return view.json(state, status=200 if app.ready else 503)
+
+    @app.page("/metrics")
+    async def metrics(view: View, request: Request) -> Response:
+        """All metrics, for Prometheus."""
+        return view.bytes(app.metrics.text(), content_type="text/plain; version=0.0.4")
+
+
