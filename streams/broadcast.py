@@ -144,7 +144,7 @@ class BroadcastReader:
         await self.stop()
 
     async def _partitions(self) -> list[Any]:
-        deadline = monotonic() + 3.0  # the metadata of a topic created just now take a moment
+        deadline = monotonic() + 1.5  # the metadata of a topic created just now take a moment
         client = self._consumer._client
         while True:
             partitions = None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 import redis
+from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # type: ignore[import-untyped]
 
 from streams.transport import BatchProducer
@@ -73,8 +74,15 @@ class Broker:
         async with BatchProducer(self.kafka) as producer:
             await asyncio.gather(*await producer.send_many(topic, partition, records))
 
-    async def committed(self, group: str) -> dict[tuple[str, int], int]:
-        """The group's committed offset by (topic, partition)."""
-        async with self.admin() as client:
-            offsets = await client.list_consumer_group_offsets(group)
-        return {(tp.topic, tp.partition): found.offset for tp, found in offsets.items()}
+    async def committed(self, group: str, topic: str) -> dict[int, int]:
+        """The group's committed offset of each partition that has one."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.kafka, group_id=group, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            await consumer._client.add_topic(topic)
+            tps = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic)]
+            consumer.assign(tps)
+            offsets = {tp.partition: await consumer.committed(tp) for tp in tps}
+        finally:
+            await consumer.stop()
+        return {partition: offset for partition, offset in offsets.items() if offset is not None}

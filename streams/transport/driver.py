@@ -7,6 +7,7 @@ from typing import Any
 
 import faust
 from faust.exceptions import ImproperlyConfigured
+from faust.tables.manager import TableManager
 from faust.transport.conductor import Conductor
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, TransportT
@@ -15,6 +16,7 @@ from yarl import URL
 from streams.transport.consumer import BatchConsumer
 from streams.transport.options import BatchOptions
 from streams.transport.stream import BatchStream
+from streams.transport.supervisor import BackoffSupervisor
 from streams.transport.topic import BatchTopic
 
 __all__ = ["BatchApp", "BatchConductor", "BatchTransport"]
@@ -51,6 +53,15 @@ class BatchTransport(driver.Transport):
     Conductor = BatchConductor
 
 
+class PromptTableManager(TableManager):
+    """Starts at once: Faust waits a second for tables that are declared late, and these apps have none."""
+
+    async def on_start(self) -> None:
+        """Start the recovery service, which also begins the flow of apps without tables."""
+        await self._update_channels()
+        await self.recovery.start()
+
+
 class BatchApp(faust.App):
     """A Faust app on ``kafkabatch://``.
 
@@ -66,6 +77,8 @@ class BatchApp(faust.App):
         settings: dict[str, Any] = {
             "broker": [URL(f"kafkabatch://{server.strip()}") for server in servers],
             "Stream": BatchStream,
+            "TableManager": PromptTableManager,
+            "agent_supervisor": BackoffSupervisor,
             "topic_disable_leader": True,
             "topic_allow_declare": False,
             "broker_session_timeout": self.batch_options.session_timeout,

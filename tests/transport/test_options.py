@@ -1,0 +1,64 @@
+"""Options that cannot work are refused by name; restarts slow down; topics have one kind of reader."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, entry_points, version
+
+import pytest
+from faust.exceptions import ImproperlyConfigured
+from yarl import URL
+
+from streams.transport import BatchApp, BatchOptions, BatchTransport, batch_topic
+from streams.transport.supervisor import BackoffSupervisor
+
+
+@pytest.mark.parametrize("name", ["fetch_max_wait_ms", "session_timeout", "max_inflight_records"])
+def test_a_value_that_is_not_positive_is_refused_by_name(name: str) -> None:
+    """The message names the option and its value."""
+    with pytest.raises(ImproperlyConfigured, match=rf"BatchOptions\.{name} is 0"):
+        BatchOptions(**{name: 0})  # type: ignore[arg-type]
+
+
+def test_heartbeats_must_fit_the_session() -> None:
+    """Two of them at least."""
+    with pytest.raises(ImproperlyConfigured, match=r"heartbeat_interval is 4\.0 s"):
+        BatchOptions(session_timeout=6.0, heartbeat_interval=4.0)
+
+
+def test_a_restart_waits_longer_each_time_and_forgives() -> None:
+    """50 ms, doubling to 2 s however long it lasts; from the start again after a good while."""
+    supervisor = BackoffSupervisor(max_restarts=100, over=1)
+    now, delays = 0.0, []
+    for _ in range(2000):
+        delays.append(supervisor.next_delay(now))
+        now += delays[-1]
+    assert delays[:7] == [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0]
+    assert delays[-1] == 2.0
+    assert supervisor.next_delay(now + 11) == 0.05
+
+
+def test_an_app_takes_its_options_and_addresses() -> None:
+    """Several brokers, written as Kafka clients do; Faust settings can still be given."""
+    app = BatchApp("x", bootstrap="a:1, b:2", options=BatchOptions(session_timeout=7), web_port=1234)
+    assert app.conf.broker == [URL("kafkabatch://a:1"), URL("kafkabatch://b:2")]
+    assert (app.conf.broker_session_timeout, app.conf.web_port) == (7, 1234)
+    assert isinstance(app.transport, BatchTransport)
+
+
+def test_a_topic_is_read_in_batches_or_event_by_event_but_not_both() -> None:
+    """Declaring it twice is refused with its name."""
+    app = BatchApp("x", bootstrap="a:1")
+    app.topics.add(batch_topic(app, "clicks"))
+    app.topics.add(app.topic("clicks"))
+    with pytest.raises(ImproperlyConfigured, match="'clicks' is read both"):
+        _ = app.topics.batch_topics  # type: ignore[attr-defined]
+
+
+def test_the_scheme_is_registered_for_plain_faust_apps() -> None:
+    """An installed checkout has the entry point of the transport."""
+    try:
+        version("streamrank")
+    except PackageNotFoundError:
+        pytest.skip("streamrank is not installed in this environment: make install")
+    (found,) = entry_points(group="faust.transports", name="kafkabatch")
+    assert found.load() is BatchTransport
