@@ -84,9 +84,10 @@ class IntentModel:
             for row, text in enumerate(texts):
                 if not any(character.isalnum() for character in text):
                     probabilities[row] = 0.0
-        return [self._decide(row) for row in probabilities]
+        return [self.decide(row) for row in probabilities]
 
-    def _decide(self, probabilities: np.ndarray) -> Intent:
+    def decide(self, probabilities: np.ndarray) -> Intent:
+        """The intent that six probabilities (6,) stand for; ``UNKNOWN`` below the threshold."""
         best = int(probabilities.argmax())
         confidence = round(float(probabilities[best]), 4)
         return Intent(INTENTS[best] if confidence >= self.threshold else UNKNOWN, confidence)

@@ -117,6 +117,10 @@ class OnlineRanker:
     def export(self) -> OnlineWeights:
         """The weights as they stand, under the next version number."""
         self.version += 1
+        return self.current()
+
+    def current(self) -> OnlineWeights:
+        """The weights under the version that was exported last."""
         return OnlineWeights(
             version=self.version,
             names=INPUTS,

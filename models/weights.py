@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ask import Floats
-from models.features.names import SOURCES
+from models.features.names import INDEX, SOURCES
 
 #: The inputs, in order; ``offline`` is the ONNX ranker's score.
 INPUTS: Final = (*SOURCES, "offline")
@@ -38,6 +38,17 @@ class OnlineWeights(msgspec.Struct, frozen=True, kw_only=True):
 INITIAL: Final = OnlineWeights(
     version=0, names=INPUTS, weights=(0.0,) * OFFLINE + (1.0,), scale=(1.0,) * len(INPUTS), pairs=0
 )
+
+
+encode_weights = msgspec.json.Encoder().encode
+#: bytes -> OnlineWeights; raises msgspec.DecodeError
+decode_weights = msgspec.json.Decoder(OnlineWeights).decode
+
+
+def inputs_of(features: Floats, offline: Floats) -> Floats:
+    """The inputs (n, d) of candidates: from their features (n, F) the source scores, and the offline score (n,)."""
+    sources = features[:, [INDEX[name] for name in SOURCES]]
+    return np.column_stack([sources, offline]).astype(np.float32)
 
 
 def usable(weights: OnlineWeights) -> bool:

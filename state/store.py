@@ -37,6 +37,8 @@ class Transaction:
 
     async def write(self, mark: bytes, pairs: Sequence[bytes]) -> bool:
         """Store ``pairs`` (key, value, key, value, …) and the new watermark; False: it has moved meanwhile."""
+        if not self.watching:
+            await self.read([])
         mset = (b"MSET", self._mark, mark, *pairs)
         replies = await _round_trip(self._connection, [(b"MULTI",), mset, (b"EXEC",)])
         self.watching = False

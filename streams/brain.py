@@ -66,7 +66,7 @@ class Brain:
         if not asks:
             return
         encoded = self.encoder.encode([a.text for a in asks])
-        intents = self.intent.probabilities(encoded.vector, [a.text for a in asks])
+        intents = self.intent.probabilities(encoded.vector)
         for n, ask in enumerate(asks):
             ask.tokens = tuple(self.words.tokens(ask.text))
             ask.vector, ask.compact, ask.intent = encoded.vector[n], encoded.compact[n], intents[n]

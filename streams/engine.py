@@ -7,7 +7,7 @@ done twice publishes the same deltas again, and their receivers drop them by the
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -18,7 +18,7 @@ from models.online import OnlineRanker
 from models.weights import encode_weights
 from state import keys
 from state.event_ids import Window, block_keys
-from state.store import Store
+from state.store import Store, Transaction
 from streams.brain import Brain
 from streams.errors import InvalidEvent, NotOwner
 from streams.events import Answer, AnswerError, Query, decode_query, encode
@@ -130,11 +130,7 @@ class Engine:
         )
         steps = on_behavior(records, mine.mark, mine.window, known)
         async with self.store.transaction(keys.watermark(partition, topic)) as transaction:
-            wanted = next(steps)
-            found, values = await transaction.read(wanted)
-            if found != mine.mark:
-                raise self._lost(topic, partition)
-            changes = _finish(steps, values)
+            changes = await _run(steps, self._guarded(transaction, mine.mark, topic, partition))
             target, feedback = self.topics.signals.name, self.topics.feedback.name
             await self.publisher.publish(
                 [Message(target, None, encode_signals(s), p) for p, s in changes.signals.items()]
@@ -156,6 +152,19 @@ class Engine:
         self._behaviors[partition] = mine
         return mine
 
+    def _guarded(
+        self, transaction: Transaction, mark: bytes | None, topic: str, partition: int
+    ) -> Callable[[list[bytes]], Awaitable[list[bytes | None]]]:
+        """Reads in a transaction that raise NotOwner unless the stored watermark is the one remembered."""
+
+        async def read(wanted: list[bytes]) -> list[bytes | None]:
+            found, values = await transaction.read(wanted)
+            if found != mark:
+                raise self._lost(topic, partition)
+            return values
+
+        return read
+
     def _lost(self, topic: str, partition: int) -> NotOwner:
         self.forget(topic, partition)
         return NotOwner(f"{topic}[{partition}] was stored past this worker's watermark by another one")
@@ -174,10 +183,7 @@ class Engine:
         deltas = [decode_signals(r[1]) for r in fresh if r[1] is not None]
         steps = fold_signals(deltas, mine.sources, self.settings.partitions, partition)
         async with self.store.transaction(keys.watermark(partition, topic)) as transaction:
-            found, values = await transaction.read(next(steps))
-            if found != mine.mark:
-                raise self._lost(topic, partition)
-            changes = _finish(steps, values)
+            changes = await _run(steps, self._guarded(transaction, mine.mark, topic, partition))
             mark = np.concatenate([[fresh[-1][2]], changes.marks]).astype("<i8").tobytes()
             if not await transaction.write(mark, changes.pairs):
                 raise self._lost(topic, partition)
@@ -207,9 +213,9 @@ class Engine:
         weights = {s: trainer[s].export() for s in learnt.surfaces}
         pairs = [b for s in learnt.surfaces for b in (keys.online(s), trainer[s].state())]
         async with self.store.transaction(keys.watermark(partition, topic)) as transaction:
-            found, _ = await transaction.read([])
+            await self._guarded(transaction, mine.mark, topic, partition)([])
             mark = np.concatenate([[fresh[-1][2]], learnt.marks]).astype("<i8").tobytes()
-            if found != mine.mark or not await transaction.write(mark, pairs):
+            if not await transaction.write(mark, pairs):
                 raise self._lost(topic, partition)
         mine.mark, mine.offset, mine.sources = mark, fresh[-1][2], learnt.marks
         target = self.topics.ranker_weights.name
@@ -269,7 +275,7 @@ class Engine:
         steps: Steps[Answers] = on_queries(
             queries, partition, self.topics.behavior_events.name, self.brain
         )
-        answers = await self._drive(steps)
+        answers = await _run(steps, self.store.read)
         await self.store.write_expiring(answers.impressions, int(self.settings.join_hours * 3600) + 60)
         default = self.topics.recommendations.name
         await self.publisher.publish(
@@ -279,16 +285,6 @@ class Engine:
             ]
         )
 
-    async def _drive(self, steps: Steps[T]) -> T:
-        """Run a handler that reads, in as many rounds as it asks for."""
-        try:
-            wanted = next(steps)
-            while True:
-                wanted = steps.send(await self.store.read(wanted))
-        except StopIteration as done:
-            result: T = done.value
-            return result
-
     def _reply(self, answer: Answer, topic: str, key: bytes) -> Message:
         return Message(topic, key, encode(answer), None, (("request_id", answer.request_id.encode()),))
 
@@ -297,11 +293,12 @@ def _query_key(query: Query) -> str:
     return query.key
 
 
-def _finish(steps: Steps[T], values: list[bytes | None]) -> T:
-    """Send a handler the values of its only read, and take its result."""
+async def _run(steps: Steps[T], read: Callable[[list[bytes]], Awaitable[list[bytes | None]]]) -> T:
+    """Run a handler that reads, in as many rounds as it asks for."""
     try:
-        steps.send(values)
+        wanted = next(steps)
+        while True:
+            wanted = steps.send(await read(wanted))
     except StopIteration as done:
         result: T = done.value
         return result
-    raise AssertionError("this handler reads once")

@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.online import OnlineRanker, PairwiseFeedback
+from models.online import OnlineRanker, PairwiseFeedback, skipped_positions
+from models.weights import inputs_of
 from state.impressions import Impression as Shown
 from streams.events import AddToCart, Click, ItemEvent, Place, Purchase
 
@@ -76,7 +77,7 @@ def join(
                 propensity=impression.propensities[position],
                 arm=impression.arm,
                 items=impression.items,
-                inputs=impression.online_inputs().tolist(),
+                inputs=inputs_of(impression.features, impression.offline).tolist(),
             )
         )
     return found
@@ -111,7 +112,7 @@ def on_feedback(
         inputs = np.asarray(example.inputs, np.float32)
         if inputs.ndim != 2 or not example.chosen < len(inputs):
             continue
-        skipped = [i for i in range(min(example.chosen + 2, len(inputs))) if i != example.chosen]
+        skipped = skipped_positions(example.chosen, len(inputs))
         learnt = rankers[example.surface].learn(
             PairwiseFeedback(inputs[example.chosen], inputs[skipped], example.weight)
         )

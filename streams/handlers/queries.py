@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from models import explore, rules
 from models.ask import Ask
-from models.features import FEATURES, INDEX, SOURCES, compute, recent_inputs
+from models.features import FEATURES, FEATURES_VERSION, SOURCES, compute, recent_inputs
 from models.ranker import RankInput
 from models.sources import Candidates, retrieve
-from models.weights import INITIAL, OnlineWeights, apply
+from models.weights import INITIAL, OnlineWeights, apply, inputs_of
 from state import keys
 from state.impressions import Impression
 from state.impressions import encode as encode_shown
@@ -55,6 +55,11 @@ class Ranked:
     score: NDArray[np.float32]
     weights: OnlineWeights
 
+    @property
+    def inputs(self) -> NDArray[np.float32]:
+        """The online ranker's inputs, (n, 7)."""
+        return inputs_of(self.features, self.offline)
+
 
 @dataclass(slots=True)
 class Answers:
@@ -72,11 +77,12 @@ def on_queries(
     Yields Redis keys three times and is sent their values: what is known of the users and texts; the co-visits
     of what they used last; the counts of the candidates.
     """
-    asks, seen = yield from _know(queries, partition, topic, brain)
-    ranked = yield from rank(queries, asks, brain)
+    asks, seen = yield from know(queries, partition, topic, brain)
+    prepared = yield from prepare(asks, brain)
+    offline = brain.ranker.score(prepared.inputs)
     result = Answers()
-    for one in ranked:
-        answer, shown = _answer(one, brain)
+    for query, *one in zip(queries, asks, prepared.candidates, prepared.inputs, offline, strict=True):
+        answer, shown = _answer(_in_order(query, *one, brain), brain)
         answer.seen = seen
         result.answers.append(answer)
         if shown is not None:
@@ -84,7 +90,7 @@ def on_queries(
     return result
 
 
-def _know(
+def know(
     queries: Sequence[Query], partition: int, topic: str, brain: Brain
 ) -> Generator[list[bytes], Values, tuple[list[Ask], Place | None]]:
     """Read users, texts and trends; then the co-visits of each query's anchors."""
@@ -117,57 +123,55 @@ def _know(
     return asks, Place(partition, offset) if offset >= 0 else None
 
 
-def rank(
-    queries: Sequence[Query], asks: Sequence[Ask], brain: Brain
-) -> Generator[list[bytes], Values, list[Ranked]]:
-    """Retrieve candidates, read their counts, compute features, rank and adapt."""
+@dataclass(slots=True)
+class Prepared:
+    """What is to be ranked for each ask: its candidates and the ranker's inputs, in the same order."""
+
+    asks: Sequence[Ask]
+    candidates: list[Candidates]
+    inputs: list[RankInput]
+
+
+def prepare(asks: Sequence[Ask], brain: Brain) -> Generator[list[bytes], Values, Prepared]:
+    """Retrieve candidates, read their counts, compute features."""
     candidates = retrieve(asks, brain.catalogue, brain.sources, EACH, brain.candidates)
     item_keys = [brain.catalogue.keys[c.rows] for c in candidates]
     wanted = np.unique(np.concatenate([*item_keys, np.zeros(0, np.uint64)]))
     found = yield [keys.counts(brain.partitions, k) for k in wanted.tolist()]
     blank = bytes(COUNT.itemsize)
     counts = np.frombuffer(b"".join([v if v is not None else blank for v in found]), COUNT)
-    inputs, features = [], []
+    inputs = []
     for ask, own, item_key in zip(asks, candidates, item_keys, strict=True):
-        values = compute(ask, brain.catalogue, own, counts[np.searchsorted(wanted, item_key)])
+        features = compute(ask, brain.catalogue, own, counts[np.searchsorted(wanted, item_key)])
         recent, weight = recent_inputs(ask, brain.catalogue)
-        features.append(values)
-        inputs.append(RankInput(values, brain.catalogue.compact[own.rows], recent, weight))
-    offline = brain.ranker.score(inputs)
-    return [
-        _in_order(*one, brain)
-        for one in zip(queries, asks, candidates, features, inputs, offline, strict=True)
-    ]
+        inputs.append(RankInput(features, brain.catalogue.compact[own.rows], recent, weight))
+    return Prepared(asks, candidates, inputs)
 
 
 def _in_order(
     query: Query,
     ask: Ask,
     candidates: Candidates,
-    features: NDArray[np.float32],
     rank_input: RankInput,
     offline: NDArray[np.float32],
     brain: Brain,
 ) -> Ranked:
+    features = rank_input.features
     weights = brain.weights.get(ask.surface, INITIAL)
-    score = apply(weights, online_inputs(features, offline)) if len(offline) else offline
+    score = apply(weights, inputs_of(features, offline)) if len(offline) else offline
     order = rules.finish(candidates.rows, score, ask, brain.catalogue)
     return Ranked(
         query=query,
         ask=ask,
-        candidates=Candidates(candidates.rows[order], candidates.scores[order]),
+        candidates=Candidates(candidates.rows[order], candidates.scores[order], candidates.given[order]),
         features=features[order],
-        rank_input=rank_input.taken(order),
+        rank_input=RankInput(
+            features[order], rank_input.candidates[order], rank_input.recent, rank_input.recent_weight
+        ),
         offline=offline[order],
         score=score[order],
         weights=weights,
     )
-
-
-def online_inputs(features: NDArray[np.float32], offline: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The online ranker's inputs, (n, 7): the six source scores and the offline score."""
-    sources = features[:, [INDEX[name] for name in SOURCES]]
-    return np.column_stack([sources, offline]).astype(np.float32)
 
 
 def _answer(ranked: Ranked, brain: Brain) -> tuple[Answer, Impression | None]:
@@ -179,7 +183,7 @@ def _answer(ranked: Ranked, brain: Brain) -> tuple[Answer, Impression | None]:
             item_id=brain.catalogue.ids[row],
             score=round(float(ranked.score[place]), 6),
             propensity=float(propensity),
-            sources=[s for s, v in zip(SOURCES, ranked.candidates.scores[place], strict=True) if v > 0],
+            sources=[s for s, named in zip(SOURCES, ranked.candidates.given[place], strict=True) if named],
         )
         for row, place, propensity in zip(rows, shown.order, shown.propensity, strict=True)
     ]
@@ -205,7 +209,7 @@ def _answer(ranked: Ranked, brain: Brain) -> tuple[Answer, Impression | None]:
 def _intent(ask: Ask, brain: Brain) -> IntentLabel | None:
     if ask.vector is None:
         return None
-    found = brain.intent.judge(ask.intent)
+    found = brain.intent.decide(ask.intent)
     return IntentLabel(found.label, round(found.confidence, 6))
 
 
@@ -223,4 +227,5 @@ def _impression(ranked: Ranked, shown: explore.Shown, answer: Answer) -> Impress
         offline=ranked.offline[shown.order],
         weights_version=answer.weights_version,
         artifact=answer.artifact,
+        feature_names=FEATURES_VERSION,
     )

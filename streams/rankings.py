@@ -1,0 +1,150 @@
+"""Rankings to train on: a log through the handlers, with a list ranked before each sampled choice is learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from models.ask import Floats
+from models.ranker import RankInput
+from models.training.rankings import Rankings, RankingsWriter
+from state.store import Store
+from streams.brain import Brain
+from streams.events import ItemEvent, Purchase, Query, decode_behavior
+from streams.handlers.feedback import SAYS
+from streams.handlers.queries import Prepared, know, prepare
+from streams.ids import key
+from streams.log import Line, head, in_time_order
+from streams.replay import Replay
+from streams.settings import Settings
+from streams.transport import partition_for
+
+#: most words of a made-up query
+WORDS: Final = 3
+
+
+@dataclass(slots=True)
+class Plan:
+    """Which rankings are logged: ``lists`` at most, drawn by ``seed`` from the choices after the first
+    ``warm`` share of the log; ``searches``: share of them that are searches.
+
+    A log without query texts has no searches to learn from. Then some words of the chosen item's title and
+    category make the text, half of them by meaning alone (no words in common), as a query in another language.
+    """
+
+    lists: int = 20_000
+    searches: float = 0.4
+    warm: float = 0.2
+    seed: int = 0
+
+
+async def log_rankings(
+    lines: Iterable[Line],
+    settings: Settings,
+    redis: str,
+    brain: Brain,
+    plan: Plan,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Rankings, RankingsWriter]:
+    """Replay a log into the empty Redis at ``redis`` and log rankings of sampled choices on the way.
+
+    ``progress(done, total)`` counts lines. Raises RankingsError when no list held what was then chosen.
+    """
+    ordered = in_time_order(lines)
+    chosen = _sample(ordered, plan)
+    writer = RankingsWriter()
+    store = Store(redis, settings.redis_timeout_s)
+    rng = np.random.default_rng(plan.seed)
+    try:
+        replay = Replay(settings, store, brain, lambda _: None, lambda _: None)
+        for number, line in enumerate(ordered):
+            if number in chosen:
+                await replay.flush()
+                event = decode_behavior(line.raw)
+                if isinstance(event, ItemEvent):
+                    await _log_one(event, store, brain, writer, plan, rng)
+            await replay.feed(line.raw)
+            if progress and number % 500 == 0:
+                progress(number, len(ordered))
+        await replay.flush()
+    finally:
+        await store.close()
+    return writer.rankings(), writer
+
+
+def _sample(lines: Sequence[Line], plan: Plan) -> set[int]:
+    """Places in ``lines`` of the sampled choices."""
+    tags = {kind.__struct_config__.tag for kind in SAYS}
+    places = [n for n, line in enumerate(lines) if (h := head(line.raw)) is not None and h.event in tags]
+    places = places[int(len(places) * plan.warm) :]
+    if len(places) <= plan.lists:
+        return set(places)
+    drawn = np.random.default_rng(plan.seed).choice(len(places), plan.lists, replace=False)
+    return {places[n] for n in drawn.tolist()}
+
+
+async def _log_one(
+    event: ItemEvent, store: Store, brain: Brain, writer: RankingsWriter, plan: Plan, rng: np.random.Generator
+) -> None:
+    row = brain.catalogue.row(event.item_id)
+    if row < 0 or not brain.catalogue.recommendable[row]:
+        return
+    text, by_meaning = _text(event, row, brain, plan, rng)
+    query = Query(time=event.time, request_id=event.event_id, user_id=event.user_id, text=text)
+    partition = partition_for(event.user_id.encode(), brain.partitions)
+    steps = _prepared(query, partition, brain, by_meaning)
+    try:
+        wanted = next(steps)
+        while True:
+            wanted = steps.send(await store.read(wanted))
+    except StopIteration as done:
+        found: Prepared = done.value
+    one: RankInput = found.inputs[0]
+    targets = np.flatnonzero(found.candidates[0].rows == row).tolist()
+    surface = found.asks[0].surface
+    user = key(event.user_id) >> 1
+    writer.add(one.features, one.candidates, one.recent, one.recent_weight, targets, event.time, surface, user)
+
+
+def _prepared(
+    query: Query, partition: int, brain: Brain, by_meaning: bool
+) -> Generator[list[bytes], list[bytes | None], Prepared]:
+    asks, _ = yield from know([query], partition, "", brain)
+    if by_meaning:
+        asks[0].tokens = ()
+    return (yield from prepare(asks, brain))
+
+
+def _text(
+    event: ItemEvent, row: int, brain: Brain, plan: Plan, rng: np.random.Generator
+) -> tuple[str, bool]:
+    """The event's own query text, or a made-up one, or none; and whether it is to be matched by meaning alone."""
+    if event.query:
+        return event.query, False
+    if not isinstance(event, Purchase) or rng.random() >= plan.searches:
+        return "", False
+    catalogue = brain.catalogue
+    paths = catalogue.categories.paths
+    leaf = paths[catalogue.category[row]][-1:] if catalogue.category[row] >= 0 else ()
+    words = brain.words.tokens(" ".join([catalogue.titles[row], *leaf]))
+    words = [w for w in dict.fromkeys(words) if not any(c.isdigit() for c in w)]
+    if not words:
+        return "", False
+    size = int(rng.integers(1, min(WORDS, len(words)) + 1))
+    picked = np.sort(rng.choice(min(len(words), 5), min(size, 5, len(words)), replace=False))
+    return " ".join(words[n] for n in picked.tolist()), bool(rng.random() < 0.5)
+
+
+class Unranked:
+    """Stands in for a ranker where only candidates and features are wanted: all scores are 0."""
+
+    version = ""
+    provider = "none"
+    warning = ""
+
+    def score(self, batch: Sequence[RankInput]) -> list[Floats]:
+        """Zeros (n,) for each list."""
+        return [np.zeros(len(one.features), np.float32) for one in batch]
