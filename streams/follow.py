@@ -21,16 +21,16 @@ __all__ = ["existing_topics", "following", "records", "unavailable"]
 
 @asynccontextmanager
 async def following(
-    settings: Settings, topic: str, *, from_start: bool = False, group: str | None = None
+    settings: Settings, *names: str, from_start: bool = False
 ) -> AsyncIterator[AIOKafkaConsumer]:
-    """A started consumer on all partitions of ``topic``, its positions fixed before the block begins.
+    """A started consumer on all partitions of the topics, its positions fixed before the block begins.
 
-    Whatever is published after that is read. Raises SettingsError when there is no such topic, Unavailable
+    Whatever is published after that is read. Raises SettingsError when a topic is missing, Unavailable
     when Kafka does not answer.
     """
     consumer = AIOKafkaConsumer(
         **kafka_options(settings),
-        group_id=group,
+        group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=settings.fetch_wait_ms,
@@ -39,7 +39,7 @@ async def following(
     try:
         try:
             await consumer.start()
-            await assign_all(consumer, topic, from_start=from_start)
+            await assign_all(consumer, names, from_start=from_start)
         except (KafkaError, OSError) as error:
             raise unavailable(settings, error) from error
         yield consumer
@@ -47,10 +47,10 @@ async def following(
         await consumer.stop()
 
 
-async def assign_all(consumer: AIOKafkaConsumer, topic: str, *, from_start: bool) -> None:
-    """Assign all partitions of ``topic`` and fix its positions; SettingsError when it is not there."""
-    found = (await existing_topics(consumer, [topic]))[topic]
-    partitions = [TopicPartition(topic, number) for number in range(found)]
+async def assign_all(consumer: AIOKafkaConsumer, names: Iterable[str], *, from_start: bool) -> None:
+    """Assign all partitions of the topics and fix their positions; SettingsError when one is missing."""
+    found = await existing_topics(consumer, names)
+    partitions = [TopicPartition(name, number) for name, count in found.items() for number in range(count)]
     consumer.assign(partitions)
     if from_start:
         await consumer.seek_to_beginning(*partitions)

@@ -9,13 +9,26 @@ import gzip
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from streams.errors import LogError
 
-__all__ = ["Head", "Line", "disorder", "head", "in_time_order", "read_lines"]
+__all__ = [
+    "WORKERS_OWN",
+    "Head",
+    "Line",
+    "disorder",
+    "head",
+    "in_time_order",
+    "input_lines",
+    "read_lines",
+    "write_lines",
+]
+
+#: tags of what only workers publish; a recorded log may hold them
+WORKERS_OWN: Final = frozenset(("answer", "dead_letter"))
 
 
 class Line(NamedTuple):
@@ -55,6 +68,11 @@ def read_lines(path: Path | str) -> Iterator[Line]:
         raise LogError(f"'{path}' cannot be read: {reason}: check the path, and that it is whole") from error
 
 
+def input_lines(path: Path | str) -> Iterator[Line]:
+    """The lines of a log without the answers and dead letters that it may hold. Raises as ``read_lines``."""
+    return (line for line in read_lines(path) if (head(line.raw) or Head()).event not in WORKERS_OWN)
+
+
 def head(raw: bytes) -> Head | None:
     """An event's head, as much of it as has the right type; None where it is not a JSON object at all.
 
@@ -70,6 +88,18 @@ def head(raw: bytes) -> Head | None:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return _lenient(raw)
+
+
+def write_lines(path: Path | str, lines: Iterable[bytes]) -> None:
+    """Write lines to a file, packed when its name ends with .gz; equal lines give equal bytes.
+
+    Raises LogError where it cannot be written.
+    """
+    text = b"".join(line + b"\n" for line in lines)
+    try:
+        Path(path).write_bytes(gzip.compress(text, mtime=0) if str(path).endswith(".gz") else text)
+    except OSError as error:
+        raise LogError(f"'{path}' cannot be written: {_reason(error)}: name another file") from error
 
 
 def disorder(lines: Iterable[Line]) -> int | None:

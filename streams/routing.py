@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import math
 import time as clock
 import uuid
 from typing import Final, get_args
@@ -99,6 +100,20 @@ def checked(event: Event) -> bytes:
         raise invalid(error) from error
     except (TypeError, UnicodeEncodeError) as error:
         raise InvalidEvent("invalid", "", f"cannot be written as JSON: {error}") from error
+    if b"null" in raw:
+        _refuse_infinite(msgspec.to_builtins(event), "")
     if len(raw) > MAX_RECORD_BYTES:
         raise InvalidEvent("too_large", "", f"{len(raw)} bytes: at most {MAX_RECORD_BYTES} in one event")
     return raw
+
+
+def _refuse_infinite(value: object, path: str) -> None:
+    """Raise InvalidEvent naming a number that JSON does not have: it would be written as null, and lost."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidEvent("invalid", path, f"{value} is not a finite number")
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _refuse_infinite(inner, f"{path}.{name}".lstrip("."))
+    if isinstance(value, list | tuple):
+        for place, inner in enumerate(value):
+            _refuse_infinite(inner, f"{path}[{place}]")

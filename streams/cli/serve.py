@@ -1,0 +1,71 @@
+"""`streamrank serve`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.cli.common import run
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+#: streams.app.ROLES, spelled here so that --help does not import Faust; a test compares them
+ROLES = ("all", "ingest", "query", "trainer")
+#: how long the embedded broker may hold a fetch: it wakes none when a record arrives
+EMBEDDED_FETCH_WAIT_MS = 10
+
+
+@click.command()
+@click.option(
+    "--role", type=click.Choice(ROLES), default="all", show_default=True, help="Which part of the work."
+)
+@click.option(
+    "--embedded", is_flag=True, help="With a broker and a Valkey of its own; they forget all at the end."
+)
+def command(role: str, embedded: bool) -> None:
+    """Run a worker; /health, /ready and /metrics are on its web port. SIGTERM drains and commits.
+
+    \b
+    Example: STREAMRANK_KAFKA=k1:9092 STREAMRANK_REDIS=redis://r1:6379/0 streamrank serve --role query
+    """
+    from streams.settings import load
+
+    settings = load()
+    with ExitStack() as stack:
+        if embedded:
+            settings = start_embedded(stack, settings)
+            for line in environment(settings):
+                click.echo(line)
+        from streams.app import serve
+
+        serve(settings, role)
+
+
+def start_embedded(stack: ExitStack, settings: Settings) -> Settings:
+    """Start the embedded pair until ``stack`` closes; make the topics; the settings that point to it."""
+    from streams.admin import create_topics
+    from streams.embedded import EmbeddedBroker, EmbeddedRedis
+
+    broker = stack.enter_context(EmbeddedBroker())
+    redis = stack.enter_context(EmbeddedRedis())
+    pointed = replace(
+        settings, kafka=broker.kafka, kafka_security="PLAINTEXT", redis=redis.redis,
+        fetch_wait_ms=EMBEDDED_FETCH_WAIT_MS,
+    )  # fmt: skip
+    run(create_topics(pointed))
+    return pointed
+
+
+def environment(settings: Settings) -> list[str]:
+    """The lines for another terminal that point `streamrank` to this worker's servers."""
+    from streams.settings import Settings, variable
+
+    changed = {"kafka", "redis", "fetch_wait_ms"}
+    for name in ("partitions", "topic_prefix"):
+        if getattr(settings, name) != getattr(Settings(), name):
+            changed.add(name)
+    return [f"export {variable(name)}={getattr(settings, name)}" for name in sorted(changed)]
