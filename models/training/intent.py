@@ -85,7 +85,7 @@ def fit(vectors: np.ndarray, intents: np.ndarray, seed: int) -> Network:
     optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.1)
     loss = nn.CrossEntropyLoss(label_smoothing=0.05)
     for _ in range(EPOCHS):
-        for batch in torch.randperm(len(x)).split(64):
+        for batch in torch.split(torch.randperm(len(x)), 64):
             optimiser.zero_grad()
             loss(network(x[batch]), y[batch]).backward()
             optimiser.step()
@@ -112,15 +112,15 @@ def fit_temperature(logits: np.ndarray, intents: np.ndarray) -> float:
 
 
 def fit_threshold(probabilities: np.ndarray, intents: np.ndarray) -> float:
-    """The highest confidence, .30 to .60, below which labels are wrong at least as often as right.
+    """The highest confidence, .30 to .50, below which labels are wrong at least as often as right.
 
     >>> p = np.array([[.45, .30, .25, 0, 0, 0], [.9, .1, 0, 0, 0, 0]])
     >>> fit_threshold(p, np.array([1, 0]))
-    0.6
+    0.5
     """
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == intents
     best = 0.3
-    for step in np.arange(0.3, 0.601, 0.05):
+    for step in np.arange(0.3, 0.501, 0.05):
         below = confidence < step
         if below.any() and right[below].mean() <= 0.5:
             best = round(float(step), 2)
