@@ -40,7 +40,7 @@ class RankInput:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Candidate i's score is ``base`` + the sum of ``values[i]``; ``values`` (n, groups) in ``groups`` order."""
+    """Candidate i's score is ``base`` + the sum of ``values[i]``; ``values`` (n, len(``groups``))."""
 
     base: float
     groups: tuple[str, ...]

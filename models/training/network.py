@@ -29,8 +29,8 @@ LEAST_SPREAD: Final = 1e-3
 class Scales:
     """What normalisation knows of each feature's distribution.
 
-    ``knots`` (F, KNOTS): ascending and distinct, padded at the end with infinity; ``ranks`` (F, KNOTS): share of
-    values below a knot, plus half of those equal to it; ``median`` (F,): of the absolute values other than 0.
+    ``knots`` (F, KNOTS): ascending and distinct, padded at the end with infinity; ``ranks`` (F, KNOTS): share
+    of values below a knot, plus half of those equal to it; ``median`` (F,): of the absolute values but 0.
     """
 
     knots: NDArray[np.float32]

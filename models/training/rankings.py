@@ -1,7 +1,7 @@
 """Rankings: lists that were served, with what was then chosen of them; what the ranker is trained on.
 
-They are logged by the handlers while they serve or replay, never computed afterwards: a feature computed later
-would know the future.
+They are logged by the handlers while they serve or replay, never computed afterwards: a feature computed
+later would know the future.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class RankingsError(ModelError):
 class Rankings:
     """L lists in order of time; list i's candidates are the rows ``start[i]:start[i + 1]`` of T in all.
 
-    ``features`` (T, F); ``chosen`` (T,): whether the user then chose it; ``vector`` (T,) and ``recent`` (L, 32):
-    places in ``vectors`` (V, 64), -1 for padding; ``recent_weight`` (L, 32); ``time`` (L,) in Unix ms;
-    ``surface`` (L,): place in ``SURFACES``; ``user`` (L,): any number that tells users apart.
+    ``features`` (T, F); ``chosen`` (T,): whether the user then chose it; ``vector`` (T,) and ``recent``
+    (L, 32): places in ``vectors`` (V, 64), -1 for padding; ``recent_weight`` (L, 32); ``time`` (L,) in Unix
+    ms; ``surface`` (L,): place in ``SURFACES``; ``user`` (L,): any number that tells users apart.
     """
 
     features: Floats
@@ -67,7 +67,7 @@ class Rankings:
 
     @classmethod
     def load(cls, path: Path | str) -> Rankings:
-        """Read what ``save`` wrote; raises ``RankingsError`` when it is something else or of other features."""
+        """Read what ``save`` wrote; ``RankingsError`` when it is something else or of other features."""
         remedy = "log the rankings again with `streamrank artifact build ranker --log LOG`."
         try:
             with np.load(path, allow_pickle=False) as archive:
@@ -82,7 +82,7 @@ class Rankings:
 class RankingsWriter:
     """Gathers rankings in memory, about 200 bytes a candidate; vectors that repeat are kept once.
 
-    ``missed`` counts lists none of whose candidates was chosen: they teach the ranker nothing, and are not kept.
+    ``missed`` counts lists none of whose candidates was chosen: they teach nothing, and are not kept.
 
     >>> writer = RankingsWriter()
     >>> writer.add(np.zeros((2, len(FEATURES)), np.float32), np.eye(2, 64, dtype=np.float32),
