@@ -1,0 +1,66 @@
+"""Impressions: what was served comes back bit for bit."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from state.impressions import Impression, decode, encode
+
+
+def impression(features: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Impression:
+    """An impression of as many items as ``features`` has rows."""
+    n = len(features)
+    return Impression(
+        request_id="r1",
+        user_id="u1",
+        time=1_700_000_000_000,
+        surface="search",
+        arm="control",
+        text="小米10手机",
+        items=[f"p{number}" for number in range(n)],
+        propensities=[1 / (number + 1) for number in range(n)],
+        features=features,
+        offline=np.linspace(-1, 1, n, dtype=np.float32),
+        weights_version=17,
+        artifact="3f9c",
+        feature_names="1",
+    )
+
+
+shapes = st.tuples(st.integers(0, 20), st.integers(1, 40))
+
+
+@given(arrays(np.float32, shapes, elements=st.floats(width=32)))
+def test_features_come_back_bit_for_bit(features: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> None:
+    """Whatever was served, extremes and NaN too, the learner sees the very same bytes and shape."""
+    shown = impression(features)
+    again = decode(encode(shown))
+    assert again.features.shape == features.shape
+    assert again.features.tobytes() == features.tobytes()
+    assert again.offline.tobytes() == shown.offline.tobytes()
+    assert again.propensities == shown.propensities
+    assert (again.items, again.text, again.time) == (shown.items, shown.text, shown.time)
+
+
+def test_a_slice_with_gaps_is_stored_in_its_order() -> None:
+    """Features picked out of a larger matrix need not be contiguous, nor of single precision."""
+    matrix = np.arange(24, dtype=np.float64).reshape(4, 6)
+    again = decode(encode(impression(matrix[::2, ::-1])))  # type: ignore[arg-type]
+    assert again.features.tolist() == matrix[::2, ::-1].tolist()
+
+
+def test_an_array_of_other_things_is_refused() -> None:
+    """An array that holds no floats is a mistake of the caller, named by its type."""
+    with pytest.raises(TypeError, match="ndarray"):
+        encode(impression(np.array([["a"]])))
+
+
+def test_bytes_that_are_no_impression_are_refused() -> None:
+    """A value of something else does not become an impression."""
+    with pytest.raises(msgspec.DecodeError):
+        decode(b"\x93\x01\x02\x03")

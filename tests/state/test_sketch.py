@@ -1,0 +1,145 @@
+"""Bounded rows: exact while they fit, within the promised error when they do not."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from state import sketch
+
+ROWS = 4
+
+#: (row, item, first weight, second weight); few items, so that some repeat and some rows overflow
+Delta = tuple[int, int, float, float]
+weight = st.integers(0, 50).map(lambda n: n / 7)
+deltas = st.lists(st.tuples(st.integers(0, ROWS - 1), st.integers(1, 12), weight, weight), max_size=80)
+
+
+class Sketch:
+    """Rows of ``slots`` slots with two weights, filled delta by delta or batch by batch."""
+
+    def __init__(self, slots: int, spread: int = 1) -> None:
+        self.items = np.zeros((ROWS, slots), np.uint64)
+        self.weights = (np.zeros((ROWS, slots)), np.zeros((ROWS, slots)))
+        self.error = np.zeros((ROWS, slots))
+        self.spread = spread
+
+    def fold(self, batch: list[Delta]) -> None:
+        """Add one batch."""
+        row = np.array([d[0] for d in batch], np.intp)
+        item = np.array([d[1] * self.spread for d in batch], np.uint64)
+        added = np.array([d[2:] for d in batch], np.float64).reshape(len(batch), 2).T
+        sketch.fold(self.items, self.weights, self.error, sketch.combine(row, item, added))
+
+    def contents(self) -> list[dict[int, NDArray[np.float64]]]:
+        """For each row: item → its two weights and its error."""
+        columns = np.stack([*self.weights, self.error], axis=-1)
+        rows = zip(self.items.tolist(), columns, strict=True)
+        return [{item: values[n] for n, item in enumerate(items) if item} for items, values in rows]
+
+
+def true_sums(batches: list[list[Delta]], spread: int = 1) -> list[dict[int, float]]:
+    """For each row: item → all that was added to it."""
+    sums: list[dict[int, float]] = [{} for _ in range(ROWS)]
+    for row, item, first, second in (delta for batch in batches for delta in batch):
+        if first + second:
+            sums[row][item * spread] = sums[row].get(item * spread, 0.0) + first + second
+    return sums
+
+
+@given(deltas, st.lists(st.integers(1, 30), min_size=80, max_size=80), st.randoms(use_true_random=False))
+def test_neither_order_nor_batches_matter_while_rows_fit(
+    added: list[Delta], sizes: list[int], random: Random
+) -> None:
+    """Twelve items in rows of twelve slots: any order, cut anywhere, gives the same items and sums."""
+    whole, cut = Sketch(12), Sketch(12)
+    whole.fold(added)
+    shuffled = list(added)
+    random.shuffle(shuffled)
+    for size in sizes:
+        cut.fold(shuffled[:size])
+        shuffled = shuffled[size:]
+    for left, right in zip(whole.contents(), cut.contents(), strict=True):
+        assert left.keys() == right.keys()
+        for item in left:
+            np.testing.assert_allclose(left[item], right[item], rtol=1e-9)
+
+
+@given(st.lists(deltas, max_size=6), st.integers(1, 6), st.sampled_from([1, 0x9E3779B97F4A7C15 >> 4]))
+def test_a_row_that_overflows_keeps_its_promises(batches: list[list[Delta]], slots: int, spread: int) -> None:
+    """Estimates bracket the truth, no error exceeds mass / slots, and what is heavier than that is there."""
+    bounded = Sketch(slots, spread)
+    for batch in batches:
+        bounded.fold(batch)
+    for kept, truth in zip(bounded.contents(), true_sums(batches, spread), strict=True):
+        bound = sum(truth.values()) / slots + 1e-9
+        assert len(kept) == min(slots, len(truth))
+        for item, (first, second, error) in kept.items():
+            assert error <= bound
+            assert first + second - 1e-9 <= truth[item] <= first + second + error + 1e-9
+        assert all(value <= bound for item, value in truth.items() if item not in kept)
+
+
+@given(st.lists(deltas, max_size=6), st.integers(1, 6))
+def test_full_slots_come_first_and_hold_distinct_items(batches: list[list[Delta]], slots: int) -> None:
+    """No item stands twice in a row, and no empty slot before a full one, whatever is added."""
+    bounded = Sketch(slots)
+    for batch in batches:
+        bounded.fold(batch)
+    full = bounded.items != 0
+    assert np.all(full[:, :-1] >= full[:, 1:])
+    for items, used in zip(bounded.items, full, strict=True):
+        assert len(set(items[used].tolist())) == used.sum()
+    assert np.all(bounded.weights[0][~full] + bounded.weights[1][~full] + bounded.error[~full] == 0)
+
+
+@given(deltas, st.randoms(use_true_random=False))
+def test_the_order_within_a_batch_never_matters(added: list[Delta], random: Random) -> None:
+    """Even where rows overflow, a batch is one set of deltas: its order changes no item and no sum."""
+    straight, shuffled = Sketch(3), Sketch(3)
+    straight.fold(added)
+    again = list(added)
+    random.shuffle(again)
+    shuffled.fold(again)
+    kept = [sorted(value.sum() for value in row.values()) for row in straight.contents()]
+    assert [len(row) for row in kept] == [len(row) for row in shuffled.contents()]
+    for left, row in zip(kept, shuffled.contents(), strict=True):
+        np.testing.assert_allclose(left, sorted(value.sum() for value in row.values()), rtol=1e-9)
+
+
+def test_items_whose_upper_bits_are_equal_stay_apart() -> None:
+    """Two items that share the 44 bits sorted by are told apart and counted each for itself."""
+    items = np.array([1 << 20, (1 << 20) + 1, 1 << 20, (1 << 20) + 1], np.uint64)
+    combined = sketch.combine(np.zeros(4, np.intp), items, np.array([[1.0, 2.0, 4.0, 8.0]]))
+    assert combined.item.tolist() == [1 << 20, (1 << 20) + 1]
+    assert combined.weights.tolist() == [[5.0, 10.0]]
+
+
+def test_a_newcomer_takes_the_place_of_the_lightest() -> None:
+    """A full row gives its lightest slot to an item it did not hold, and notes what that may have missed."""
+    bounded = Sketch(2)
+    bounded.fold([(0, 1, 5.0, 0.0), (0, 2, 3.0, 0.0)])
+    bounded.fold([(0, 3, 1.0, 0.5)])
+    kept = bounded.contents()[0]
+    assert {item: values.tolist() for item, values in kept.items()} == {
+        1: [5.0, 0.0, 0.0],
+        3: [1.0, 0.5, 3.0],
+    }
+
+
+def test_what_adds_nothing_takes_no_slot() -> None:
+    """A delta of weight 0 does not enter a row, so that it cannot push anything out."""
+    bounded = Sketch(2)
+    bounded.fold([(1, 9, 0.0, 0.0)])
+    assert not bounded.items.any()
+
+
+@pytest.mark.parametrize(("days", "factor"), [(0, 1.0), (30, 2.0), (-30, 0.5)])
+def test_forward_decay_doubles_each_half_life(days: int, factor: float) -> None:
+    """What happens one half-life later weighs twice as much."""
+    assert sketch.growth(sketch.LANDMARK + days * sketch.DAY, 30.0) == factor
