@@ -1,0 +1,125 @@
+"""Business rules: what may be shown, and in what order at last."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.ask import Ask, Filter, Recent
+from models.catalogue import Catalogue
+from models.rules import PURCHASE, Rules, allowed, finish, mask
+from models.sample import sample
+from state.records import KINDS
+
+
+def shop() -> Catalogue:
+    """Six items; the fifth is sold out, the sixth deleted."""
+    catalogue = sample(
+        ["a", "b", "c", "d", "e", "f"],
+        category=[["food", "tea"], ["gifts", "tea"], ["food", "wine"], [], ["food", "tea"], ["food"]],
+        brand=["Oz", "", "Oz", "Ur", "Oz", "Oz"],
+        price=[2.0, 4.0, None, 8.0, 2.0, 2.0],
+        in_stock=[True, True, True, True, False, True],
+    )
+    catalogue.delete("f")
+    return catalogue
+
+
+FILTERS = [
+    (Filter(), [0, 1, 2, 3]),
+    (Filter(category=("tea",)), [0, 1]),
+    (Filter(category=("food",)), [0, 2]),
+    (Filter(category=("gifts", "wine")), [1, 2]),
+    (Filter(category=("none",)), []),
+    (Filter(category=()), []),
+    (Filter(brand=("Oz",)), [0, 2]),
+    (Filter(brand=("",)), []),
+    (Filter(brand=("none",)), []),
+    (Filter(price_min=3.0), [1, 3]),
+    (Filter(price_max=4.0), [0, 1]),
+    (Filter(price_min=4.0, price_max=4.0), [1]),
+    (Filter(in_stock=True), [0, 1, 2, 3]),
+    (Filter(in_stock=False), []),
+    (Filter(category=("food",), brand=("Oz",), price_max=3.0, in_stock=True), [0]),
+]
+
+
+@pytest.mark.parametrize(("want", "rows"), FILTERS)
+def test_a_filter_lets_through_what_matches_it(want: Filter, rows: list[int]) -> None:
+    """Every filter given must match; any of its values will do; unknown prices match no price filter."""
+    catalogue, ask = shop(), Ask(now=0, surface="home", filter=want)
+    assert np.flatnonzero(mask(ask, catalogue)).tolist() == rows
+
+
+@given(
+    st.sampled_from([want for want, _ in FILTERS]),
+    st.lists(st.integers(-1, 5), max_size=3),
+    st.lists(st.integers(-3, 9), max_size=12),
+)
+def test_asking_for_some_rows_or_for_all_is_one_rule(
+    want: Filter, exclude: list[int], rows: list[int]
+) -> None:
+    """``allowed`` is ``mask`` at those rows, and False where there is no row."""
+    catalogue = shop()
+    ask = Ask(now=0, surface="home", filter=want, exclude=np.array(exclude, np.int32))
+    whole = mask(ask, catalogue)
+    expected = [bool(0 <= row < 6 and whole[row]) for row in rows]
+    assert allowed(np.array(rows, np.int32), ask, catalogue).tolist() == expected
+
+
+def test_an_exclusion_does_not_write_into_the_catalogue() -> None:
+    """The mask of one query leaves the next one's alone."""
+    catalogue = shop()
+    assert mask(Ask(now=0, surface="home", exclude=np.array([0], np.int32)), catalogue).sum() == 3
+    assert mask(Ask(now=0, surface="home"), catalogue).sum() == 4
+
+
+def test_the_item_itself_is_not_similar_to_itself() -> None:
+    """The first anchor is left out on the similar surface only."""
+    anchors = np.array([1, 2], np.int32)
+    assert not mask(Ask(now=0, surface="similar", anchors=anchors), shop())[1]
+    assert mask(Ask(now=0, surface="home", anchors=anchors), shop())[1]
+
+
+def test_what_was_just_bought_is_left_out_only_where_the_shop_says_so() -> None:
+    """Groceries are bought again; a shop may set a time for which they are not shown. Clicks do not count."""
+    recent = Recent(
+        np.array([0, 1, 2], np.int32),
+        np.array([60, 9_999, 60], np.float32),
+        kind=np.array([PURCHASE, PURCHASE, 2], np.uint8),
+    )
+    ask = Ask(now=0, surface="home", recent=recent)
+    assert mask(ask, shop()).tolist()[:3] == [True, True, True]
+    assert mask(ask, shop(), Rules(repeat_after=3_600)).tolist()[:3] == [False, True, True]
+
+
+def test_a_purchase_has_the_code_that_is_stored() -> None:
+    """``models`` may not import ``state``: this holds the two together."""
+    assert KINDS[PURCHASE] == "purchase"
+
+
+def test_the_final_order_is_by_score_then_by_row() -> None:
+    """Equal scores stand in row order, wherever they came."""
+    rows, scores = np.array([3, 2, 1, 0], np.int32), np.array([1, 5, 1, 1], np.float32)
+    assert finish(rows, scores, Ask(now=0, surface="home"), shop()).tolist() == [1, 3, 2, 0]
+
+
+def test_a_category_has_its_share_of_home_and_the_rest_comes_later() -> None:
+    """Beyond the limit items move behind the others, on home; an item without category never does."""
+    catalogue = sample(["a", "b", "c", "d", "e"], category=[["x"], ["x"], ["x"], ["y"], []])
+    rows, scores = np.arange(5, dtype=np.int32), np.array([9, 8, 7, 6, 5], np.float32)
+    two = Rules(per_category=1)
+    assert finish(rows, scores, Ask(now=0, surface="home"), catalogue, two).tolist() == [0, 3, 4, 1, 2]
+    assert finish(rows, scores, Ask(now=0, surface="search"), catalogue, two).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_nothing_in_nothing_out() -> None:
+    """Empty catalogue, empty lists."""
+    ask, none = Ask(now=0, surface="home", filter=Filter(category=("x",))), np.zeros(0, np.int32)
+    assert mask(ask, Catalogue()).shape == (0,)
+    assert allowed(none, ask, Catalogue()).shape == (0,)
+    assert allowed(np.array([-1, 0], np.int32), ask, Catalogue()).tolist() == [False, False]
+    empty = finish(none, np.zeros(0, np.float32), ask, Catalogue(), Rules(per_category=1))
+    assert empty.shape == (0,)
