@@ -13,8 +13,9 @@ from streams.events import Answer, AnswerItem, DeadLetter
 
 if TYPE_CHECKING:
     from streams.admin import TopicState
+    from streams.doctor import Check
 
-__all__ = ["answer_table", "dead_letter_table", "topic_table"]
+__all__ = ["answer_table", "check_table", "console", "dead_letter_table", "topic_table"]
 
 
 def answer_table(
@@ -116,6 +117,18 @@ def topic_table(states: Iterable[TopicState]) -> Table:
             escape(state.spec.name), state.spec.key, str(state.partitions), policy,
             f"[red]{escape('; '.join(state.wrong))}[/red]" if state.wrong else "[green]ok[/green]",
         )  # fmt: skip
+    return table
+
+
+def check_table(checks: Iterable[Check]) -> Table:
+    """The doctor's findings, each with what to do."""
+    colours = {"ok": "green", "warn": "yellow", "fail": "red"}
+    table = Table(show_edge=False)
+    for name in ("", "check", "found", "what to do"):
+        table.add_column(name, overflow="fold")
+    for check in checks:
+        state = f"[{colours[check.state]}]{check.state}[/]"
+        table.add_row(state, escape(check.name), escape(check.message), escape(check.remedy))
     return table
 
 
