@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from models.sources.base import Scope, Source, search
 from models.sources.registry import SOURCES
-from models.sources.retrieve import SURFACES, Candidates, retrieve
+from models.sources.retrieval import SURFACES, Candidates, retrieve
 
 __all__ = ["SOURCES", "SURFACES", "Candidates", "Scope", "Source", "retrieve", "search"]
