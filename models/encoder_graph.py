@@ -19,9 +19,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from models.encoder import DIM
+
 OPSET = 17
 IR_VERSION = 8  # the one of opset 17; every onnxruntime since 1.13 reads it
-DIM = 512
 VOCABULARY = 17 * 7530
 #: n-gram order -> how many tokens before the current one its window holds.
 _ORDERS = {2: 0, 3: 1, 5: 2}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import unicodedata
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -54,8 +55,10 @@ class Words:
 
         The cache is a marshal file that any local user could plant; building the table anew costs little.
         """
-        import jieba  # type: ignore[import-untyped]
-
+        with warnings.catch_warnings():
+            # Its regular expressions have escapes that newer Pythons warn about on standard error.
+            warnings.simplefilter("ignore")
+            import jieba  # type: ignore[import-untyped]
         jieba.setLogLevel(logging.WARNING)
         cutter = jieba.Tokenizer()
         cutter.FREQ, cutter.total = cutter.gen_pfdict(cutter.get_dict_file())

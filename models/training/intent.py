@@ -19,8 +19,7 @@ from torch import nn
 
 from models import artifact as artifacts
 from models.artifact import Artifact, Manifest
-from models.encoder import Encoder
-from models.encoder_graph import DIM
+from models.encoder import DIM, Encoder
 from models.intent import HEAD, INTENTS, Head
 from models.paths import DATA, ROOT
 from models.session import Port

@@ -21,9 +21,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from models.encoder import Encoder
-from models.encoder_build import COMPACT, PROJECTION, build_encoder
-from models.encoder_graph import DIM
+from models.encoder import COMPACT, DIM, Encoder
+from models.encoder_build import PROJECTION, build_encoder
 from models.paths import DATA
 from models.words import normalise
 

@@ -1,0 +1,40 @@
+"""The encoder, built once into the checkout's cache and opened once a session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from models.artifact import Artifact, current_version
+from models.encoder import Encoder
+from models.encoder_build import build_encoder
+from models.paths import DATA, ROOT
+from models.words import Words
+
+
+@pytest.fixture(scope="session")
+def intent_path() -> Path:
+    """The shipped intent artifact."""
+    return DATA / "artifacts" / "intent"
+
+
+@pytest.fixture(scope="session")
+def encoder_path(intent_path: Path) -> Path:
+    """The encoder artifact; built when it is absent, or is not the one the shipped intent head was made for."""
+    path = ROOT / ".cache" / "artifacts" / "encoder"
+    if current_version(path) != Artifact.load(intent_path).manifest.requires["encoder"]:
+        build_encoder(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def encoder(encoder_path: Path) -> Encoder:
+    """The encoder on the CPU."""
+    return Encoder(encoder_path, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def words() -> Words:
+    """jieba's dictionary, read once."""
+    return Words.load()
