@@ -95,8 +95,8 @@ def document() -> dict[str, Any]:
             "version": "1",
             "description": (
                 "Search and recommendation over Kafka. JSON on the wire; times are integer Unix "
-                "milliseconds; unknown fields are ignored, a wrong one makes a dead letter that names it. Topic "
-                "names take STREAMRANK_TOPIC_PREFIX, user topics STREAMRANK_PARTITIONS partitions (8 here)."
+                "milliseconds; unknown fields are ignored, a wrong one makes a dead letter that names it. "
+                "Topic names take STREAMRANK_TOPIC_PREFIX, topics of users STREAMRANK_PARTITIONS (8 here)."
             ),
             "license": {"name": "Apache-2.0"},
         },

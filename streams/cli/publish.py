@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -10,9 +9,7 @@ import click
 from streams.cli.common import echo_json, json_option, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from streams.publish import Progress, Summary
+    from streams.publish import Summary
 
 
 class Speed(click.ParamType):
@@ -50,11 +47,12 @@ def command(log: str, speed: float | None, end_now: bool, wait: bool, patience: 
     \b
     Example: streamrank publish shop.jsonl.gz --end-now
     """
+    from streams.cli.progress import stages
     from streams.publish import publish_log
     from streams.settings import load
 
     settings = load()
-    with progress_bar(quiet=as_json) as progress:
+    with stages(quiet=as_json) as progress:
         summary = run(
             publish_log(
                 log, settings, speed=speed, end_now=end_now, wait=wait, patience=patience, progress=progress
@@ -64,24 +62,6 @@ def command(log: str, speed: float | None, end_now: bool, wait: bool, patience: 
         echo_json(summary)
         return
     click.echo(describe(summary))
-
-
-@contextmanager
-def progress_bar(quiet: bool) -> Iterator[Progress]:
-    """A progress bar on stderr for each stage: `items`, `catalogue`, `events`."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
-        tasks = {}
-
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=total)
-            bar.update(tasks[stage], completed=done, total=total)
-
-        yield show
 
 
 def describe(summary: Summary) -> str:

@@ -56,7 +56,7 @@ def command(
 
 def _replay(lines: list[Line], redis: str | None, quiet: bool) -> tuple[list[bytes], list[bytes]]:
     """Replay the lines; returns the answers and the dead letters, as a worker would publish them."""
-    from streams.cli.publish import progress_bar
+    from streams.cli.progress import stages
     from streams.settings import load
 
     settings = load()
@@ -69,7 +69,7 @@ def _replay(lines: list[Line], redis: str | None, quiet: bool) -> tuple[list[byt
             redis = stack.enter_context(EmbeddedRedis()).redis
         from streams.replay import replay
 
-        progress = stack.enter_context(progress_bar(quiet=quiet))
+        progress = stack.enter_context(stages(quiet=quiet))
         progress("replay", 0, len(lines))
         work = replay(
             lines, settings, redis, on_answer=found.append, on_dead=dead.append,

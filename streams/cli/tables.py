@@ -12,10 +12,11 @@ from rich.table import Table
 from streams.events import Answer, AnswerItem, DeadLetter
 
 if TYPE_CHECKING:
+    from models.artifact import Artifact
     from streams.admin import TopicState
     from streams.doctor import Check
 
-__all__ = ["answer_table", "check_table", "console", "dead_letter_table", "topic_table"]
+__all__ = ["answer_table", "artifact_table", "check_table", "console", "dead_letter_table", "topic_table"]
 
 
 def answer_table(
@@ -117,6 +118,33 @@ def topic_table(states: Iterable[TopicState]) -> Table:
             escape(state.spec.name), state.spec.key, str(state.partitions), policy,
             f"[red]{escape('; '.join(state.wrong))}[/red]" if state.wrong else "[green]ok[/green]",
         )  # fmt: skip
+    return table
+
+
+def artifact_table(artifact: Artifact) -> Table:
+    """An artifact's manifest."""
+    manifest = artifact.manifest
+    table = Table(
+        title=escape(f"{manifest.kind} {manifest.name} {manifest.version}"),
+        title_justify="left",
+        show_edge=False,
+        show_header=False,
+    )
+    table.add_row("folder", escape(str(artifact.path)))
+    for name, record in manifest.files.items():
+        table.add_row("file", escape(f"{name}: {record.bytes:,} bytes, sha256 {record.sha256[:16]}…"))
+    for direction, ports in (("takes", manifest.inputs), ("gives", manifest.outputs)):
+        for port in ports:
+            table.add_row(direction, escape(f"{port.name} {list(port.shape)} {port.dtype}"))
+    for title, named in (
+        ("made from", manifest.created_from),
+        ("needs", manifest.requires),
+        ("figure", manifest.figures),
+    ):
+        for name, value in named.items():
+            shown = f"{value:.6g}" if isinstance(value, float) else value
+            table.add_row(title, escape(f"{name}: {shown}"))
+    table.add_row("licence", escape(manifest.licence))
     return table
 
 

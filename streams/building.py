@@ -1,0 +1,77 @@
+"""Building the artifacts: encoder, intent, ranker. Intent and ranker need the extra `train`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from models.artifact import Artifact
+from models.encoder import Encoder
+from models.encoder_build import build_encoder
+from models.intent import IntentModel
+from streams.artifacts import Opened, artifact_path
+from streams.errors import SettingsError
+from streams.settings import Settings
+
+__all__ = ["Steps", "build"]
+
+#: called with a step's name and the share of it that is done, 0 to 1
+Steps = Callable[[str, float], None]
+
+
+async def build(
+    kind: str, settings: Settings, out: Path, log: Path | None, lists: int, seed: int, steps: Steps
+) -> Artifact:
+    """Build the artifact of ``kind`` into the folder ``out``.
+
+    ``log`` (ranker): the event log to learn from; ``lists``: rankings sampled from it. Raises SettingsError
+    where the log or the extra `train` is missing, ModelError and LogError where they cannot be used.
+    """
+    if kind == "encoder":
+        return build_encoder(out, steps)
+    if find_spec("torch") is None:
+        raise SettingsError(
+            f"artifact build {kind} trains a network: install the extra `train` (make test-install)"
+        )
+    if kind == "intent":
+        return _intent(settings, out, steps)
+    if log is None:
+        raise SettingsError("artifact build ranker learns from an event log: name it with --log LOG")
+    return await _ranker(settings, out, log, lists, seed, steps)
+
+
+def _intent(settings: Settings, out: Path, steps: Steps) -> Artifact:
+    from models.training.intent import TEST, TRAIN, train_intent
+
+    steps("training", 0.0)
+    built = train_intent(TRAIN, TEST, _encoder(settings), out)
+    steps("training", 1.0)
+    return built
+
+
+async def _ranker(settings: Settings, out: Path, log: Path, lists: int, seed: int, steps: Steps) -> Artifact:
+    """Log rankings while replaying ``log`` on an embedded Valkey, then train on them."""
+    from models.training.ranker import train
+    from streams.brain import Brain
+    from streams.embedded import EmbeddedRedis
+    from streams.log import input_lines
+    from streams.rankings import Plan, Unranked, log_rankings
+
+    encoder = _encoder(settings)
+    intent = IntentModel(artifact_path(settings, "intent"), encoder.version)
+    unranked: Any = Unranked()  # lists are logged as they are found, before any ranking
+    brain = Brain.load(settings, Opened(encoder, intent, unranked))
+    with EmbeddedRedis() as redis:
+        rankings, _ = await log_rankings(
+            input_lines(log), settings, redis.redis, brain, Plan(lists=lists, seed=seed),
+            lambda done, total: steps("logging rankings", done / max(total, 1)),
+        )  # fmt: skip
+    steps("logging rankings", 1.0)
+    train(rankings, out, seed, lambda done, total, _: steps("training", done / max(total, 1)), log.name)
+    return Artifact.load(out)
+
+
+def _encoder(settings: Settings) -> Encoder:
+    return Encoder(artifact_path(settings, "encoder"), "cpu")

@@ -1,0 +1,110 @@
+"""`streamrank artifact build|show|verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.cli.common import echo_json, json_option, run
+
+if TYPE_CHECKING:
+    from models.artifact import Artifact
+
+#: streams.artifacts.KINDS, spelled here so that --help does not import the models; a test compares them
+KINDS = ("encoder", "intent", "ranker")
+
+
+@click.group()
+def command() -> None:
+    """Build, show or verify a model artifact.
+
+    \b
+    Example: streamrank artifact verify
+    """
+
+
+@command.command()
+@click.argument("kind", type=click.Choice(KINDS))
+@click.option("--log", type=click.Path(dir_okay=False), help="Event log to learn from (ranker).")
+@click.option("-o", "--output", type=click.Path(file_okay=False), help="Folder; default: where workers look.")
+@click.option("--lists", default=20_000, show_default=True, help="Rankings sampled from the log (ranker).")
+@click.option("--seed", default=0, show_default=True, help="Seed of sampling and training (ranker).")
+@json_option
+def build(kind: str, log: str | None, output: str | None, lists: int, seed: int, as_json: bool) -> None:
+    """Build an artifact; running workers swap it in. Intent and ranker need the extra `train`.
+
+    \b
+    Example: streamrank artifact build ranker --log journey.jsonl.gz
+    """
+    from streams.building import build as build_artifact
+    from streams.cli.progress import steps
+    from streams.settings import load
+
+    settings = load()
+    out = Path(output) if output else settings.artifact_folder / kind
+    with steps(quiet=as_json) as show_step:
+        source = Path(log) if log else None
+        built = run(build_artifact(kind, settings, out, source, lists, seed, show_step))
+    _print(built, as_json)
+
+
+@command.command()
+@click.argument("which", metavar="KIND|FOLDER", required=False)
+@json_option
+def show(which: str | None, as_json: bool) -> None:
+    """What an artifact is, from what it was made, and its figures; all three without KIND.
+
+    \b
+    Example: streamrank artifact show ranker --json
+    """
+    from models.artifact import Artifact
+
+    for path in _paths(which):
+        _print(Artifact.load(path), as_json)
+
+
+@command.command()
+@click.argument("which", metavar="KIND|FOLDER", required=False)
+@json_option
+def verify(which: str | None, as_json: bool) -> None:
+    """Check sizes, SHA-256, version, inputs and outputs, and that artifacts fit each other.
+
+    \b
+    Example: streamrank artifact verify ranker
+    """
+    from models.artifact import verify as verify_artifact
+
+    versions: dict[str, str] = {}
+    for path in _paths(which):
+        artifact = verify_artifact(path)
+        for kind, version in versions.items():
+            artifact.require(kind, version)
+        versions[artifact.manifest.kind] = artifact.version
+        if as_json:
+            echo_json(
+                {"kind": artifact.manifest.kind, "version": artifact.version, "path": str(path), "ok": True}
+            )
+        else:
+            click.echo(f"{artifact.manifest.kind} {artifact.version}: ok ({path})")
+
+
+def _paths(which: str | None) -> list[Path]:
+    """The folders of an argument: a kind, a folder, or all three kinds."""
+    from streams.artifacts import artifact_path
+    from streams.settings import load
+
+    settings = load()
+    if which is None:
+        return [artifact_path(settings, kind) for kind in KINDS]
+    return [artifact_path(settings, which) if which in KINDS else Path(which)]
+
+
+def _print(artifact: Artifact, as_json: bool) -> None:
+    if as_json:
+        echo_json({"path": str(artifact.path), "manifest": artifact.manifest})
+        return
+    from streams.cli.tables import artifact_table, console
+
+    console().print(artifact_table(artifact))
