@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
-from typing import Any
+from collections.abc import Mapping, Sequence, Set
+from typing import Any, cast
 
 import faust
 from faust.exceptions import ImproperlyConfigured
@@ -14,6 +14,7 @@ from faust.types import TP, TransportT
 from yarl import URL
 
 from streams.transport.consumer import BatchConsumer
+from streams.transport.credentials import faust_credentials
 from streams.transport.options import BatchOptions
 from streams.transport.stream import BatchStream
 from streams.transport.supervisor import BackoffSupervisor
@@ -65,12 +66,19 @@ class PromptTableManager(TableManager):
 class BatchApp(faust.App):
     """A Faust app on ``kafkabatch://``.
 
-    ``bootstrap``: ``host:port`` of one or several brokers. ``options``: see ``BatchOptions``. Everything else
-    goes to ``faust.App`` (``broker_credentials``, ``web_port``, ``datadir`` …).
+    ``bootstrap``: ``host:port`` of one or several brokers. ``options``: see ``BatchOptions``. ``kafka``: SASL
+    and TLS as for aiokafka's clients (``security_protocol``, ``ssl_context``, ``sasl_*``), and ``client_id``.
+    Everything else goes to ``faust.App`` (``web_port``, ``datadir`` …).
     """
 
     def __init__(
-        self, id: str, *, bootstrap: str | Sequence[str], options: BatchOptions | None = None, **kwargs: Any
+        self,
+        id: str,
+        *,
+        bootstrap: str | Sequence[str],
+        options: BatchOptions | None = None,
+        kafka: Mapping[str, Any] | None = None,
+        **kwargs: Any,
     ) -> None:
         self.batch_options = options or BatchOptions()
         servers = bootstrap.split(",") if isinstance(bootstrap, str) else list(bootstrap)
@@ -86,7 +94,10 @@ class BatchApp(faust.App):
             "broker_commit_interval": self.batch_options.commit_interval,
             "consumer_max_fetch_size": self.batch_options.max_partition_fetch_bytes,
             "consumer_auto_offset_reset": "earliest",
+            "broker_credentials": faust_credentials(kafka or {}),
         }
+        if kafka and "client_id" in kafka:
+            settings["broker_client_id"] = kafka["client_id"]
         super().__init__(id, **{**settings, **kwargs})
 
     # Given straight, so that the app also runs from a checkout that isn't installed (no entry point).
@@ -97,9 +108,13 @@ class BatchApp(faust.App):
     def _new_producer_transport(self) -> TransportT:
         return BatchTransport(self.conf.broker_producer, self)
 
+    def _create_directories(self) -> None:
+        """Make none: tables live in memory, and the working folder may be read-only or somebody's own."""
+
     async def rewind(self, tps: Set[TP]) -> None:
         """Go back to ``start_offsets`` on these partitions; see ``BatchConsumer.rewind``."""
-        consumer = self.consumer
-        if not isinstance(consumer, BatchConsumer):
-            raise ImproperlyConfigured(f"the app's broker is not kafkabatch:// but {type(consumer).__name__}")
-        await consumer.rewind(tps)
+        await cast(BatchConsumer, self.consumer).rewind(tps)
+
+    def lags(self) -> dict[TP, int]:
+        """Records of each assigned partition that are not done yet; see ``BatchConsumer.lags``."""
+        return cast(BatchConsumer, self.consumer).lags()
