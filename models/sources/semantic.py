@@ -33,11 +33,10 @@ class Semantic:
     name = "semantic"
 
     def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
-        """The compact vector of the text or of the anchor."""
+        """The compact vector of the text or of the anchor, if it has one (an empty title has zeros)."""
         anchor = _anchor(ask, catalogue)
-        if anchor >= 0:
-            return [catalogue.compact[anchor]]
-        return [] if ask.compact is None else [ask.compact]
+        compact = catalogue.compact[anchor] if anchor >= 0 else ask.compact
+        return [] if compact is None or not compact.any() else [compact]
 
     def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
         """The nearest of the 400 that the compact vectors find."""

@@ -104,3 +104,20 @@ def test_trending_is_not_filled_up_when_enough_items_trend() -> None:
     trends = (Weighted(int32(*range(12)), f4(*range(12, 0, -1))),)
     found = search(SOURCES["trending"], Ask(now=0, surface="home", trends=trends, limit=10), CATALOGUE, 50)
     assert found.rows.tolist() == list(range(12))
+
+
+def test_an_item_without_a_title_is_similar_to_nothing() -> None:
+    """Zero vectors, of the anchor or of the text, search for nothing; of an item, they are never found."""
+    zeros = [np.zeros(512, "<f2").tobytes(), np.zeros(64, "<f4").tobytes()]
+    own = sample(["a", "b"])
+    catalogue = sample(
+        ["a", "b"], vector=[zeros[0], own.vectors[1].tobytes()], compact=[zeros[1], own.compact[1].tobytes()]
+    )
+    nothing = Ask(now=0, surface="similar", anchors=int32(0))
+    assert len(search(SOURCES["semantic"], nothing, catalogue, 10).rows) == 0
+    empty = Ask(now=0, surface="search", vector=np.zeros(512, np.float32), compact=np.zeros(64, np.float32))
+    assert len(search(SOURCES["semantic"], empty, catalogue, 10).rows) == 0
+    assert (
+        len(search(SOURCES["semantic"], Ask(now=0, surface="similar", anchors=int32(1)), catalogue, 10).rows)
+        == 0
+    )
