@@ -129,8 +129,9 @@ def list_stats(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     away = (values - origin) * weight
     mean = away.sum(1, keepdim=True) / count
     centred = (away - mean) * weight
-    spread = ((centred * centred).sum(1, keepdim=True) / count).sqrt()
-    return origin + mean, spread.clamp(min=LEAST_SPREAD)
+    # bounded before the root, whose slope at 0 is infinite: a list of equal values would make weights NaN
+    variance = ((centred * centred).sum(1, keepdim=True) / count).clamp(min=LEAST_SPREAD**2)
+    return origin + mean, variance.sqrt()
 
 
 class Attention(nn.Module):
