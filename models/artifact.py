@@ -178,7 +178,7 @@ def version_of(files: Mapping[str, FileRecord]) -> str:
     """The version of a set of files: 12 hex digits of the SHA-256 over their names and hashes.
 
     >>> version_of({"model.onnx": FileRecord("ab", 2)})
-    '59bd2af36ed9'
+    'c78782bc07a8'
     """
     lines = "".join(f"{name} {record.sha256}\n" for name, record in sorted(files.items()))
     return hashlib.sha256(lines.encode()).hexdigest()[:12]

@@ -23,18 +23,20 @@ HEADER = """\
 
 
 def pairs(dictionary: str) -> list[tuple[str, str]]:
-    """Pairs (traditional, simplified) of an OpenCC dictionary's text.
+    """Pairs (traditional, simplified) of an OpenCC dictionary's text; a chain leads to its end at once.
 
     >>> pairs("# a comment\\n傳\\t传\\n㑮\\t㑮 𫝈\\n乾\\t干 乾\\n")
     [('傳', '传'), ('乾', '干')]
+    >>> pairs("藴\\t蕴\\n蘊\\t藴\\n")
+    [('藴', '蕴'), ('蘊', '蕴')]
     """
-    found = []
+    found: dict[str, str] = {}
     for line in dictionary.splitlines():
         source, _, targets = line.partition("\t")
         target = targets.split(" ")[0]
         if len(source) == len(target) == 1 and source != target and max(source, target) <= "\uffff":
-            found.append((source, target))
-    return found
+            found[source] = target
+    return [(source, found.get(target, target)) for source, target in found.items()]
 
 
 def make_table(out: Path = TRADITIONAL) -> int:

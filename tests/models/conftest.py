@@ -21,7 +21,7 @@ def intent_path() -> Path:
 
 @pytest.fixture(scope="session")
 def encoder_path(intent_path: Path) -> Path:
-    """The encoder artifact; built when it is absent, or is not the one the shipped intent head was made for."""
+    """The encoder artifact; built when it is absent or not the one the intent head needs."""
     path = ROOT / ".cache" / "artifacts" / "encoder"
     if current_version(path) != Artifact.load(intent_path).manifest.requires["encoder"]:
         build_encoder(path)

@@ -60,7 +60,7 @@ def test_no_text_is_labelled_twice_or_nearly_repeated_in_the_test() -> None:
 
 
 def test_the_shipped_head_is_right_on_the_test_fifth(model: IntentModel, encoder: Encoder) -> None:
-    """At least .92 in all with ``unknown`` counted as wrong, .85 in each language and class, as its manifest says."""
+    """At least .92 with ``unknown`` as wrong, .85 in each class and language, as its manifest says."""
     rows = _rows("test")
     encoded = encoder.encode([row["text"] for row in rows])
     best = model.probabilities(encoded.vector).argmax(axis=1)
@@ -127,7 +127,7 @@ def test_below_the_threshold_the_label_is_neutral(
     text = "有什么东西"
     made = artifacts.Artifact.load(intent_path)
     strict = Head(INTENTS, 0.9999, 1.0)
-    files = {"model.onnx": made.graph, HEAD: msgspec.json.encode(strict)}
+    files: dict[str, bytes | Path] = {"model.onnx": made.graph, HEAD: msgspec.json.encode(strict)}
     artifacts.write(tmp_path / "strict", made.manifest, files)
     vector = encoder.encode([text]).vector
     (neutral,) = IntentModel(tmp_path / "strict", encoder.version).predict(vector)

@@ -42,6 +42,12 @@ def test_folding_twice_changes_nothing(text: str) -> None:
     assert not any(unicodedata.category(character) in {"Cc", "Cs"} for character in once)
 
 
+def test_folding_every_character_once_is_enough() -> None:
+    """No character of Unicode's first three planes folds to one that would fold again."""
+    folded = {chr(code): normalise(chr(code)) for code in range(0x30000)}
+    assert [one for one, text in folded.items() if normalise(text) != text] == []
+
+
 @pytest.mark.parametrize("value", [None, 3, b"bytes"])
 def test_what_is_not_a_string_is_refused(value: object) -> None:
     """A wrong type is named."""
