@@ -54,7 +54,7 @@ def fold(
     for column, weight in enumerate(weights):
         rows["mass"][:, column] += np.bincount(row, weight, minlength=len(rows))
     deltas = sketch.combine(row, item, weights)
-    sketch.fold(rows["item"], (rows["after"], rows["together"]), rows["error"], deltas)
+    sketch.fold(rows["item"], (rows["after"], rows["together"]), deltas)
 
 
 def decayed(rows: Rows, now_seconds: float) -> Neighbours:

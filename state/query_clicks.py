@@ -47,7 +47,7 @@ def fold(
     weights = weight * sketch.growth(time, HALF_LIFE_DAYS)
     rows["mass"] += np.bincount(row, weights, minlength=len(rows))
     deltas = sketch.combine(row, item, weights[np.newaxis])
-    sketch.fold(rows["item"], (rows["weight"],), rows["error"], deltas)
+    sketch.fold(rows["item"], (rows["weight"],), deltas)
 
 
 def decayed(rows: Rows, now_seconds: float) -> Choices:

@@ -1,6 +1,6 @@
 """The binary layouts of what is stored. Little endian, packed; a reader of another size refuses.
 
-Times are Unix milliseconds (i8) or seconds (u4). An item is its u64 key (``streams.ids.key``: xxh3 of the id).
+Times are Unix milliseconds (i8) or seconds (u4). An item is its u64 key (``streams.ids.key``).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ WATERMARK: Final = np.dtype([("offset", "<i8"), ("accepted", "<i8"), ("newest", 
 
 #: An item's neighbours. Sums in forward decay: 2 ** ((t - LANDMARK) / half-life), so adding is all there is.
 #: ``after``: the neighbour came after the row's item, 1/distance; ``together``: within an hour of each other.
-#: ``error``: the most that may have been added before the neighbour entered a full row (state/sketch.py).
+#: Both hold what was added since the neighbour entered the row (state/sketch.py: which neighbours stay).
 #: ``mass`` is the row's unbounded total of both; a slot with item 0 is empty, and full slots come first.
 COVISIT: Final = np.dtype(
     [
@@ -50,14 +50,11 @@ COVISIT: Final = np.dtype(
         ("item", "<u8", (SLOTS,)),
         ("after", "<f8", (SLOTS,)),
         ("together", "<f8", (SLOTS,)),
-        ("error", "<f8", (SLOTS,)),
     ]
 )
 
 #: What was chosen after a query, as above.
-QUERY_CLICK: Final = np.dtype(
-    [("mass", "<f8"), ("item", "<u8", (SLOTS,)), ("weight", "<f8", (SLOTS,)), ("error", "<f8", (SLOTS,))]
-)
+QUERY_CLICK: Final = np.dtype([("mass", "<f8"), ("item", "<u8", (SLOTS,)), ("weight", "<f8", (SLOTS,))])
 
 #: Half-lives of an item's popularity, in days, fastest first.
 POPULARITY_DAYS: Final = (1.0, 7.0, 30.0)

@@ -28,17 +28,17 @@ class LayoutMismatch(ValueError):
 def join(values: Sequence[bytes | None], layout: np.dtype[Any]) -> Rows:
     """Values as one writable array of ``layout``, shape (n,); a missing value is a row of zeros."""
     empty = bytes(layout.itemsize)
-    data = bytearray().join([empty if value is None else value for value in values])
-    sizes = {len(value) for value in values if value is not None} - {layout.itemsize}
+    there = [empty if value is None else value for value in values]
+    sizes = set(map(len, there)) - {layout.itemsize}
     if sizes:
         raise LayoutMismatch(
             f"a stored record of {layout.names} has {min(sizes)} bytes, expected {layout.itemsize}: another "
             "version wrote it; serve with that version, or start on an empty Redis and replay the log"
         )
-    return np.frombuffer(data, layout)
+    return np.frombuffer(bytearray().join(there), layout)
 
 
 def split(rows: Rows) -> list[bytes]:
     """Each row's bytes, in order."""
-    data, size = rows.tobytes(), rows.dtype.itemsize
-    return [data[at : at + size] for at in range(0, len(data), size)]
+    values: list[bytes] = rows.view(np.dtype((np.void, rows.dtype.itemsize))).tolist()
+    return values

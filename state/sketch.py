@@ -1,17 +1,20 @@
 """Bounded rows: the heaviest items of each row, with exact sums until a row overflows.
 
-A sketch is many rows of S slots. A slot holds an item (0: empty), W weights (what was really added since
-the item entered the row) and an ``error``: the most that may have been added before it entered. The sum of
-a slot's weights and its error is its estimate. While no row overflows every error is 0 and adding is all
-there is, so neither the order of the deltas nor their cut into batches matters (but for rounding).
+A sketch is many rows of S slots. A slot holds an item (0: empty) and W weights: what was really added since
+the item entered the row. While no row overflows, adding is all there is, so neither the order of the deltas
+nor their cut into batches matters (but for rounding).
 
-A row that overflows keeps the S largest estimates, by the space-saving rule for merging an exact batch into
-a summary: an item outside the row is estimated at the row's smallest estimate plus its own delta (Metwally et
-al. 2005, "Efficient computation of frequent and top-k elements"; Agarwal et al. 2012, "Mergeable summaries").
-For a row to which N was added in all, and each item whose true sum is f:
+When a batch brings a full row items that it does not hold, the heaviest newcomer meets the lightest slot, the
+second heaviest the second lightest, and so on. The first S / 4 always enter: there an item collects weight
+until it stands among the others. Any further one enters if it is heavier than the slot it meets. For a row to
+which N was added in all this promises, whatever comes in whatever order:
 
-* in the row: weights <= f <= weights + error, and error <= N / S;
-* not in the row: f <= the row's smallest estimate <= N / S. So whatever has more than N / S is in the row.
+* weights never exceed the truth, and are exact for an item that was never pushed out;
+* an item with more than N / (S - S / 4) in its slot stays, and one that brings as much in a batch enters.
+
+Space-saving and Misra-Gries (Agarwal et al. 2012, "Mergeable summaries") promise more, that an item's whole
+weight is known to N / S, but keep fewer of the neighbours that matter in the same memory: see
+docs/decisions/bounded-rows.md.
 
 All functions are whole-array numpy, and deterministic on any machine: ties go to the lower slot and item.
 """
@@ -33,6 +36,9 @@ Index = NDArray[np.intp]
 #: double overflows 84 years later.
 LANDMARK: Final = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())
 DAY: Final = 86_400
+
+#: The lightest 1 / DOOR of a full row's slots are open to newcomers of any weight.
+DOOR: Final = 4
 
 _ITEM_BITS: Final = np.uint64(44)
 _LOW_BITS: Final = np.uint64(20)
@@ -88,25 +94,27 @@ def combine(row: Index, item: Items, weights: Sums) -> Deltas:
     return Deltas(row[starts][kept], item[starts][kept], sums[:, kept])
 
 
-def fold(items: Items, weights: Sequence[Sums], error: Sums, deltas: Deltas) -> None:
+def fold(items: Items, weights: Sequence[Sums], deltas: Deltas) -> None:
     """Add combined deltas to the rows, in place.
 
-    ``items``, ``error`` and each of the W ``weights``: (rows, S), S at most 64, full slots before empty ones.
+    ``items`` and each of the W ``weights``: (rows, S), S from 4 to 64, full slots before empty ones.
     """
     slot = _find(items, deltas)
     hit = np.flatnonzero(slot >= 0)
     at = (deltas.row[hit], slot[hit])
     for column, delta in zip(weights, deltas.weights, strict=True):
         column[at] += delta[hit]
-    missed = np.flatnonzero(slot < 0)
-    misses = Deltas(deltas.row[missed], deltas.item[missed], deltas.weights[:, missed])
+    misses = _pick(deltas, np.flatnonzero(slot < 0))
     used = np.count_nonzero(items, axis=1)
     fits = (used + np.bincount(misses.row, minlength=len(items)) <= items.shape[1])[misses.row]
-    appended = Deltas(misses.row[fits], misses.item[fits], misses.weights[:, fits])
+    appended = _pick(misses, fits)
     _put(items, weights, appended, used[appended.row] + _rank(appended.row))
     if not fits.all():
-        over = ~fits
-        _replace(items, weights, error, Deltas(misses.row[over], misses.item[over], misses.weights[:, over]))
+        _replace(items, weights, _pick(misses, ~fits))
+
+
+def _pick(deltas: Deltas, which: Index | NDArray[np.bool_]) -> Deltas:
+    return Deltas(deltas.row[which], deltas.item[which], deltas.weights[:, which])
 
 
 def _find(items: Items, deltas: Deltas) -> Index:
@@ -135,28 +143,20 @@ def _put(items: Items, weights: Sequence[Sums], deltas: Deltas, slot: Index) -> 
         column[deltas.row, slot] = delta
 
 
-def _replace(items: Items, weights: Sequence[Sums], error: Sums, misses: Deltas) -> None:
-    """Let the misses of overflowing rows take the places of smaller estimates.
-
-    The j-th heaviest miss enters if it beats the j-th lightest slot: that leaves the S largest of both.
-    """
+def _replace(items: Items, weights: Sequence[Sums], misses: Deltas) -> None:
+    """Let the misses of overflowing rows take the places of lighter slots, or of the lightest quarter."""
+    slots = items.shape[1]
     misses = _heaviest_first(misses)
     rank = _rank(misses.row)
-    possible = rank < items.shape[1]
-    misses = Deltas(misses.row[possible], misses.item[possible], misses.weights[:, possible])
-    rank = rank[possible]
+    misses, rank = _pick(misses, rank < slots), rank[rank < slots]
     rows = misses.row[rank == 0]
-    local = np.cumsum(rank == 0) - 1
-    estimate = error[rows]
+    place = np.cumsum(rank == 0) - 1
+    total = np.zeros((len(rows), slots))
     for column in weights:
-        estimate += column[rows]
-    lightest = _lightest_first(estimate)
-    floor = estimate[np.arange(len(rows)), lightest[:, 0]][local]
-    slot = lightest[local, rank]
-    enters = floor + misses.weights.sum(axis=0) > estimate[local, slot]
-    misses = Deltas(misses.row[enters], misses.item[enters], misses.weights[:, enters])
-    _put(items, weights, misses, slot[enters])
-    error[misses.row, slot[enters]] = floor[enters]
+        total += column[rows]
+    slot = _lightest_first(total)[place, rank]
+    enters = (rank < slots // DOOR) | (misses.weights.sum(axis=0) > total[place, slot])
+    _put(items, weights, _pick(misses, enters), slot[enters])
 
 
 def _heaviest_first(deltas: Deltas) -> Deltas:
@@ -164,17 +164,16 @@ def _heaviest_first(deltas: Deltas) -> Deltas:
     # Positive doubles order as their bits do.
     bits = deltas.weights.sum(axis=0).view(np.uint64) >> _WEIGHT_SHIFT
     word = (deltas.row.astype(np.uint64) << _ITEM_BITS) | (_WEIGHT_MASK - bits)
-    order = np.argsort(word, kind="stable")
-    return Deltas(deltas.row[order], deltas.item[order], deltas.weights[:, order])
+    return _pick(deltas, np.argsort(word, kind="stable"))
 
 
-def _lightest_first(estimate: Sums) -> Index:
-    """Slots of each row in order of estimate, ties by slot: the estimate's bits with the slot in the last.
+def _lightest_first(total: Sums) -> Index:
+    """Slots of each row in order of weight, ties by slot: a sort of the weights' bits, the slot in the last.
 
     >>> _lightest_first(np.array([[3.0, 0.0, 2.0, 0.0]])).tolist()
     [[1, 3, 2, 0]]
     """
-    mask = np.uint64((1 << (estimate.shape[1] - 1).bit_length()) - 1)
-    words = (estimate.view(np.uint64) & ~mask) | np.arange(estimate.shape[1], dtype=np.uint64)
+    mask = np.uint64((1 << (total.shape[1] - 1).bit_length()) - 1)
+    words = (total.view(np.uint64) & ~mask) | np.arange(total.shape[1], dtype=np.uint64)
     words.sort(axis=1)
     return (words & mask).astype(np.intp)

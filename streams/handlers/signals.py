@@ -89,7 +89,9 @@ def fold_signals(
     stored += _fold_choices(list(islice(values, len(queries.distinct))), queries.place, choices)
     for trend in values:
         stored.append(trends.merge(join([trend], TREND)[0], items.distinct, counted).tobytes())
-    return Changes([part for pair in zip(names, stored, strict=True) for part in pair], marks)
+    changed = [b""] * (2 * len(names))
+    changed[::2], changed[1::2] = names, stored
+    return Changes(changed, marks)
 
 
 class _Owners(NamedTuple):
