@@ -23,6 +23,8 @@ PLAIN: Final = 2
 LEARNT: Final = 2
 PROJECTED: Final = 16
 LEAST_SPREAD: Final = 1e-3
+#: Smaller values count as 0: between knots that lie closer a slope would overflow.
+TINY: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,8 @@ def fit_scales(features: NDArray[np.float32]) -> Scales:
     half = np.linspace(0, 1, KNOTS // 2)
     levels = 0.5 - np.cos(np.pi * half) / 2
     for f in range(width):
-        values = np.sort(features[:, f])
+        column = features[:, f]
+        values = np.sort(np.where(np.abs(column) < TINY, np.float32(0), column))
         other = values[values != 0]
         parts = [np.quantile(v, levels, method="nearest") for v in (values, other) if len(v)]
         distinct = np.unique(np.concatenate(parts))

@@ -9,11 +9,15 @@ from models.training.rankings import Rankings, RankingsWriter
 
 
 def rankings(lists: int = 600, size: int = 40, seed: int = 0) -> Rankings:
-    """Lists whose chosen item maximises a non-linear utility of features and recent items, plus noise."""
-    rng = np.random.default_rng(seed)
+    """Lists whose chosen item maximises a non-linear utility of features and recent items, plus noise.
+
+    The items are always the same; ``seed`` draws the lists.
+    """
+    rng = np.random.default_rng(0)
     items = rng.normal(size=(300, 64)).astype(np.float32)
     items /= np.linalg.norm(items, axis=1, keepdims=True)
     popularity = rng.lognormal(1, 1.5, 300).astype(np.float32)
+    rng = np.random.default_rng(seed + 1)
     writer = RankingsWriter()
     for number in range(lists):
         shown = rng.permutation(300)[:size]

@@ -1,0 +1,198 @@
+"""Training finds a known preference, and exports what it found."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from models.artifact import Artifact, current_version
+from models.errors import SessionError
+from models.features import FEATURES, RECENT
+from models.ranker import Ranker
+from models.session import open_session
+from models.training import export
+from models.training.figures import interval, quality
+from models.training.network import KNOTS, Network, Normaliser, fit_scales, list_stats
+from models.training.ranker import Report, train
+from models.training.rankings import Rankings, RankingsError, RankingsWriter
+from tests.models.training.synthetic import rankings
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
+    """The artifact's folder and the report of its training on 1,500 lists of 40."""
+    out = tmp_path_factory.mktemp("trained") / "ranker"
+    return out, train(rankings(1_500), out, seed=1)
+
+
+def test_training_beats_every_baseline_by_a_margin(trained: tuple[Path, Report]) -> None:
+    """On held-out lists NDCG@10 gains at least 15 % on each baseline, the intervals above 0."""
+    report = trained[1]
+    assert (report.trained, report.held_out) == (1_350, 150)
+    assert all(gain.mean > 0.15 and gain.low > 0 for gain in report.gains.values())
+    assert report.metrics["ranker"]["ndcg@10"].mean > 0.7
+
+
+def test_importance_names_what_the_users_follow(trained: tuple[Path, Report]) -> None:
+    """Co-visits and interest, which decide, matter most; price, which is noise, next to nothing."""
+    importance = trained[1].importance
+    ranked = sorted(importance, key=lambda group: -importance[group])
+    assert set(ranked[:2]) == {"covisits", "interest"}
+    assert abs(importance["price"]) < importance["covisits"] / 5
+
+
+def test_scores_are_on_a_fair_scale(trained: tuple[Path, Report]) -> None:
+    """What softmax over a fresh list promises for its first item comes true within 8 points."""
+    ranker = Ranker(trained[0], "cpu")
+    fresh, promised, came = rankings(300, seed=5), [], []
+    for i in range(len(fresh)):
+        scores = ranker.score([fresh.rank_input(i)])[0].astype(np.float64)
+        chances = np.exp(scores - scores.max())
+        promised.append(chances.max() / chances.sum())
+        came.append(float(fresh.chosen[fresh.rows(i)][int(np.argmax(scores))]))
+    assert np.mean(promised) == pytest.approx(np.mean(came), abs=0.08)
+
+
+def test_the_manifest_holds_the_figures(trained: tuple[Path, Report]) -> None:
+    """Whoever looks at the artifact sees how good it was, on how many lists, and how near to torch it is."""
+    path, report = trained
+    manifest = Artifact.load(path).manifest
+    assert manifest.figures["ndcg@10 ranker"] == round(report.metrics["ranker"]["ndcg@10"].mean, 5)
+    assert manifest.figures["held_out_lists"] == 150
+    assert float(manifest.figures["onnx_against_torch"]) <= export.TOLERANCE
+    assert current_version(path) == report.version
+
+
+def test_the_same_seed_gives_the_same_artifact(tmp_path: Path) -> None:
+    """Training is reproducible: equal rankings and seed, equal version; another seed, another one."""
+    some = rankings(150, 20)
+    versions = [train(some, tmp_path / str(n), seed=seed).version for n, seed in enumerate((3, 3, 4))]
+    assert versions[0] == versions[1] != versions[2]
+
+
+def test_progress_counts_up_to_the_last_step(tmp_path: Path) -> None:
+    """The bar ends where it said it would, with finite losses."""
+    seen: list[tuple[int, int, float]] = []
+    train(rankings(150, 20), tmp_path / "r", progress=lambda *now: seen.append(now))
+    assert [s[0] for s in seen] == list(range(1, seen[-1][1] + 1))
+    assert np.isfinite([s[2] for s in seen]).all()
+
+
+def test_too_few_rankings_are_refused(tmp_path: Path) -> None:
+    """Fewer than 100 lists are an error that says so, and nothing is written."""
+    with pytest.raises(RankingsError, match="99 rankings: too few"):
+        train(rankings(99, 10), tmp_path / "r")
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_graph_that_differs_from_the_network_is_refused(tmp_path: Path) -> None:
+    """An export that no longer computes what torch computes does not become an artifact."""
+    network = Network(fit_scales(rankings(20, 20).features))
+    export.export(network, tmp_path / "model.onnx")
+    session = open_session(tmp_path / "model.onnx", "cpu")
+    assert export.check(network, session) <= export.TOLERANCE
+    with torch.no_grad():
+        network.attend.habit.add_(5)
+    with pytest.raises(SessionError, match="differs from torch"):
+        export.check(network, session)
+
+
+def test_normalisation_is_a_rank_for_values_it_was_fitted_on() -> None:
+    """Quantiles rise with the value; those that tie stand at the middle of their ranks."""
+    values = np.array([0, 0, 0, 0, 0, 0, 1, 2, 3, 4], np.float32)[:, None]
+    normaliser = Normaliser(fit_scales(values))
+    x = torch.from_numpy(values)
+    found = (normaliser.quantile(x, normaliser.place(x)) + 0.5)[:, 0]
+    assert found.tolist() == pytest.approx([0.3] * 6 + [0.65, 0.75, 0.85, 0.95], abs=1e-6)
+
+
+finite = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    fitted=hnp.arrays(np.float32, (50, 2), elements=finite),
+    asked=hnp.arrays(np.float32, (9, 2), elements=finite),
+)
+def test_counting_and_searching_find_the_same_place(fitted: np.ndarray, asked: np.ndarray) -> None:
+    """The way of the graph and the way of training agree, also at a knot; quantiles stay within a half."""
+    normaliser = Normaliser(fit_scales(fitted))
+    for values in (asked, fitted):
+        x = torch.from_numpy(values)
+        place = normaliser.place(x)
+        assert torch.equal(place, normaliser.place_by_search(x))
+        assert 0 <= int(place.min()) <= int(place.max()) < KNOTS
+        assert float(normaliser.quantile(x, place).abs().max()) <= 0.5 + 1e-5
+
+
+def test_a_constant_feature_deviates_by_exactly_nothing() -> None:
+    """However odd the constant, rounding must not become a signal."""
+    values = torch.full((2, 33, 1), 0.1234567)
+    mean, spread = list_stats(values, torch.ones(2, 33))
+    assert torch.equal((values - mean) / spread, torch.zeros(2, 33, 1))
+
+
+def test_rankings_survive_the_disk(tmp_path: Path) -> None:
+    """What is saved is loaded, field by field; broken or foreign files say what they are."""
+    some = rankings(20, 10)
+    some.save(tmp_path / "r.npz")
+    loaded = Rankings.load(tmp_path / "r.npz")
+    for field in fields(Rankings):
+        assert np.array_equal(getattr(loaded, field.name), getattr(some, field.name)), field.name
+    (tmp_path / "bad.npz").write_bytes(b"no archive")
+    with pytest.raises(RankingsError, match="not a file of rankings"):
+        Rankings.load(tmp_path / "bad.npz")
+    np.savez(tmp_path / "old.npz", version=np.array("0"), names=np.array(["a"]))
+    with pytest.raises(RankingsError, match="other features"):
+        Rankings.load(tmp_path / "old.npz")
+
+
+def test_a_list_is_read_back_as_it_was_served() -> None:
+    """Vectors kept once are put back in their places; lists come in order of time."""
+    rng = np.random.default_rng(0)
+    writer = RankingsWriter()
+    vectors = rng.normal(size=(3, 64)).astype(np.float32)
+    recent, weight = np.zeros((RECENT, 64), np.float32), np.zeros(RECENT, np.float32)
+    recent[0], weight[0] = vectors[2], 1.5
+    features = rng.normal(size=(3, len(FEATURES))).astype(np.float32)
+    writer.add(features, vectors, recent, weight, [1], time=9)
+    writer.add(features[:2], vectors[1:], recent, weight, [0], time=4)
+    writer.add(features, vectors, recent, weight, [], time=5)
+    found = writer.rankings()
+    assert (len(found), writer.missed, found.time.tolist()) == (2, 1, [4, 9])
+    one = found.rank_input(1)
+    assert np.array_equal(one.candidates, vectors)
+    assert np.array_equal(one.recent, recent)
+    assert np.array_equal(one.features, features)
+    assert found.chosen[found.rows(0)].tolist() == [True, False]
+
+
+def test_a_target_that_is_no_place_is_refused() -> None:
+    """A wrong target would teach nonsense silently."""
+    features, vectors = np.zeros((1, len(FEATURES)), np.float32), np.zeros((1, 64), np.float32)
+    recent, weight = np.zeros((RECENT, 64), np.float32), np.zeros(RECENT, np.float32)
+    with pytest.raises(ValueError, match="targets"):
+        RankingsWriter().add(features, vectors, recent, weight, [1], time=0)
+
+
+def test_quality_counts_ties_in_the_middle() -> None:
+    """A score that is the same for all four candidates puts the chosen one at place 2.5."""
+    ndcg, hit, reciprocal = quality(np.zeros(4, np.float32), np.array([True, False, False, False]))
+    assert (hit, reciprocal) == (1.0, 0.4)
+    assert ndcg == pytest.approx(1 / np.log2(3.5))
+
+
+def test_intervals_are_wider_when_few_users_gave_the_lists() -> None:
+    """A hundred lists of five users are no hundred independent lists."""
+    rng = np.random.default_rng(0)
+    values = np.repeat(rng.normal(size=5), 20)
+    few = interval(values, np.repeat(np.arange(5), 20))
+    many = interval(values, np.arange(100))
+    assert few.low < many.low < many.mean < many.high < few.high
