@@ -24,6 +24,8 @@ from streams.embedded import HOST, LocalServer, ServerError, answers_kafka, answ
 __all__ = ["KAFKA_VERSION", "RealKafka", "RealRedis", "missing", "missing_kafka", "missing_redis"]
 
 KAFKA_VERSION = "4.1.0"
+#: of the second listener, for tests of authentication; the node lives on 127.0.0.1 and only as long as a test
+SASL_USER, SASL_PASSWORD = "shop", "not-a-secret"
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "kafka"
 
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -59,10 +61,12 @@ _LOG4J = """Configuration:
 _PROPERTIES = """process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller}
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}
-advertised.listeners=PLAINTEXT://{host}:{port}
+listeners=PLAINTEXT://{host}:{port},SASL://{host}:{sasl_port},CONTROLLER://{host}:{controller}
+advertised.listeners=PLAINTEXT://{host}:{port},SASL://{host}:{sasl_port}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl.plain.sasl.jaas.config={plain} required user_{user}="{password}";
 log.dirs={folder}/data
 auto.create.topics.enable=false
 num.partitions=1
@@ -155,12 +159,24 @@ class RealKafka(LocalServer):
     def __init__(self, heap: str = "384m") -> None:
         super().__init__()
         self.heap = heap
+        self.sasl_port = 0
         self._classpath = ""
 
     @property
     def kafka(self) -> str:
         """Bootstrap address, ``host:port``."""
         return f"{HOST}:{self.port}"
+
+    @property
+    def sasl(self) -> dict[str, str]:
+        """The same node behind SASL: keyword arguments of an aiokafka client, ``bootstrap_servers`` too."""
+        return {
+            "bootstrap_servers": f"{HOST}:{self.sasl_port}",
+            "security_protocol": "SASL_PLAINTEXT",
+            "sasl_mechanism": "PLAIN",
+            "sasl_plain_username": SASL_USER,
+            "sasl_plain_password": SASL_PASSWORD,
+        }
 
     def command(self) -> Sequence[str]:
         """Writes the node's files for its ports (formatting new data folders), then: java kafka.Kafka."""
@@ -183,7 +199,11 @@ class RealKafka(LocalServer):
         ]  # fmt: skip
 
     def _format(self, config: Path) -> None:
-        text = _PROPERTIES.format(host=HOST, port=self.port, controller=free_port(), folder=self.folder)
+        self.sasl_port = free_port()
+        text = _PROPERTIES.format(
+            host=HOST, port=self.port, sasl_port=self.sasl_port, controller=free_port(), folder=self.folder,
+            plain="org.apache.kafka.common.security.plain.PlainLoginModule", user=SASL_USER, password=SASL_PASSWORD,
+        )  # fmt: skip
         config.write_text(text)
         shutil.rmtree(self.folder / "data", ignore_errors=True)
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

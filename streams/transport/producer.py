@@ -102,9 +102,7 @@ class BatchProducer:
             if batch.append(key=key, value=value, timestamp=None) is None:
                 futures.append(await producer.send_batch(batch, topic, partition=partition))
                 batch = producer.create_batch()
-                batch.append(
-                    key=key, value=value, timestamp=None
-                )  # an empty batch takes a record of any size
+                batch.append(key=key, value=value, timestamp=None)  # an empty batch takes a record of any size
         if batch.record_count():
             futures.append(await producer.send_batch(batch, topic, partition=partition))
         return futures

@@ -11,8 +11,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
+from time import monotonic
 
 from faust.types import TP
 
@@ -21,11 +22,12 @@ __all__ = ["Slot", "Window", "slices"]
 
 @dataclass(eq=False, slots=True)
 class Slot:
-    """One batch in work: its size in records and the offset after it."""
+    """One batch in work: its size in records, the offset after it, when it came (monotonic seconds)."""
 
     size: int
     next_offset: int
     done: bool = False
+    since: float = field(default_factory=monotonic)
 
 
 class Window:
@@ -48,6 +50,11 @@ class Window:
 
     def __len__(self) -> int:
         return len(self._slots)
+
+    @property
+    def oldest(self) -> float | None:
+        """When the first batch that is not done came, or None."""
+        return self._slots[0].since if self._slots else None
 
     def add(self, size: int, next_offset: int) -> Slot:
         """Append a batch of ``size`` records that ends before ``next_offset``."""

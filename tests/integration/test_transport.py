@@ -9,12 +9,17 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
+import pytest
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
+from aiokafka.errors import KafkaConnectionError  # type: ignore[import-untyped]
 from faust.types import TP, StreamT
 
-from streams.transport import BatchApp, BatchOptions, RecordBatch, batch_topic
+from bench.servers import RealKafka
+from streams.broadcast import BroadcastReader
+from streams.transport import BatchApp, BatchOptions, BatchProducer, RecordBatch, batch_topic
 from tests.servers import Broker
 from tests.transport.apps import Seen, make_app, running, until
 
@@ -43,8 +48,9 @@ async def test_every_record_arrives_once_and_is_committed(broker: Broker) -> Non
         assert len(batch) <= 200
         seen.note(batch)
 
-    async with running(make_app(broker, topic, work)):
+    async with running(make_app(broker, topic, work)) as app:
         await until(lambda: seen.missing(counts) == 0)
+        await until(lambda: app.lags() == {TP(topic, p): 0 for p in range(4)})
     assert seen.exactly_once(counts)
     assert await broker.committed(broker.name("group"), topic) == counts
 
@@ -93,6 +99,82 @@ async def test_stopping_finishes_and_commits_what_is_in_work(broker: Broker) -> 
     async with running(make_app(broker, topic, slow, max_batch=500)):
         await until(lambda: seen.missing(counts) == 0)
     assert seen.exactly_once(counts)
+
+
+async def test_an_agent_that_hangs_delays_the_end_only_for_so_long(real_broker: Broker) -> None:
+    """After ``drain_timeout`` the worker ends; what hung is not committed, and comes again."""
+    broker = real_broker
+    topic = await broker.create("hang")
+    await fill(broker, topic, {0: 400})
+    seen = Seen()
+
+    async def hang(batch: RecordBatch) -> None:
+        if batch.first_offset >= 200:
+            await asyncio.sleep(3600)
+        seen.note(batch)
+
+    app = make_app(broker, topic, hang, drain_timeout=0.5)
+    await app.start()
+    await until(lambda: (0, 199) in seen.offsets)
+    assert app.lags() == {TP(topic, 0): 200}
+    began = monotonic()
+    await app.stop()
+    assert monotonic() - began < 5
+    assert await broker.committed(broker.name("group"), topic) == {0: 200}
+
+    async def work(batch: RecordBatch) -> None:
+        seen.note(batch)
+
+    async with running(make_app(broker, topic, work)):
+        await until(lambda: seen.missing({0: 400}) == 0)
+    assert seen.exactly_once({0: 400})
+
+
+async def test_producer_worker_and_reader_authenticate_by_sasl(kafka: RealKafka, real_broker: Broker) -> None:
+    """One mapping of aiokafka's arguments serves all three; a wrong password is refused by the broker."""
+    security: dict[str, Any] = {**kafka.sasl}
+    address = security.pop("bootstrap_servers")
+    topic = await real_broker.create("sasl", cleanup_policy="compact")
+    got, read = Seen(), asyncio.Event()
+    app = BatchApp(real_broker.name("sasl"), bootstrap=address, kafka=security, web_enabled=False)
+
+    @app.agent(batch_topic(app, topic))
+    async def agent(batches: StreamT[Any]) -> None:
+        async for batch in batches:
+            got.note(batch)
+
+    async with (
+        BatchProducer(address, **security) as producer,
+        BroadcastReader(topic, address, lambda _pairs: read.set(), **security),
+        running(app),
+    ):
+        await (await producer.send(topic, b"k", b"v"))
+        await until(lambda: got.exactly_once({0: 1}) and read.is_set())
+    # aiokafka logs the broker's reason and raises that it could not connect
+    with pytest.raises(KafkaConnectionError):
+        await BatchProducer(address, **{**security, "sasl_plain_password": "wrong"}).start()
+
+
+async def test_a_hook_that_raises_ends_the_worker(real_broker: Broker) -> None:
+    """Nothing is delivered from a place that nobody vouched for."""
+    broker = real_broker
+    topic = await broker.create("hook")
+    await fill(broker, topic, {0: 10})
+    seen = Seen()
+
+    async def start_offsets(_tps: set[TP]) -> dict[TP, int]:
+        raise ConnectionError("Redis is away")
+
+    async def work(batch: RecordBatch) -> None:
+        seen.note(batch)
+
+    app = make_app(broker, topic, work, start_offsets=start_offsets)
+    starting = asyncio.create_task(app.start())
+    await until(lambda: app.crashed)
+    assert str(app.crash_reason) == "Redis is away"
+    await app.stop()
+    await starting
+    assert not seen.offsets
 
 
 async def test_start_offsets_win_over_committed_ones_and_hooks_come_first(broker: Broker) -> None:
@@ -202,9 +284,7 @@ async def test_what_is_in_work_stays_within_its_limits(real_broker: Broker) -> N
         await free.wait()
         seen.note(batch)
 
-    app = make_app(
-        broker, topic, work, max_batch=100, max_partition_fetch_bytes=1 << 14, max_inflight_records=1000
-    )
+    app = make_app(broker, topic, work, max_batch=100, max_partition_fetch_bytes=1 << 14, max_inflight_records=1000)
     async with running(app):
         windows = app.consumer._windows  # type: ignore[attr-defined]
         await until(lambda: TP(topic, 0) in windows and windows[TP(topic, 0)].records >= 1000)

@@ -56,9 +56,7 @@ def make_app(
         "drain_timeout": 3.0,
         **options,
     }
-    app = BatchApp(
-        broker.name(group), bootstrap=broker.kafka, options=BatchOptions(**settings), web_enabled=False
-    )
+    app = BatchApp(broker.name(group), bootstrap=broker.kafka, options=BatchOptions(**settings), web_enabled=False)
 
     @app.agent(batch_topic(app, topic, max_batch=max_batch))
     async def worker(batches: Any) -> None:

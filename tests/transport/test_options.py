@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 from importlib.metadata import PackageNotFoundError, entry_points, version
+from typing import Any
 
 import pytest
 from faust.exceptions import ImproperlyConfigured
+from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from yarl import URL
 
 from streams.transport import BatchApp, BatchOptions, BatchTransport, batch_topic
@@ -43,6 +46,43 @@ def test_an_app_takes_its_options_and_addresses() -> None:
     assert app.conf.broker == [URL("kafkabatch://a:1"), URL("kafkabatch://b:2")]
     assert (app.conf.broker_session_timeout, app.conf.web_port) == (7, 1234)
     assert isinstance(app.transport, BatchTransport)
+
+
+def test_security_is_given_once_as_aiokafka_takes_it() -> None:
+    """The consumer, Faust's producer and the app's own clients share one mapping."""
+    context = ssl.create_default_context()
+    kafka: dict[str, Any] = {
+        "security_protocol": "SASL_SSL",
+        "ssl_context": context,
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": "shop",
+        "sasl_plain_password": "secret",
+        "client_id": "me",
+    }
+    app = BatchApp("x", bootstrap="a:1", kafka=kafka)
+    auth = credentials_to_aiokafka_auth(app.conf.broker_credentials, None)
+    assert auth == {key: kafka[key] for key in auth}
+    assert set(kafka) - set(auth) == {"client_id"}
+    assert app.conf.broker_client_id == "me"
+    tls = BatchApp("x", bootstrap="a:1", kafka={"security_protocol": "SSL", "ssl_context": context})
+    assert credentials_to_aiokafka_auth(tls.conf.broker_credentials, None) == {
+        "security_protocol": "SSL",
+        "ssl_context": context,
+    }
+
+
+@pytest.mark.parametrize(
+    ("kafka", "message"),
+    [
+        ({"security_protocol": "TLS"}, "security_protocol is 'TLS': give one of PLAINTEXT"),
+        ({"security_protocol": "SASL_SSL"}, "ssl_context is missing"),
+        ({"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "MD5"}, "sasl_mechanism is 'MD5'"),
+    ],
+)
+def test_security_that_cannot_be_used_is_refused_by_name(kafka: dict[str, str], message: str) -> None:
+    """The message names the setting and its value."""
+    with pytest.raises(ImproperlyConfigured, match=message):
+        BatchApp("x", bootstrap="a:1", kafka=kafka)
 
 
 def test_a_topic_is_read_in_batches_or_event_by_event_but_not_both() -> None:

@@ -38,12 +38,8 @@ def test_only_batch_topics_of_this_fetcher_are_unpacked_to_tuples() -> None:
     unpack_to_tuples(fetcher, lambda topic: topic == "batch")
     for topic in ("batch", "plain"):
         tp = TopicPartition(topic, 0)
-        fetcher._records[tp] = FetchResult(
-            tp, assignment=None, partition_records=partition_records(tp), backoff=0
-        )
-    batch, plain = (
-        list(fetcher._records[TopicPartition(t, 0)]._partition_records) for t in ("batch", "plain")
-    )
+        fetcher._records[tp] = FetchResult(tp, assignment=None, partition_records=partition_records(tp), backoff=0)
+    batch, plain = (list(fetcher._records[TopicPartition(t, 0)]._partition_records) for t in ("batch", "plain"))
     assert batch == [
         (b"k", b"v", 0, 1_700_000_000_000, [("h", b"1")]),
         (b"k", None, 1, 1_700_000_000_001, []),

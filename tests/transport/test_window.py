@@ -13,9 +13,7 @@ from streams.transport.window import Window, slices
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.data())
-def test_the_committable_offset_is_the_end_of_the_longest_done_prefix(
-    sizes: list[int], data: st.DataObject
-) -> None:
+def test_the_committable_offset_is_the_end_of_the_longest_done_prefix(sizes: list[int], data: st.DataObject) -> None:
     """For batches of any size, done in any order."""
     window = Window(TP("t", 0))
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
