@@ -136,9 +136,9 @@ def interest(context: NDArray[np.void]) -> tuple[NDArray[np.float32], NDArray[np
     """The short and long vectors of contexts of shape (u,), unit length or zeros, each (u, 64) float32."""
     result = []
     for name in ("short", "long"):
-        sums = context[name].astype(np.float32)
+        sums: NDArray[np.float32] = context[name].astype(np.float32)
         length = np.linalg.norm(sums, axis=-1, keepdims=True)
-        result.append(sums / np.where(length > 0, length, 1))
+        result.append((sums / np.where(length > 0, length, 1)).astype(np.float32))
     return result[0], result[1]
 
 

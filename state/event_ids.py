@@ -68,7 +68,9 @@ class Window:
         self._known.update(last.tolist())
         self._accepted += len(ids)
 
-    def _places(self, ids: Sequence[int]) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], np.ndarray[tuple[int], np.dtype[np.uint64]]]:
+    def _places(
+        self, ids: Sequence[int]
+    ) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], np.ndarray[tuple[int], np.dtype[np.uint64]]]:
         last = np.array(ids[-SIZE:], np.uint64)
         first = self._accepted + len(ids) - len(last)
         return (first + np.arange(len(last))) % SIZE, last

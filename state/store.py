@@ -108,7 +108,7 @@ class Store:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AbstractConnection]:
-        connection = await self._pool.get_connection()
+        connection: AbstractConnection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
         try:
             yield connection
         except BaseException:

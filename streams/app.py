@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from time import monotonic
 from typing import Any, Final
 
+import faust
 import structlog
-from aiokafka.errors import KafkaError
-from faust.types import TP
+import uvloop
+from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+from faust.types import TP, StreamT
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -17,10 +22,11 @@ from state.store import Store
 from streams.artifacts import Swapper
 from streams.brain import Brain
 from streams.broadcast import BroadcastReader
+from streams.embedded import free_port
 from streams.engine import Engine
 from streams.errors import NotOwner, SettingsError
 from streams.kafka_options import kafka_options
-from streams.messages import Message
+from streams.messages import Message, Record
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.topics import TopicSpec, topics
@@ -35,6 +41,7 @@ QUERY_BATCH: Final = 32
 SLICE: Final = 400
 #: a query waits for its ``after`` event only if it is at most so many events away
 REACHABLE: Final = 2_000
+Handle = Callable[[int, Sequence[Record]], Awaitable[None]]
 RETRIABLE: Final = (RedisConnectionError, RedisTimeoutError, KafkaError, OSError)
 
 
@@ -47,12 +54,31 @@ class KafkaPublisher:
     async def publish(self, messages: Sequence[Message]) -> None:
         """Send all, then wait for all acknowledgements."""
         if messages:
-            sent = [await self._producer.send(m.topic, m.key, m.value, m.partition, m.headers) for m in messages]
+            sent = [await self._producer.send(m.topic, m.key, m.value, m.partition, list(m.headers)) for m in messages]
             await asyncio.gather(*sent)
 
 
-class Worker(BatchApp):
-    """A Faust app that serves one role: ``ingest`` (items, behaviour, signals), ``query``, ``trainer`` or all."""
+class _App(BatchApp):
+    """The Faust app of a worker, which it starts with and stops with."""
+
+    worker: Worker
+
+    async def on_start(self) -> None:
+        """Before any agent gets a batch."""
+        await self.worker.start()
+        await super().on_start()
+
+    async def on_shutdown(self) -> None:
+        """After the agents have drained."""
+        await super().on_shutdown()
+        await self.worker.stop()
+
+
+class Worker:
+    """Serves one role: ``ingest`` (items, behaviour, signals), ``query``, ``trainer`` or all.
+
+    ``app`` is its Faust app.
+    """
 
     def __init__(self, settings: Settings, role: str = "all", brain: Brain | None = None) -> None:
         """Opens the artifacts; connects to nothing before it starts. Raises SettingsError and ArtifactError."""
@@ -62,15 +88,15 @@ class Worker(BatchApp):
         self.role = role
         self.metrics = Metrics()
         self.brain = brain or Brain.load(settings)
-        self.kafka: dict[str, Any] = dict(kafka_options(settings))
-        bootstrap = self.kafka.pop("bootstrap_servers")
-        self.producer = BatchProducer(bootstrap, **self.kafka)
+        self._kafka: dict[str, Any] = dict(kafka_options(settings))
+        bootstrap = self._kafka.pop("bootstrap_servers")
+        self._producer = BatchProducer(bootstrap, **self._kafka)
         self.store = Store(settings.redis, settings.redis_timeout_s, settings.redis_ca)
-        self.engine = Engine(settings, self.store, self.brain, KafkaPublisher(self.producer), self.metrics)
-        self.topics_ = topics(settings.partitions, settings.topic_prefix)
+        self.engine = Engine(settings, self.store, self.brain, KafkaPublisher(self._producer), self.metrics)
+        self.topics = topics(settings.partitions, settings.topic_prefix)
         self.readers = self._readers(bootstrap)
         self._last_query = float("-inf")
-        super().__init__(
+        self.app = _App(
             settings.group if role == "all" else f"{settings.group}-{role}",
             bootstrap=bootstrap,
             options=BatchOptions(
@@ -82,13 +108,14 @@ class Worker(BatchApp):
             ),
             **_faust_settings(settings),
         )
+        self.app.worker = self
         self._add_agents()
         add_pages(self)
 
     # ---- agents
 
     def _add_agents(self) -> None:
-        t = self.topics_
+        t = self.topics
         if self.role in ("all", "ingest"):
             self._agent(t.item_events, "items", self.engine.items, lambda: 50 if self._busy() else 200)
             slice_size = self.settings.batch_records
@@ -104,19 +131,17 @@ class Worker(BatchApp):
         self,
         topic: TopicSpec,
         stage: str,
-        handle: Callable[[int, RecordBatch], Awaitable[None]],
+        handle: Handle,
         size: Callable[[], int],
     ) -> None:
-        async def run(batches: AsyncIterator[RecordBatch]) -> None:
+        async def run(batches: StreamT[Any]) -> None:
             async for batch in batches:
                 with self.metrics.timed(stage):
                     await self._until_done(stage, handle, batch)
 
-        self.agent(batch_topic(self, topic.name, max_batch=size), name=f"streamrank.{stage}")(run)
+        self.app.agent(batch_topic(self.app, topic.name, max_batch=size), name=f"streamrank.{stage}")(run)
 
-    async def _until_done(
-        self, stage: str, handle: Callable[[int, RecordBatch], Awaitable[None]], batch: RecordBatch
-    ) -> None:
+    async def _until_done(self, stage: str, handle: Handle, batch: RecordBatch) -> None:
         """Handle a batch; wait and try again while Redis or Kafka does not answer."""
         delay = 0.05
         while True:
@@ -125,7 +150,7 @@ class Worker(BatchApp):
                 return
             except NotOwner as error:
                 log.info("partition read again from its watermark", reason=str(error))
-                await self.rewind({batch.tp})
+                await self.app.rewind({batch.tp})
                 return
             except RETRIABLE as error:
                 self.engine.forget(batch.tp.topic, batch.tp.partition)
@@ -133,14 +158,14 @@ class Worker(BatchApp):
                 log.warning("try again", stage=stage, partition=batch.tp.partition, seconds=delay, error=repr(error))
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
-                if self.should_stop:
+                if self.app.should_stop:
                     raise
 
     def _busy(self) -> bool:
         """Whether queries have come in lately: then ingest works in small slices."""
         return monotonic() - self._last_query < 5.0
 
-    async def _answer(self, partition: int, batch: RecordBatch) -> None:
+    async def _answer(self, partition: int, batch: Sequence[Record]) -> None:
         """Answer a batch of queries, each once its ``after`` event is stored or its patience is over."""
         self._last_query = monotonic()
         queries, rejected = self.engine.decode_queries(partition, batch)
@@ -181,18 +206,18 @@ class Worker(BatchApp):
     # ---- life
 
     def _readers(self, bootstrap: Sequence[str]) -> list[BroadcastReader]:
-        t, wait = self.topics_, self.settings.fetch_wait_ms
+        t, wait = self.topics, self.settings.fetch_wait_ms
         readers = []
         if self.role in ("all", "ingest", "query"):
             readers.append(
                 BroadcastReader(
-                    t.catalogue.name, bootstrap, self._apply_catalogue, fetch_max_wait_ms=wait, **self.kafka
+                    t.catalogue.name, bootstrap, self._apply_catalogue, fetch_max_wait_ms=wait, **self._kafka
                 )
             )
         if self.role in ("all", "query"):
             readers.append(
                 BroadcastReader(
-                    t.ranker_weights.name, bootstrap, self._apply_weights, fetch_max_wait_ms=wait, **self.kafka
+                    t.ranker_weights.name, bootstrap, self._apply_weights, fetch_max_wait_ms=wait, **self._kafka
                 )
             )
         return readers
@@ -209,34 +234,32 @@ class Worker(BatchApp):
     @property
     def ready(self) -> bool:
         """Whether this worker has its tables and its partitions."""
-        return all(r.ready for r in self.readers) and self.rebalancing_count > 0 and not self.rebalancing
+        return all(r.ready for r in self.readers) and self.app.rebalancing_count > 0 and not self.app.rebalancing
 
-    async def on_start(self) -> None:
-        """Connect, and read the broadcast topics whole, before any agent gets a batch."""
+    async def start(self) -> None:
+        """Connect, and read the broadcast topics whole."""
         await self.store.ping()
-        await self.producer.start()
+        await self._producer.start()
         for reader in self.readers:
             await reader.start()
         self._show_models()
-        self.add_future(self._watch())
-        await super().on_start()
+        self.app.add_future(self._watch())
 
-    async def on_shutdown(self) -> None:
-        """After the agents have drained: disconnect."""
-        await super().on_shutdown()
+    async def stop(self) -> None:
+        """Disconnect."""
         for reader in self.readers:
             await reader.stop()
-        await self.producer.stop()
+        await self._producer.stop()
         await self.store.close()
 
     async def _watch(self) -> None:
         """Look for newer artifacts; end the worker when a broadcast topic can no longer be read."""
         swapper = Swapper(self.settings, self.brain)
-        while not self.should_stop:
-            await self.sleep(self.settings.artifact_poll_s)
+        while not self.app.should_stop:
+            await self.app.sleep(self.settings.artifact_poll_s)
             for reader in self.readers:
                 if reader.error is not None:
-                    await self.crash(reader.error)
+                    await self.app.crash(reader.error)
                     return
             if swapper.look():
                 self._show_models()
@@ -261,3 +284,23 @@ def _faust_settings(settings: Settings) -> dict[str, Any]:
         "autodiscover": False,
         "store": "memory://",
     }
+
+
+def serve(settings: Settings, role: str = "all") -> None:
+    """Run a worker in this process until SIGTERM or SIGINT, which drain and commit. Never returns: exits."""
+    uvloop.install()
+    _log_to_stderr(settings.log_level)
+    if settings.web_port == 0:
+        settings = replace(settings, web_port=free_port())
+    # other threads of this process (the fetch loop, the web server) give way to an answer within a millisecond
+    sys.setswitchinterval(0.001)
+    worker = Worker(settings, role)
+    log.info("worker starts", role=role, web=f"http://{settings.web_host}:{settings.web_port}", pid=os.getpid())
+    faust.Worker(worker.app, loglevel="WARN", redirect_stdouts=False, quiet=True).execute_from_commandline()
+
+
+def _log_to_stderr(level: str) -> None:
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

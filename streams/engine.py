@@ -272,9 +272,7 @@ class Engine:
         """Answer queries together, store their impressions, then publish the answers."""
         if not queries:
             return
-        steps: Steps[Answers] = on_queries(
-            queries, partition, self.topics.behavior_events.name, self.brain
-        )
+        steps: Steps[Answers] = on_queries(queries, partition, self.topics.behavior_events.name, self.brain)
         answers = await _run(steps, self.store.read)
         await self.store.write_expiring(answers.impressions, int(self.settings.join_hours * 3600) + 60)
         default = self.topics.recommendations.name

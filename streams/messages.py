@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from streams.transport.records import Record
+
+__all__ = ["Headers", "Message", "Record"]
+
 Headers = Sequence[tuple[str, bytes]]
-
-
-class Record(NamedTuple):
-    """A record as read: ``timestamp`` is Kafka's, in Unix ms (when it was produced, unless the topic says otherwise).
-
-    The transport hands out plain tuples of this shape.
-    """
-
-    key: bytes | None
-    value: bytes | None
-    offset: int
-    timestamp: int
-    headers: Headers
 
 
 class Message(NamedTuple):

@@ -47,7 +47,10 @@ class Metrics:
             "streamrank_provider", "execution provider in use", ["model", "provider"], registry=registry
         )
         self.fell_back = Gauge(
-            "streamrank_provider_fell_back", "1 if a device was wanted and the CPU is used", ["model"], registry=registry
+            "streamrank_provider_fell_back",
+            "1 if a device was wanted and the CPU is used",
+            ["model"],
+            registry=registry,
         )
         self.artifact = Gauge("streamrank_artifact", "artifact in use", ["kind", "version"], registry=registry)
 

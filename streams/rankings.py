@@ -118,9 +118,7 @@ def _prepared(
     return (yield from prepare(asks, brain))
 
 
-def _text(
-    event: ItemEvent, row: int, brain: Brain, plan: Plan, rng: np.random.Generator
-) -> tuple[str, bool]:
+def _text(event: ItemEvent, row: int, brain: Brain, plan: Plan, rng: np.random.Generator) -> tuple[str, bool]:
     """The event's own query text, or a made-up one, or none; and whether it is to be matched by meaning alone."""
     if event.query:
         return event.query, False

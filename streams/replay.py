@@ -105,7 +105,7 @@ class Replay:
                 key = found.user_id
         partition = partition_for(key.encode(), spec.partitions) if key else 0
         offset = self._next_offset(spec.name, partition)
-        return spec.name, partition, Record(key.encode() if key else None, raw, offset, self._arrival, ())
+        return spec.name, partition, (key.encode() if key else None, raw, offset, self._arrival, ())
 
     def _next_offset(self, topic: str, partition: int) -> int:
         offset = self._offsets[topic, partition]
@@ -126,7 +126,7 @@ class Replay:
             if message.topic in (t.signals.name, t.feedback.name):
                 partition = message.partition or 0
                 offset = self._next_offset(message.topic, partition)
-                record = Record(message.key, message.value, offset, self._arrival, message.headers)
+                record = (message.key, message.value, offset, self._arrival, message.headers)
                 onward.setdefault(message.topic, []).append((partition, record))
             elif message.topic == t.catalogue.name:
                 self.brain.apply_catalogue([(message.key or b"", message.value)])

@@ -33,9 +33,7 @@ class Settings:
         "SCRAM-SHA-512", "SASL mechanism", choices=("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
     )
     kafka_username: str = _setting("", "SASL user")
-    kafka_password: str = field(
-        default="", repr=False, metadata={"help": "SASL password", "secret": True}
-    )
+    kafka_password: str = field(default="", repr=False, metadata={"help": "SASL password", "secret": True})
     kafka_ca: str = _setting("", "file of the certificate authority that signed Kafka's certificate")
     kafka_cert: str = _setting("", "file of this client's certificate, where Kafka asks for one")
     kafka_cert_key: str = _setting("", "file of that certificate's key")

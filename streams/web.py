@@ -10,23 +10,21 @@ if TYPE_CHECKING:
     from streams.app import Worker
 
 
-def add_pages(app: Worker) -> None:
+def add_pages(worker: Worker) -> None:
     """Add the pages to a worker."""
 
-    @app.page("/health")
+    @worker.app.page("/health")
     async def health(view: View, request: Request) -> Response:
         """200 while the process works."""
-        return view.json({"status": "ok", "role": app.role})
+        return view.json({"status": "ok", "role": worker.role})
 
-    @app.page("/ready")
+    @worker.app.page("/ready")
     async def ready(view: View, request: Request) -> Response:
         """200 once the worker has its tables and partitions, else 503."""
-        state: dict[str, Any] = {"ready": app.ready, "items": len(app.brain.catalogue)}
-        return view.json(state, status=200 if app.ready else 503)
+        state: dict[str, Any] = {"ready": worker.ready, "items": len(worker.brain.catalogue)}
+        return view.json(state, status=200 if worker.ready else 503)
 
-    @app.page("/metrics")
+    @worker.app.page("/metrics")
     async def metrics(view: View, request: Request) -> Response:
         """All metrics, for Prometheus."""
-        return view.bytes(app.metrics.text(), content_type="text/plain; version=0.0.4")
-
-
+        return view.bytes(worker.metrics.text(), content_type="text/plain; version=0.0.4")

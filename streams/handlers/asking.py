@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.ask import Ask, Filter, Neighbours, Recent, Weighted
 from models.catalogue import Catalogue
 from state import contexts, covisits, query_clicks, trends
-from state.records import COVISIT, QUERY_CLICK, RING, TREND
+from state.records import CONTEXT, COVISIT, QUERY_CLICK, RING, TREND
 from streams.events import Filters, Query
 from streams.ids import key
 
@@ -49,7 +49,7 @@ def add_user(ask: Ask, value: bytes | None, catalogue: Catalogue) -> NDArray[np.
     """Put the user's stored context into ``ask``; returns the u64 keys of the recent events, newest first."""
     if value is None:
         return np.zeros(0, np.uint64)
-    context = np.frombuffer(value, contexts.CONTEXT)
+    context = np.frombuffer(value, CONTEXT)
     short, long = contexts.interest(context)
     ask.short, ask.long = short[0], long[0]
     row = context[0]

@@ -134,9 +134,9 @@ def read_mark(mark: bytes | None) -> np.void:
     if mark is not None:
         stored: np.void = np.frombuffer(mark, WATERMARK)[0]
         return stored
-    none = np.zeros((), WATERMARK)
+    none: np.void = np.zeros(1, WATERMARK)[0]
     none["offset"] = none["newest"] = -1
-    return none[()]  # type: ignore[no-any-return]
+    return none
 
 
 def context_rows(values: Values) -> NDArray[np.void]:
@@ -200,7 +200,7 @@ class _Acts:
         self.events: list[ItemEvent] = [e for e, _ in picked]  # type: ignore[misc]
         self.offsets = np.array([o for _, o in picked], np.int64)
         events = self.events
-        kind = np.array([KIND[type(e)] for e in events], np.uint8)  # type: ignore[index]
+        kind = np.array([KIND[type(e)] for e in events], np.uint8)
         item = np.array([key(e.item_id) for e in events], np.uint64)
         self.value = np.ones(len(events), np.float32)
         weight = WEIGHT[kind]
@@ -252,9 +252,7 @@ def _touches(acts: _Acts, batch: Decoded[Behavior], base: int) -> NDArray[np.voi
     return np.concatenate([touches, np.array(seen, TOUCH)]) if seen else touches
 
 
-def _choices(
-    acts: _Acts, shown: dict[str, Shown], base: int, normalise: Callable[[str], str]
-) -> NDArray[np.void]:
+def _choices(acts: _Acts, shown: dict[str, Shown], base: int, normalise: Callable[[str], str]) -> NDArray[np.void]:
     """What was chosen after a query's text: the event's own, else that of the query it answers."""
     rows = []
     for i, event in enumerate(acts.events):
@@ -266,5 +264,3 @@ def _choices(
             weight = float(acts.columns.weight[i])
             rows.append((query, acts.columns.item[i], weight, event.time // 1000, acts.offsets[i] - base, 0))
     return np.array(rows, CHOICE)
-
-

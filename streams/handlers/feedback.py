@@ -93,9 +93,7 @@ class Learnt:
     examples: int
 
 
-def on_feedback(
-    examples: Sequence[Feedback], marks: NDArray[np.int64], rankers: Mapping[str, OnlineRanker]
-) -> Learnt:
+def on_feedback(examples: Sequence[Feedback], marks: NDArray[np.int64], rankers: Mapping[str, OnlineRanker]) -> Learnt:
     """Learn from each example once, in order; ``marks``: last behaviour offset learnt from, by source partition.
 
     The chosen item is compared with those shown above it and the one below, the ones surely looked at

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ def pairs_of(rows: NDArray[np.void], events: Events, offset: NDArray[np.int64]) 
     number = rows["events"][users].astype(np.int64)[:, None] - LAGS + np.arange(LAGS)
     slot = number % RING
 
-    def sequence(before: NDArray[np.generic], batch: NDArray[np.generic]) -> NDArray[np.generic]:
+    def sequence(before: NDArray[Any], batch: NDArray[Any]) -> NDArray[Any]:
         line = np.zeros(len(who) + LAGS * len(starts), batch.dtype)
         line[head] = before[users[:, None], slot]
         line[at] = batch[order]
@@ -52,18 +52,18 @@ def pairs_of(rows: NDArray[np.void], events: Events, offset: NDArray[np.int64]) 
 def _with_lag(
     lag: int,
     at: NDArray[np.intp],
-    item: NDArray[np.generic],
-    time: NDArray[np.generic],
-    liked: NDArray[np.generic],
+    item: NDArray[Any],
+    time: NDArray[Any],
+    liked: NDArray[Any],
     offset: NDArray[np.int64],
 ) -> NDArray[np.void]:
-    gap = time[at] - time[at - lag]  # type: ignore[operator]
+    gap = time[at] - time[at - lag]
     good = liked[at] & liked[at - lag] & (item[at] != item[at - lag]) & (gap >= 0) & (gap <= FAR_MS)
     here, near = at[good], (gap <= TOGETHER_MS)[good]
     forward = np.zeros(len(here), PAIR)
     forward["row"], forward["item"] = item[here - lag], item[here]
     forward["after"], forward["together"] = 1.0 / lag, near
-    forward["time"], forward["offset"] = time[here] // 1000, offset[good]  # type: ignore[operator]
+    forward["time"], forward["offset"] = time[here] // 1000, offset[good]
     backward = forward[near].copy()
     backward["row"], backward["item"], backward["after"] = forward["item"][near], forward["row"][near], 0.0
     return np.concatenate([forward, backward])

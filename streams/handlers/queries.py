@@ -81,8 +81,9 @@ def on_queries(
     prepared = yield from prepare(asks, brain)
     offline = brain.ranker.score(prepared.inputs)
     result = Answers()
-    for query, *one in zip(queries, asks, prepared.candidates, prepared.inputs, offline, strict=True):
-        answer, shown = _answer(_in_order(query, *one, brain), brain)
+    for n, query in enumerate(queries):
+        ranked = _in_order(query, asks[n], prepared.candidates[n], prepared.inputs[n], offline[n], brain)
+        answer, shown = _answer(ranked, brain)
         answer.seen = seen
         result.answers.append(answer)
         if shown is not None:

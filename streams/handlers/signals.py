@@ -75,9 +75,9 @@ def fold_signals(
     neighbours = _Owners.of(pairs["row"], partitions, target)
     items = _Owners.of(touches["item"], partitions, target)
     queries = _Owners.of(choices["query"], partitions, target)
-    names = [keys.covisits(partitions, item) for item in neighbours.distinct.tolist()]
-    names += [keys.counts(partitions, item) for item in items.distinct.tolist()]
-    names += [keys.query_clicks(partitions, query) for query in queries.distinct.tolist()]
+    names = keys.owned(keys.covisits, partitions, neighbours.distinct)
+    names += keys.owned(keys.counts, partitions, items.distinct)
+    names += keys.owned(keys.query_clicks, partitions, queries.distinct)
     names += [keys.trends(target)] if len(touches) else []
     if not names:
         return Changes([], marks)
