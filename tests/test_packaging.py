@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -127,6 +129,37 @@ def test_every_entry_point_leads_somewhere() -> None:
         assert not attribute or callable(getattr(loaded, attribute))
 
 
+def imported(folders: tuple[str, ...]) -> set[str]:
+    """The top-level modules of third parties that the folders' Python files import."""
+    found: set[str] = set()
+    for file in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.partition(".")[0])
+    own = {"streams", "models", "state", "bench", "tests"}
+    return found - own - set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize(
+    ("folders", "extras"),
+    [
+        (("streams", "models", "state"), ("cpu", "embedded", "demo", "train", "test")),
+        (("bench", "tests"), ("cpu", "embedded", "demo", "train", "test")),
+    ],
+)
+def test_what_is_imported_is_declared(folders: tuple[str, ...], extras: tuple[str, ...]) -> None:
+    """Nothing rests on a package that is there only because another one happens to need it."""
+    declared = project()
+    wanted = [*declared["dependencies"], *(r for extra in extras for r in declared["optional-dependencies"][extra])]
+    names = {canonicalize_name(Requirement(text).name) for text in wanted}
+    owners = importlib.metadata.packages_distributions()
+    for module in imported(folders):
+        assert module in owners, f"{module} is imported, but no installed package has it"
+        assert names & {canonicalize_name(owner) for owner in owners[module]}, f"{module}: declare {owners[module]}"
+
+
 IMPORT_ALL = """
 import pkgutil, importlib, socket, sys, threading
 def refused(*args, **kwargs):
@@ -146,9 +179,7 @@ assert threading.active_count() == 1, threading.enumerate()
 
 def test_importing_connects_to_nothing_and_loads_no_torch() -> None:
     """Every module but training's: no socket, no thread, no torch and no pandas."""
-    done = subprocess.run(
-        [sys.executable, "-c", IMPORT_ALL], cwd=ROOT, capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run([sys.executable, "-c", IMPORT_ALL], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
 
 
