@@ -18,11 +18,14 @@ SLACK: Final = 1e-5
 
 @dataclass(slots=True)
 class Scope:
-    """Where a source may look: ``allowed`` (n,) bool by row; ``dense``: for each of the source's directions,
-    the products with every row's compact vector, (n,) each, right to 1e-5.
+    """Where a source may look.
+
+    ``allowed``: (n,) bool by row; ``liked``: rows to take first among equals; ``dense``: for each of the
+    source's directions its products with every row's compact vector, (n,) each, right to 1e-5.
     """
 
     allowed: Mask
+    liked: Rows
     dense: tuple[Floats, ...] = ()
 
 
@@ -35,7 +38,7 @@ class Source(Protocol):
         """Unit vectors (64,) whose products with the whole catalogue ``candidates`` needs; often none."""
 
     def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
-        """At most ``k`` allowed rows, best first, ties by row; weights above 0, or no candidate."""
+        """At most ``k`` allowed rows, best first, with weights above 0; a fixed order among equals."""
 
     def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
         """The same score of any known rows, (n,); 0 where the source knows nothing of a row."""
@@ -44,7 +47,7 @@ class Source(Protocol):
 def search(source: Source, ask: Ask, catalogue: Catalogue, k: int) -> Weighted:
     """One source on its own: ``candidates`` with the scope that the ask's filter and exclusions leave."""
     dense = tuple(catalogue.compact @ direction for direction in source.directions(ask, catalogue))
-    return source.candidates(ask, catalogue, k, Scope(mask(ask, catalogue), dense))
+    return source.candidates(ask, catalogue, k, Scope(mask(ask, catalogue), liked(ask), dense))
 
 
 def near_top(scores: Floats, k: int, above: float = -np.inf, slack: float = 0.0) -> Rows:
@@ -64,11 +67,23 @@ def near_top(scores: Floats, k: int, above: float = -np.inf, slack: float = 0.0)
     return rows.astype(np.int32)
 
 
-def best(rows: Rows, weight: Floats, k: int) -> Weighted:
-    """The k heaviest rows with a weight above 0, best first, ties by row. ``rows`` in ascending order."""
-    order = np.argsort(-weight, kind="stable")[:k]
+def best(rows: Rows, weight: Floats, k: int, first: Rows | None = None) -> Weighted:
+    """The k heaviest rows with a weight above 0, best first; among equals those in ``first``, then by row."""
+    last = np.zeros(len(rows), np.bool_) if first is None else ~np.isin(rows, first)
+    order = np.lexsort((rows, last, -weight))[:k]
     order = order[weight[order] > 0]
     return Weighted(rows[order], weight[order])
+
+
+def liked(ask: Ask) -> Rows:
+    """Rows that some signal speaks for: the user's own, their neighbours, the query's, the popular ones.
+
+    Shops have many items with one title (in the Complete Journey four of an average one, hundreds of some),
+    whose vectors and words tie. Row order alone would then decide what the ranker sees.
+    """
+    recent = ask.recent.rows[: len(ask.recent.weight)][ask.recent.weight > 0]
+    trends = (trend.rows for trend in ask.trends)
+    return np.concatenate([recent, ask.anchors, ask.choices.rows, ask.neighbours.rows, *trends])
 
 
 def cosines(vectors: NDArray[np.floating], rows: Rows, direction: Floats) -> Floats:

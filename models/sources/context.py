@@ -36,7 +36,7 @@ class UserContext:
             return Weighted()
         cosine = scope.dense[0] if len(scope.dense) == 1 else np.maximum(*scope.dense)
         rows = near_top(np.where(scope.allowed, cosine, np.float32(-2)), k, above=-SLACK, slack=2 * SLACK)
-        return best(rows, self.score(ask, catalogue, rows), k)
+        return best(rows, self.score(ask, catalogue, rows), k, scope.liked)
 
     def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
         """Each row's larger cosine; 0 for a user without interests."""

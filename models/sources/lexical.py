@@ -34,7 +34,7 @@ class Lexical:
             return Weighted()
         scores = catalogue.lexical.scores(ask.tokens, len(catalogue))
         rows = near_top(np.where(scope.allowed, scores, np.float32(0)), k, above=0.0)
-        return best(rows, scores[rows], k)
+        return best(rows, scores[rows], k, scope.liked)
 
     def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
         """Each row's BM25."""

@@ -21,7 +21,7 @@ from models.ask import Ask, Floats, Rows, Weighted
 from models.catalogue import Catalogue
 from models.errors import ModelError
 from models.rules import PLAIN, Mask, Rules, allowed, mask
-from models.sources.base import Scope, Source
+from models.sources.base import Scope, Source, liked
 from models.sources.registry import SOURCES
 
 #: Which sources give candidates on a surface; the others only score them. When these give fewer than the
@@ -78,14 +78,14 @@ def retrieve(
         if ask.surface == "rerank":
             out.append(_given_rows(ask, catalogue, used, rules))
             continue
-        shown = mask(ask, catalogue, rules)
+        shown, first = mask(ask, catalogue, rules), liked(ask)
         lists: dict[str, Weighted] = {}
         for source, found in plan:
-            scope = Scope(shown, tuple(next(products) for _ in found))
+            scope = Scope(shown, first, tuple(next(products) for _ in found))
             lists[source.name] = source.candidates(ask, catalogue, k_each, scope)
         few = sum(len(one.rows) for one in lists.values()) < ask.limit
         if few and "trending" in sources and "trending" not in lists:
-            lists["trending"] = SOURCES["trending"].candidates(ask, catalogue, k_each, Scope(shown))
+            lists["trending"] = SOURCES["trending"].candidates(ask, catalogue, k_each, Scope(shown, first))
         out.append(_union(ask, catalogue, used, lists, k_total))
     return out
 
@@ -124,9 +124,7 @@ def _products(directions: Sequence[Floats], catalogue: Catalogue) -> Iterator[Fl
 def _given_rows(ask: Ask, catalogue: Catalogue, used: Sequence[Source], rules: Rules) -> Candidates:
     rows = np.zeros(0, np.int32) if ask.candidates is None else _distinct(ask.candidates)
     rows = rows[allowed(rows, ask, catalogue, rules)]
-    return Candidates(
-        rows, _scores(ask, catalogue, used, rows), np.zeros((len(rows), len(SOURCES)), np.bool_)
-    )
+    return Candidates(rows, _scores(ask, catalogue, used, rows), np.zeros((len(rows), len(SOURCES)), np.bool_))
 
 
 def _union(

@@ -46,8 +46,8 @@ class Semantic:
         cosine = np.where(scope.allowed, scope.dense[0], np.float32(-2))
         rows = near_top(cosine, few, above=-1.5, slack=2 * SLACK)
         narrow = cosines(catalogue.compact, rows, self.directions(ask, catalogue)[0])
-        rows = np.sort(rows[np.argsort(-narrow, kind="stable")[:few]])
-        return best(rows, self.score(ask, catalogue, rows), k)
+        rows = rows[np.lexsort((rows, ~np.isin(rows, scope.liked), -narrow))[:few]]
+        return best(rows, self.score(ask, catalogue, rows), k, scope.liked)
 
     def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
         """Each row's cosine with the wide vector of the text or of the anchor; 0 without either."""

@@ -50,9 +50,7 @@ class Trending:
         # weights.
         floor = popular.weight[-1] if len(popular.rows) else np.float32(NEWEST)
         weight = np.minimum(new.weight[keep], floor)
-        return Weighted(
-            np.concatenate([popular.rows, new.rows[keep]]), np.concatenate([popular.weight, weight])
-        )
+        return Weighted(np.concatenate([popular.rows, new.rows[keep]]), np.concatenate([popular.weight, weight]))
 
     def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
         """Each row's blended popularity."""
@@ -61,9 +59,7 @@ class Trending:
 
 def _popularity(ask: Ask) -> Weighted:
     parts = [
-        share
-        * np.maximum(trend.weight.astype(np.float64), 0)
-        / max(float(trend.weight.max(initial=0)), 1e-30)
+        share * np.maximum(trend.weight.astype(np.float64), 0) / max(float(trend.weight.max(initial=0)), 1e-30)
         for share, trend in zip(SHARES, ask.trends, strict=False)
     ]
     if not parts:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.ask import Ask, Neighbours, Weighted
-from models.sample import sample
+from models.ask import Ask, Neighbours, Recent, Weighted
+from models.sample import sample, sample_entry
 from models.sources import SOURCES, search
 
 CATALOGUE = sample([f"{word} w{i}" for i in range(100) for word in ("red", "tea", "wine", "milk")])
@@ -117,7 +117,29 @@ def test_an_item_without_a_title_is_similar_to_nothing() -> None:
     assert len(search(SOURCES["semantic"], nothing, catalogue, 10).rows) == 0
     empty = Ask(now=0, surface="search", vector=np.zeros(512, np.float32), compact=np.zeros(64, np.float32))
     assert len(search(SOURCES["semantic"], empty, catalogue, 10).rows) == 0
-    assert (
-        len(search(SOURCES["semantic"], Ask(now=0, surface="similar", anchors=int32(1)), catalogue, 10).rows)
-        == 0
+    assert len(search(SOURCES["semantic"], Ask(now=0, surface="similar", anchors=int32(1)), catalogue, 10).rows) == 0
+
+
+@pytest.mark.parametrize("name", ["context", "semantic", "lexical"])
+def test_among_items_with_one_title_those_with_signals_come_first(name: str) -> None:
+    """What the user bought, what follows on it and what is popular come first; dislikes do not."""
+    titles = [f"item {i}" for i in range(600)]
+    namesake = sample_entry("red tea")
+    catalogue = sample(
+        titles,
+        vector=[namesake.vector] * 600,
+        compact=[namesake.compact] * 600,
+        tokens=[["tea"]] * 600,
     )
+    ask = Ask(
+        now=0,
+        surface="search",
+        tokens=("tea",),
+        vector=catalogue.vectors[0].astype(np.float32),
+        compact=catalogue.compact[0].copy(),
+        short=catalogue.compact[0].copy(),
+        recent=Recent(rows=int32(599, 598, -1), weight=f4(5, -4, 5)),
+        trends=(Weighted(int32(590), f4(1)),),
+        neighbours=Neighbours(int32(0), int32(595), f4(1), f4(0), np.ones((1, 2), np.float32)),
+    )
+    assert search(SOURCES[name], ask, catalogue, 5).rows.tolist() == [590, 595, 599, 0, 1]
