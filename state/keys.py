@@ -6,6 +6,12 @@ b'ctx:{3}:u1'
 
 from __future__ import annotations
 
+from binascii import hexlify
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
 
 def watermark(partition: int, topic: str) -> bytes:
     """Last offset of ``topic``'s ``partition`` whose effects are stored (``records.WATERMARK``)."""
@@ -40,6 +46,17 @@ def counts(partitions: int, item: int) -> bytes:
 def query_clicks(partitions: int, query: int) -> bytes:
     """What was chosen after a query (``records.QUERY_CLICK``); ``query`` is its normalised text's u64 key."""
     return b"qc:{%d}:%016x" % (query % partitions, query)
+
+
+def owned(name: Callable[[int, int], bytes], partitions: int, owners: NDArray[np.uint64]) -> list[bytes]:
+    """``name`` (covisits, counts or query_clicks) of many owners of one partition; twice as fast as one by one.
+
+    >>> owned(covisits, 4, np.array([1, 5], np.uint64))
+    [b'cov:{1}:0000000000000001', b'cov:{1}:0000000000000005']
+    """
+    digits = hexlify(owners.astype(">u8").tobytes())
+    head = name(partitions, int(owners[0]))[:-16] if len(owners) else b""
+    return [head + digits[at : at + 16] for at in range(0, len(digits), 16)]
 
 
 def trends(partition: int) -> bytes:

@@ -17,7 +17,8 @@ RING: Final = 32
 SLOTS: Final = 32
 TOP: Final = 64
 
-#: A user's context: 1,012 bytes, so that a string of Redis fits in an allocation of 1 KiB. The vectors are sums of item vectors in fixed point (see state/contexts.py),
+#: A user's context: 1,012 bytes, so that a string of Redis fits in an allocation of 1 KiB.
+#: The vectors are sums of item vectors in fixed point (see state/contexts.py),
 #: ``short`` halves in an hour, ``long`` in 30 days; ``*_epoch`` is the epoch they are scaled to.
 #: The ring holds the last 32 events in order of arrival: slot = number of the event modulo 32; ``weight``
 #: is in eighths.
