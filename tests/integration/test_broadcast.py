@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
-from time import perf_counter
+from time import perf_counter, thread_time
 
 import pytest
 
@@ -82,22 +83,25 @@ async def test_a_large_topic_with_tombstones_loads_whole_without_blocking(broker
     gaps: list[float] = []
 
     async def tick() -> None:
-        last = perf_counter()
+        last = thread_time()
         while True:
             await asyncio.sleep(0)
-            now = perf_counter()
+            now = thread_time()
             gaps.append(now - last)
             last = now
 
-    ticking = asyncio.create_task(tick())
-    async with reader_of(broker, topic, table) as reader:
-        assert reader.applied == 100_000
-    ticking.cancel()
+    # CPU time of this thread counts, not pauses of a shared machine, nor a walk through pytest's whole heap.
+    gc.disable()
+    try:
+        ticking = asyncio.create_task(tick())
+        async with reader_of(broker, topic, table) as reader:
+            assert reader.applied == 100_000
+        ticking.cancel()
+    finally:
+        gc.enable()
     assert table == expected
-    gaps.sort()
     assert len(gaps) > 50
-    # The worst gaps also hold pauses of a shared machine, so judge all but the worst one in a hundred.
-    assert gaps[int(len(gaps) * 0.99)] < 0.005
+    assert max(gaps) < 0.005
 
 
 async def test_a_failing_apply_ends_the_reader_and_shows(broker: Broker) -> None:
