@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from streams.transport.records import Record
-
-__all__ = ["Headers", "Message", "Record"]
-
-Headers = Sequence[tuple[str, bytes]]
+Headers: TypeAlias = Sequence[tuple[str, bytes]]
+#: A record as read: (key, value, offset, Kafka's timestamp in Unix ms, headers). The timestamp is when it was
+#: produced, unless the topic says otherwise.
+Record: TypeAlias = tuple[bytes | None, bytes | None, int, int, Headers]
 
 
 class Message(NamedTuple):

@@ -8,16 +8,15 @@ mapping of its own: nothing in aiokafka is replaced, other consumers of the proc
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from faust.exceptions import ImproperlyConfigured
 from faust.types import TP
 
-__all__ = ["Record", "RecordBatch", "unpack_to_tuples"]
+from streams.messages import Record
 
-#: (key, value, offset, timestamp in Unix ms, headers)
-Record: TypeAlias = tuple[bytes | None, bytes | None, int, int, Sequence[tuple[str, bytes]]]
+__all__ = ["Record", "RecordBatch", "unpack_to_tuples"]
 
 
 class RecordBatch(list[Record]):
