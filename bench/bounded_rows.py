@@ -5,8 +5,8 @@
 
 Pairs of each user's items up to five apart, in batches of 4,000. ``kept``: the share of the weight of each row's
 true top 10 that the row's own top 10 has; ``error``: mean relative error of the weights of the true top 10; rows
-count by their number of true neighbours. ``drift``: from three quarters of the log on all neighbours are replaced by new items, and
-only those count.
+count by their number of true neighbours. ``drift``: from three quarters of the log on all neighbours are replaced
+by new items, and only those count.
 """
 
 from __future__ import annotations
