@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -16,6 +18,7 @@ from models import artifact as artifacts
 from models.encoder import COMPACT, DIM, MAX_TOKENS, Encoder
 from models.encoder_build import build_encoder, load_projection
 from models.errors import ArtifactError, TextError
+from models.paths import ROOT
 from models.session import open_session
 from models.words import normalise
 
@@ -148,6 +151,16 @@ def test_a_chinese_query_is_nearest_to_its_english_title(encoder: Encoder, query
     known, asked = encoder.encode(titles), encoder.encode([query])
     assert titles[int((known.vector @ asked.vector[0]).argmax())] == expected
     assert titles[int((known.compact @ asked.compact[0]).argmax())] == expected
+
+
+def test_serving_imports_neither_torch_nor_onnx() -> None:
+    """Opening models takes ONNX Runtime alone: what builds and trains them stays out of a worker."""
+    code = (
+        "import sys, models.encoder, models.intent, models.artifact;"
+        "assert not {'torch', 'transformers', 'onnx', 'jieba'} & set(sys.modules), sorted(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_build_gives_the_same_bytes_again(tmp_path: Path, encoder_path: Path) -> None:
