@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.ask import DIM
+from models.features import INDEX, SOURCES
 
 KNOTS: Final = 62
 #: Heads that compare vectors as they are, and heads that compare them through a learnt projection.
@@ -23,6 +24,9 @@ PLAIN: Final = 2
 LEARNT: Final = 2
 PROJECTED: Final = 16
 LEAST_SPREAD: Final = 1e-3
+#: Log odds that a source's full score (1) adds when the training log never showed that source at work. A log of
+#: purchases has no query clicks; those of the first shopper who searches must count all the same.
+UNSEEN: Final = 3.0
 #: Smaller values count as 0: between knots that lie closer a slope would overflow.
 TINY: Final = 1e-9
 
@@ -32,7 +36,8 @@ class Scales:
     """What normalisation knows of each feature's distribution.
 
     ``knots`` (F, KNOTS): ascending and distinct, padded at the end with infinity; ``ranks`` (F, KNOTS): share
-    of values below a knot, plus half of those equal to it; ``median`` (F,): of the absolute values but 0.
+    of values below a knot, plus half of those equal to it; ``median`` (F,): of the absolute values but 0, and
+    infinity for a feature that was the same everywhere: what was never learnt must not move a score.
     """
 
     knots: NDArray[np.float32]
@@ -50,7 +55,7 @@ def fit_scales(features: NDArray[np.float32]) -> Scales:
     count, width = features.shape
     knots = np.full((width, KNOTS), np.inf, np.float32)
     ranks = np.zeros((width, KNOTS), np.float32)
-    median = np.ones(width, np.float32)
+    median = np.full(width, np.inf, np.float32)
     half = np.linspace(0, 1, KNOTS // 2)
     levels = 0.5 - np.cos(np.pi * half) / 2
     for f in range(width):
@@ -62,7 +67,7 @@ def fit_scales(features: NDArray[np.float32]) -> Scales:
         below, upto = np.searchsorted(values, distinct, "left"), np.searchsorted(values, distinct, "right")
         knots[f, : len(distinct)] = distinct
         ranks[f, : len(distinct)] = (below + upto) / 2 / count
-        if len(other):
+        if len(distinct) > 1:
             median[f] = np.median(np.abs(other))
     return Scales(knots, ranks, median)
 
@@ -163,6 +168,7 @@ class Network(nn.Module):
     """The whole ranker: what its graph takes and gives, see ``forward``."""
 
     temperature: Tensor
+    prior: Tensor
 
     def __init__(self, scales: Scales, dropout: float = 0.1) -> None:
         super().__init__()
@@ -181,6 +187,7 @@ class Network(nn.Module):
         self.skip = nn.Linear(width, 1, bias=False)
         nn.init.zeros_(self.skip.weight)
         self.register_buffer("temperature", torch.ones(()))
+        self.register_buffer("prior", _prior(scales))
 
     def head(self, views: Tensor, similar: Tensor, stats: tuple[Tensor, Tensor]) -> Tensor:
         """Scores (B, N) of the normalised inputs."""
@@ -201,4 +208,14 @@ class Network(nn.Module):
         stats = (*list_stats(quantile, mask), *list_stats(logarithm, mask))
         similar = self.attend(candidates, recent, recent_weight)
         views = self.normalise.views(quantile, logarithm, stats)
-        return self.head(views, similar, list_stats(similar, mask)) * self.temperature * mask
+        learnt = self.head(views, similar, list_stats(similar, mask)) * self.temperature
+        return (learnt + features.clamp(0, 1) @ self.prior) * mask
+
+
+def _prior(scales: Scales) -> Tensor:
+    """Weight (F,) of each feature beside the network: ``UNSEEN`` for sources that were silent in training."""
+    prior = torch.zeros(len(scales.knots))
+    for name in SOURCES:
+        if np.isinf(scales.median[INDEX[name]]):
+            prior[INDEX[name]] = UNSEEN
+    return prior

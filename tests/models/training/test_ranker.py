@@ -14,12 +14,12 @@ from hypothesis.extra import numpy as hnp
 
 from models.artifact import Artifact, current_version
 from models.errors import SessionError
-from models.features import FEATURES, RECENT
+from models.features import FEATURES, INDEX, RECENT
 from models.ranker import Ranker
 from models.session import open_session
 from models.training import export
 from models.training.figures import interval, quality
-from models.training.network import KNOTS, Network, Normaliser, fit_scales, list_stats
+from models.training.network import KNOTS, UNSEEN, Network, Normaliser, fit_scales, list_stats
 from models.training.ranker import Report, train
 from models.training.rankings import Rankings, RankingsError, RankingsWriter
 from tests.models.training.synthetic import rankings
@@ -137,6 +137,28 @@ def test_a_constant_feature_deviates_by_exactly_nothing() -> None:
     values = torch.full((2, 33, 1), 0.1234567)
     mean, spread = list_stats(values, torch.ones(2, 33))
     assert torch.equal((values - mean) / spread, torch.zeros(2, 33, 1))
+
+
+def test_what_training_never_saw_does_not_move_a_score() -> None:
+    """A feature that was 0 in every training list is ignored at any value, but a silent source has its prior."""
+    some = rankings(30, 20)
+    silent = [INDEX["views"], INDEX["query_clicks"]]
+    some.features[:, silent] = 0
+    network = Network(fit_scales(some.features)).eval()
+    one = some.rank_input(0)
+
+    def scores(features: np.ndarray) -> np.ndarray:
+        arrays = (features, np.ones(20, np.float32), one.candidates, one.recent, one.recent_weight)
+        with torch.no_grad():
+            return np.asarray(network(*(torch.tensor(a)[None] for a in arrays))[0])
+
+    seen, clicked = one.features.copy(), one.features.copy()
+    seen[:5, INDEX["views"]] = 100
+    clicked[3, INDEX["query_clicks"]] = 0.5
+    assert np.array_equal(scores(seen), scores(one.features))
+    moved = scores(clicked) - scores(one.features)
+    assert moved[3] == pytest.approx(UNSEEN / 2, abs=1e-5)
+    assert np.array_equal(np.delete(moved, 3), np.zeros(19))
 
 
 def test_rankings_survive_the_disk(tmp_path: Path) -> None:
