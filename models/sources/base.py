@@ -20,12 +20,12 @@ SLACK: Final = 1e-5
 class Scope:
     """Where a source may look.
 
-    ``allowed``: (n,) bool by row; ``liked``: rows to take first among equals; ``dense``: for each of the
+    ``allowed``: (n,) bool by row; ``liked``: (n,) bool, rows to take first among equals; ``dense``: for each of the
     source's directions its products with every row's compact vector, (n,) each, right to 1e-5.
     """
 
     allowed: Mask
-    liked: Rows
+    liked: Mask
     dense: tuple[Floats, ...] = ()
 
 
@@ -47,7 +47,7 @@ class Source(Protocol):
 def search(source: Source, ask: Ask, catalogue: Catalogue, k: int) -> Weighted:
     """One source on its own: ``candidates`` with the scope that the ask's filter and exclusions leave."""
     dense = tuple(catalogue.compact @ direction for direction in source.directions(ask, catalogue))
-    return source.candidates(ask, catalogue, k, Scope(mask(ask, catalogue), liked(ask), dense))
+    return source.candidates(ask, catalogue, k, Scope(mask(ask, catalogue), liked(ask, catalogue), dense))
 
 
 def near_top(scores: Floats, k: int, above: float = -np.inf, slack: float = 0.0) -> Rows:
@@ -67,23 +67,32 @@ def near_top(scores: Floats, k: int, above: float = -np.inf, slack: float = 0.0)
     return rows.astype(np.int32)
 
 
-def best(rows: Rows, weight: Floats, k: int, first: Rows | None = None) -> Weighted:
-    """The k heaviest rows with a weight above 0, best first; among equals those in ``first``, then by row."""
-    last = np.zeros(len(rows), np.bool_) if first is None else ~np.isin(rows, first)
-    order = np.lexsort((rows, last, -weight))[:k]
+def best(rows: Rows, weight: Floats, k: int, first: Mask | None = None) -> Weighted:
+    """The k heaviest of ascending rows with a weight above 0, best first.
+
+    Among equals those come first that ``first``, (n,) bool by row, holds, then by row.
+    """
+    if first is not None:
+        ahead = first[rows]
+        place = np.concatenate([np.flatnonzero(ahead), np.flatnonzero(~ahead)])
+        rows, weight = rows[place], weight[place]
+    order = np.argsort(-weight, kind="stable")[:k]
     order = order[weight[order] > 0]
     return Weighted(rows[order], weight[order])
 
 
-def liked(ask: Ask) -> Rows:
-    """Rows that some signal speaks for: the user's own, their neighbours, the query's, the popular ones.
+def liked(ask: Ask, catalogue: Catalogue) -> Mask:
+    """Rows that some signal speaks for, (n,) bool: the user's own, their neighbours, the query's, the popular.
 
     Shops have many items with one title (in the Complete Journey four of an average one, hundreds of some),
     whose vectors and words tie. Row order alone would then decide what the ranker sees.
     """
     recent = ask.recent.rows[: len(ask.recent.weight)][ask.recent.weight > 0]
     trends = (trend.rows for trend in ask.trends)
-    return np.concatenate([recent, ask.anchors, ask.choices.rows, ask.neighbours.rows, *trends])
+    rows = np.concatenate([recent, ask.anchors, ask.choices.rows, ask.neighbours.rows, *trends])
+    out = np.zeros(len(catalogue), np.bool_)
+    out[rows[rows >= 0]] = True
+    return out
 
 
 def cosines(vectors: NDArray[np.floating], rows: Rows, direction: Floats) -> Floats:

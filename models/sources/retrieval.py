@@ -78,7 +78,7 @@ def retrieve(
         if ask.surface == "rerank":
             out.append(_given_rows(ask, catalogue, used, rules))
             continue
-        shown, first = mask(ask, catalogue, rules), liked(ask)
+        shown, first = mask(ask, catalogue, rules), liked(ask, catalogue)
         lists: dict[str, Weighted] = {}
         for source, found in plan:
             scope = Scope(shown, first, tuple(next(products) for _ in found))

@@ -46,7 +46,8 @@ class Semantic:
         cosine = np.where(scope.allowed, scope.dense[0], np.float32(-2))
         rows = near_top(cosine, few, above=-1.5, slack=2 * SLACK)
         narrow = cosines(catalogue.compact, rows, self.directions(ask, catalogue)[0])
-        rows = rows[np.lexsort((rows, ~np.isin(rows, scope.liked), -narrow))[:few]]
+        # cosines near -1 count too here, hence the 2: the wide vectors judge
+        rows = np.sort(best(rows, narrow + np.float32(2), few, scope.liked).rows)
         return best(rows, self.score(ask, catalogue, rows), k, scope.liked)
 
     def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
