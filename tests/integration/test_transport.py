@@ -323,7 +323,7 @@ async def worker_process(broker: Broker, topic: str) -> AsyncIterator[Process]:
     """A worker of its own on uvloop, that prints partition, first and next offset of each batch it did."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.transport.worker", broker.kafka, broker.prefix, topic,
-        str(broker.fetch_max_wait_ms), stdout=PIPE, cwd=Path(__file__).parents[2],
+        str(broker.fetch_max_wait_ms), "tansu" if broker.tansu else "kafka", stdout=PIPE, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     try:
         yield process

@@ -50,7 +50,7 @@ def make_app(
     """An app with one agent that awaits ``work`` for every batch."""
     settings: dict[str, Any] = {
         "fetch_max_wait_ms": broker.fetch_max_wait_ms,
-        "session_timeout": 2.0,
+        "session_timeout": 2.0 if broker.tansu else 4.0,
         "heartbeat_interval": 0.3,
         "commit_interval": 0.2,
         "drain_timeout": 3.0,

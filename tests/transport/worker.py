@@ -13,7 +13,7 @@ from tests.servers import Broker
 from tests.transport.apps import make_app, running
 
 
-async def main(kafka: str, prefix: str, topic: str, fetch_max_wait_ms: int) -> None:
+async def main(broker: Broker, topic: str) -> None:
     """Work slowly until SIGTERM."""
     assert type(asyncio.get_running_loop()).__module__ == "uvloop"
     ended = asyncio.Event()
@@ -23,11 +23,13 @@ async def main(kafka: str, prefix: str, topic: str, fetch_max_wait_ms: int) -> N
         await asyncio.sleep(0.02)
         print(batch.tp.partition, batch.first_offset, batch.last_offset + 1, flush=True)
 
-    app = make_app(Broker(kafka, prefix, fetch_max_wait_ms), topic, work, max_batch=50)
+    app = make_app(broker, topic, work, max_batch=50)
     async with running(app):
         await ended.wait()
 
 
 if __name__ == "__main__":
+    kafka, prefix, topic, fetch_max_wait_ms, kind = sys.argv[1:]
+    broker = Broker(kafka, prefix, int(fetch_max_wait_ms), tansu=kind == "tansu")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])))
+        runner.run(main(broker, topic))
