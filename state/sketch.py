@@ -32,13 +32,15 @@ Items = NDArray[np.uint64]
 Sums = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-#: Forward decay (Cormode et al. 2009) counts from here, in Unix seconds; at a half-life of 30 days a
-#: double overflows 84 years later.
+#: Forward decay (Cormode et al. 2009) counts from here, in Unix seconds.
 LANDMARK: Final = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())
 DAY: Final = 86_400
 
 #: The lightest 1 / DOOR of a full row's slots are open to newcomers of any weight.
 DOOR: Final = 4
+
+#: Decay stands still so many half-lives from the landmark (82 years at 30 days): no sum may overflow a double.
+_FARTHEST: Final = 1_000.0
 
 _ITEM_BITS: Final = np.uint64(44)
 _LOW_BITS: Final = np.uint64(20)
@@ -64,7 +66,8 @@ def growth(time: NDArray[np.uint32] | float, half_life_days: float) -> Sums:
     2.0
     """
     seconds = np.asarray(time, np.float64) - LANDMARK
-    return np.asarray(np.exp2(seconds / (half_life_days * DAY)), np.float64)
+    half_lives = np.clip(seconds / (half_life_days * DAY), -_FARTHEST, _FARTHEST)
+    return np.asarray(np.exp2(half_lives), np.float64)
 
 
 def combine(row: Index, item: Items, weights: Sums) -> Deltas:

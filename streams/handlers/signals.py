@@ -66,9 +66,9 @@ def fold_signals(
     are stored here, -1 for none; left as it is. Deltas at or before their source's mark are dropped: a batch
     that was published again counts once, however it was cut.
 
-    Yields once, the keys to read, and is sent their values in order (None: not there); yields nothing if all
-    deltas were dropped. Raises SettingsError if a delta belongs to another partition than ``target``, and
-    ``state.rows.LayoutMismatch`` if another version wrote a value.
+    Yields once, the keys to read, and is sent their values in order (None: not there); the keys are none if
+    all deltas were dropped, so that a driver checks its watermark even then. Raises SettingsError if a delta
+    belongs to another partition than ``target``, and ``state.rows.LayoutMismatch`` if another version wrote a value.
     """
     marks = marks.copy()
     pairs, touches, choices = _fresh(records, marks)
@@ -79,8 +79,6 @@ def fold_signals(
     names += keys.owned(keys.counts, partitions, items.distinct)
     names += keys.owned(keys.query_clicks, partitions, queries.distinct)
     names += [keys.trends(target)] if len(touches) else []
-    if not names:
-        return Changes([], marks)
     values = iter((yield names))
     stored = _fold_pairs(list(islice(values, len(neighbours.distinct))), neighbours.place, pairs)
     counted = join(list(islice(values, len(items.distinct))), COUNT)

@@ -81,9 +81,7 @@ def assert_same(left: dict[bytes, bytes], right: dict[bytes, bytes]) -> None:
     for name in left:
         if name.startswith(b"cnt:"):
             one, two = np.frombuffer(left[name], COUNT)[0], np.frombuffer(right[name], COUNT)[0]
-            assert all(
-                np.array_equal(one[field], two[field]) for field in ("kinds", "first", "last", "ratings")
-            )
+            assert all(np.array_equal(one[field], two[field]) for field in ("kinds", "first", "last", "ratings"))
             np.testing.assert_allclose(one["popularity"], two["popularity"], rtol=1e-9)
         elif name.startswith((b"cov:", b"qc:")):
             layout = COVISIT if name.startswith(b"cov:") else QUERY_CLICK
@@ -183,6 +181,17 @@ def test_a_record_advances_its_own_source_only() -> None:
         folding.send([None] * len(names))
     assert done.value.value.marks.tolist() == [-1, 109, -1]
     assert marks.tolist() == [-1, -1, -1]
+
+
+def test_records_that_were_all_folded_before_still_ask_for_a_read() -> None:
+    """The driver compares its watermark when it reads, so an old worker is found out even with nothing to add."""
+    record = Signals(0, 0, b"", np.array([(3, NOW, 5, 1.0, 1)], TOUCH).tobytes(), b"")
+    folding = fold_signals([record], np.array([5, -1, -1], np.int64), PARTITIONS, 0)
+    assert next(folding) == []
+    with pytest.raises(StopIteration) as done:
+        folding.send([])
+    assert done.value.value.pairs == []
+    assert done.value.value.marks.tolist() == [5, -1, -1]
 
 
 def test_a_delta_of_another_partition_is_refused() -> None:

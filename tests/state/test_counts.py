@@ -62,9 +62,7 @@ def test_counts_are_what_a_plain_loop_counts(added: list[Touch]) -> None:
         assert row["last"] == max(((NOW - t[3]) * 1000 for t in own), default=0)
         newest = min((t[3] for t in own), default=0)
         for days, found in zip(POPULARITY_DAYS, row["popularity"], strict=True):
-            weights = [
-                counts.POPULARITY.get(KINDS[t[1]], 0) * 0.5 ** ((t[3] - newest) / DAY / days) for t in own
-            ]
+            weights = [counts.POPULARITY.get(KINDS[t[1]], 0) * 0.5 ** ((t[3] - newest) / DAY / days) for t in own]
             np.testing.assert_allclose(found, sum(weights), rtol=1e-9)
 
 

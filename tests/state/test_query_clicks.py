@@ -18,9 +18,7 @@ DAY = 86_400
 #: (row, item, weight, seconds before NOW)
 Choice = tuple[int, int, float, int]
 choices = st.lists(
-    st.tuples(
-        st.integers(0, 2), st.integers(1, SLOTS), st.sampled_from([1.0, 2.0, 5.0]), st.integers(0, 900 * DAY)
-    ),
+    st.tuples(st.integers(0, 2), st.integers(1, SLOTS), st.sampled_from([1.0, 2.0, 5.0]), st.integers(0, 900 * DAY)),
     max_size=120,
 )
 

@@ -52,9 +52,7 @@ def true_sums(batches: list[list[Delta]], spread: int = 1) -> list[dict[int, flo
 
 
 @given(deltas, st.lists(st.integers(1, 30), min_size=80, max_size=80), st.randoms(use_true_random=False))
-def test_neither_order_nor_batches_matter_while_rows_fit(
-    added: list[Delta], sizes: list[int], random: Random
-) -> None:
+def test_neither_order_nor_batches_matter_while_rows_fit(added: list[Delta], sizes: list[int], random: Random) -> None:
     """Twelve items in rows of twelve slots: any order, cut anywhere, gives the same items and sums."""
     whole, cut = Sketch(12), Sketch(12)
     whole.fold(added)
@@ -156,3 +154,9 @@ def test_what_adds_nothing_takes_no_slot() -> None:
 def test_forward_decay_doubles_each_half_life(days: int, factor: float) -> None:
     """What happens one half-life later weighs twice as much."""
     assert sketch.growth(sketch.LANDMARK + days * sketch.DAY, 30.0) == factor
+
+
+def test_an_event_of_the_far_future_overflows_nothing() -> None:
+    """The last second that a delta can hold, in the year 2106, still gives a finite sum."""
+    last = np.full(1_000, 2**32 - 1, np.uint32)
+    assert np.isfinite(sketch.growth(last, 30.0).sum() * 1_000)
