@@ -18,7 +18,7 @@ from models.artifact import Artifact, check_ports
 from models.ask import DIM, Floats
 from models.errors import ArtifactError
 from models.features import FEATURES, FEATURES_VERSION, GROUPS, INDEX, RECENT
-from models.session import Device, open_session
+from models.session import CPU, Device, open_session
 
 #: File of the artifact that lists the features it was trained on, in order.
 NAMES_FILE: Final = "features.json"
@@ -69,9 +69,15 @@ class Ranker:
     def score(self, batch: Sequence[RankInput]) -> list[Floats]:
         """Scores (n,) of each list, higher is better; an empty list has none.
 
-        Lists of one call are padded to the longest, which may change a score's last digits: equal bytes need
-        equal batches, and a list scored alone has no padding. Raises ValueError when shapes do not fit.
+        On the CPU each list is scored alone, so that its bytes do not depend on what came with it: together
+        they would be a fifteenth faster. On CUDA they go in one call. Raises ValueError when shapes do not fit.
         """
+        if self.provider == CPU:
+            return [scores for one in batch for scores in self.score_together([one])]
+        return self.score_together(batch)
+
+    def score_together(self, batch: Sequence[RankInput]) -> list[Floats]:
+        """As ``score``, in one call: lists are padded to the longest, which may change the last digits."""
         full = [one for one in batch if len(one.features)]
         scores = iter(self._run(full) if full else [])
         empty = np.zeros(0, np.float32)

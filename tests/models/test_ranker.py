@@ -46,9 +46,7 @@ def a_list(size: int, seed: int, history: bool = True) -> RankInput:
     )
 
 
-ranker_is_shared = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+ranker_is_shared = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def test_the_artifact_verifies(artifact: Path) -> None:
@@ -63,17 +61,16 @@ def test_the_artifact_verifies(artifact: Path) -> None:
 def test_padding_never_changes_a_score(ranker: Ranker, sizes: list[int], seed: int) -> None:
     """Lists of any lengths scored together differ from those scored alone by rounding at most."""
     lists = [a_list(size, seed + i, history=i % 2 == 0) for i, size in enumerate(sizes)]
-    for one, scores in zip(lists, ranker.score(lists), strict=True):
+    for one, scores in zip(lists, ranker.score_together(lists), strict=True):
         assert scores.shape == (len(one.features),)
         assert scores == pytest.approx(ranker.score([one])[0], abs=1e-5, rel=1e-5)
 
 
-def test_a_list_scored_alone_gives_the_same_bytes(artifact: Path, ranker: Ranker) -> None:
-    """Twice in one session, and in a session of its own: what replay promises."""
+def test_a_list_has_the_same_bytes_whatever_it_is_scored_with(artifact: Path, ranker: Ranker) -> None:
+    """Alone, between others, and in a session of its own: what replay promises."""
     one = a_list(100, 3)
     scores = ranker.score([one])[0].tobytes()
-    ranker.score([a_list(17, 4), a_list(55, 5)])
-    assert ranker.score([one])[0].tobytes() == scores
+    assert ranker.score([a_list(17, 4), one, a_list(155, 5)])[1].tobytes() == scores
     assert Ranker(artifact, "cpu").score([one])[0].tobytes() == scores
 
 
