@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -54,11 +55,12 @@ def test_a_server_ends_when_its_parent_is_killed() -> None:
     """Nothing is left behind after kill -9 of the program that started it."""
     code = (
         "import time; from streams.embedded import EmbeddedRedis; server = EmbeddedRedis().start(); "
-        "print(server.pid, flush=True); time.sleep(60)"
+        "print(server.pid, server.folder, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT)
     assert parent.stdout is not None
-    pid = int(parent.stdout.readline())
+    number, folder = parent.stdout.readline().decode().split()
+    pid = int(number)
     assert is_alive(pid)
     parent.kill()
     parent.wait()
@@ -67,6 +69,7 @@ def test_a_server_ends_when_its_parent_is_killed() -> None:
         time.sleep(0.02)
     assert not is_alive(pid)
     parent.stdout.close()
+    shutil.rmtree(folder)  # a killed parent cannot
 
 
 def test_a_missing_wheel_is_an_error_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
