@@ -54,9 +54,7 @@ class Bm25:
     def put(self, row: int, tokens: Sequence[str]) -> None:
         """Store or replace a row's tokens; raises ValueError for a row below 0 or at 2^28 and above."""
         if not 0 <= row < MOST_ROWS:
-            raise ValueError(
-                f"row {row}: expected 0 to {MOST_ROWS - 1}; a catalogue this large must be split"
-            )
+            raise ValueError(f"row {row}: expected 0 to {MOST_ROWS - 1}; a catalogue this large must be split")
         terms = array("I", [self._number(token) for token in tokens])
         old = self._terms.get(row)
         if old == terms:

@@ -68,9 +68,7 @@ def allowed(rows: Rows, ask: Ask, catalogue: Catalogue, rules: Rules = PLAIN) ->
     return out
 
 
-def finish(
-    rows: Rows, scores: Floats, ask: Ask, catalogue: Catalogue, rules: Rules = PLAIN
-) -> NDArray[np.intp]:
+def finish(rows: Rows, scores: Floats, ask: Ask, catalogue: Catalogue, rules: Rules = PLAIN) -> NDArray[np.intp]:
     """The final order: places in ``rows``, best score first, ties by row.
 
     On home with ``per_category``, items beyond that many of their leaf category stand after all the others,

@@ -23,10 +23,7 @@ def sample(titles: Sequence[str], **columns: Sequence[Any]) -> Catalogue:
     """
     catalogue = Catalogue(capacity=max(len(titles), 1))
     catalogue.upsert(
-        [
-            sample_entry(t, **{name: column[i] for name, column in columns.items()})
-            for i, t in enumerate(titles)
-        ]
+        [sample_entry(t, **{name: column[i] for name, column in columns.items()}) for i, t in enumerate(titles)]
     )
     return catalogue
 

@@ -42,9 +42,7 @@ def test_scores_equal_the_formula_after_any_updates(
             index.put(row, tokens)
             texts[row] = tokens
     scores = index.scores(query, 10)
-    np.testing.assert_allclose(
-        scores, [by_hand(texts, query, row) for row in range(10)], rtol=1e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(scores, [by_hand(texts, query, row) for row in range(10)], rtol=1e-5, atol=1e-6)
     rows = np.array([9, 0, 3, 3], np.int32)
     np.testing.assert_array_equal(index.score(query, rows), scores[rows])
 

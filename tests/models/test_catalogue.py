@@ -52,9 +52,7 @@ def test_a_payload_that_is_no_entry_is_refused() -> None:
 def test_every_column_holds_what_the_entry_says() -> None:
     """One row, all its arrays."""
     catalogue = Catalogue()
-    catalogue.upsert(
-        [entry("a", category=[]), entry("b", price=None, brand="", list_price=9.0, in_stock=False)]
-    )
+    catalogue.upsert([entry("a", category=[]), entry("b", price=None, brand="", list_price=9.0, in_stock=False)])
     made = entry("b")
     assert catalogue.ids == ["a", "b"]
     assert catalogue.titles == ["A", "B"]

@@ -37,9 +37,7 @@ def test_propensities_are_frequencies(ranked: int, limit: int, epsilon: float) -
 
 @given(st.integers(0, 300), st.integers(0, 100), st.floats(0, 1), st.text(max_size=20))
 @settings(deadline=None)
-def test_what_is_shown_is_a_choice_of_what_was_ranked(
-    ranked: int, limit: int, epsilon: float, request: str
-) -> None:
+def test_what_is_shown_is_a_choice_of_what_was_ranked(ranked: int, limit: int, epsilon: float, request: str) -> None:
     """Distinct places, at most one of them not its own, and the same at each repetition."""
     one = shown(ranked, limit, request, policy(epsilon))
     places = min(ranked, limit)

@@ -58,9 +58,7 @@ def test_a_filter_lets_through_what_matches_it(want: Filter, rows: list[int]) ->
     st.lists(st.integers(-1, 5), max_size=3),
     st.lists(st.integers(-3, 9), max_size=12),
 )
-def test_asking_for_some_rows_or_for_all_is_one_rule(
-    want: Filter, exclude: list[int], rows: list[int]
-) -> None:
+def test_asking_for_some_rows_or_for_all_is_one_rule(want: Filter, exclude: list[int], rows: list[int]) -> None:
     """``allowed`` is ``mask`` at those rows, and False where there is no row."""
     catalogue = shop()
     ask = Ask(now=0, surface="home", filter=want, exclude=np.array(exclude, np.int32))
