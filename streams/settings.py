@@ -85,6 +85,11 @@ class Settings:
         return {f.name: _mask(f, getattr(self, f.name)) for f in fields(self)}
 
 
+def for_child(changes: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with ``changes``, for a process that it starts."""
+    return {**os.environ, **changes}
+
+
 def checkout() -> Path:
     """The folder that holds ``streams/``, ``models/``, ``state/`` and ``data/``."""
     return Path(__file__).resolve().parent.parent
