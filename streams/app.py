@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -116,6 +117,7 @@ class Worker:
         self.app = _App(
             settings.group if role == "all" else f"{settings.group}-{role}",
             bootstrap=bootstrap,
+            kafka=self._kafka,
             options=BatchOptions(
                 fetch_max_wait_ms=settings.fetch_wait_ms,
                 session_timeout=settings.session_timeout_s,
@@ -264,6 +266,9 @@ class Worker:
         for reader in self.readers:
             await reader.start()
         self._show_models()
+        # what is loaded by now stays: the collector need not look at it again, which takes it up to 50 ms
+        gc.collect()
+        gc.freeze()
         self.app.add_future(self._watch())
 
     async def stop(self) -> None:
