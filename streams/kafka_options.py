@@ -35,12 +35,8 @@ def kafka_options(settings: Settings, client_id: str = "streamrank") -> KafkaOpt
     servers = [server.strip() for server in settings.kafka.split(",") if server.strip()]
     for server in servers or [""]:
         if not _is_address(server):
-            raise SettingsError(
-                f"{variable('kafka')}={settings.kafka!r}: expected host:port, several comma separated"
-            )
-    options = KafkaOptions(
-        bootstrap_servers=servers, client_id=client_id, security_protocol=settings.kafka_security
-    )
+            raise SettingsError(f"{variable('kafka')}={settings.kafka!r}: expected host:port, several comma separated")
+    options = KafkaOptions(bootstrap_servers=servers, client_id=client_id, security_protocol=settings.kafka_security)
     if settings.kafka_security.endswith("SSL"):
         options["ssl_context"] = ssl_context(settings)
     if settings.kafka_security.startswith("SASL"):
@@ -58,9 +54,7 @@ def ssl_context(settings: Settings) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=settings.kafka_ca or None)
     except (OSError, ssl.SSLError) as error:
-        raise SettingsError(
-            f"{variable('kafka_ca')}={settings.kafka_ca!r}: not a certificate: {error}"
-        ) from error
+        raise SettingsError(f"{variable('kafka_ca')}={settings.kafka_ca!r}: not a certificate: {error}") from error
     if settings.kafka_cert:
         try:
             context.load_cert_chain(settings.kafka_cert, settings.kafka_cert_key or None)

@@ -107,9 +107,7 @@ async def _publish(
     servers = options.pop("bootstrap_servers")
     async with AsyncExitStack() as stack:
         arrival = await stack.enter_async_context(arriving(settings))
-        producer = await stack.enter_async_context(
-            BatchProducer(servers, max_request_bytes=4 << 20, **options)
-        )
+        producer = await stack.enter_async_context(BatchProducer(servers, max_request_bytes=4 << 20, **options))
         sender = Sender(producer, named, summary.shifted_ms)
 
         def seen(key: bytes | None, event: Event | None) -> None:

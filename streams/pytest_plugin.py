@@ -1,4 +1,4 @@
-"""A pytest plugin: the fixture ``replay`` runs events through the worker's handlers and gives back the answers.
+"""A pytest plugin: the fixture ``replay`` runs events through the worker's handlers and returns the answers.
 
 It is there wherever streamrank is installed; nothing is started or imported before a test asks for it::
 
@@ -45,9 +45,7 @@ class Replayer:
         self._redis = redis
         self.dead_letters: list[DeadLetter] = []
 
-    def __call__(
-        self, source: str | Path | Iterable[Event | bytes], settings: Settings | None = None
-    ) -> list[Answer]:
+    def __call__(self, source: str | Path | Iterable[Event | bytes], settings: Settings | None = None) -> list[Answer]:
         """The answers to the queries in ``source``, in event-time order.
 
         Raises LogError for a log that cannot be read, ArtifactError for models that are missing.
@@ -83,8 +81,7 @@ def _lines(source: str | Path | Iterable[Event | bytes]) -> list[Line]:
     if isinstance(source, str | Path):
         return list(input_lines(source))
     return [
-        Line(number, event if isinstance(event, bytes) else encode(event))
-        for number, event in enumerate(source, 1)
+        Line(number, event if isinstance(event, bytes) else encode(event)) for number, event in enumerate(source, 1)
     ]
 
 

@@ -95,13 +95,13 @@ def checked(event: Event) -> bytes:
     """
     try:
         raw = encode(event)
+        if b"null" in raw:
+            _refuse_infinite(msgspec.to_builtins(event), "")
         decode_event(raw)
     except msgspec.DecodeError as error:
         raise invalid(error) from error
     except (TypeError, UnicodeEncodeError) as error:
         raise InvalidEvent("invalid", "", f"cannot be written as JSON: {error}") from error
-    if b"null" in raw:
-        _refuse_infinite(msgspec.to_builtins(event), "")
     if len(raw) > MAX_RECORD_BYTES:
         raise InvalidEvent("too_large", "", f"{len(raw)} bytes: at most {MAX_RECORD_BYTES} in one event")
     return raw

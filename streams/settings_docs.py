@@ -19,8 +19,8 @@ PATH: Final = Path("docs") / "settings.md"
 
 _HEAD: Final = """# Settings
 
-Every setting is an environment variable, read once at the start by `streams/settings.py`; a wrong value ends the
-command with its name, its value and what is allowed. Secrets, and passwords in addresses, are never printed.
+Every setting is an environment variable, read once at the start by `streams/settings.py`; a wrong value ends
+the command with its name, its value and what is allowed. Secrets, and passwords in addresses, are never printed.
 `streamrank doctor` tries them out. This page is generated: `python -m streams.settings_docs`.
 
 | variable | default | allowed | what it is |
