@@ -108,7 +108,7 @@ class Worker:
         self.brain = brain or Brain.load(settings)
         self._kafka: dict[str, Any] = dict(kafka_options(settings))
         bootstrap = self._kafka.pop("bootstrap_servers")
-        self._producer = BatchProducer(bootstrap, **self._kafka)
+        self._producer = BatchProducer(bootstrap, max_request_bytes=4 << 20, **self._kafka)
         self.store = Store(settings.redis, settings.redis_timeout_s, settings.redis_ca)
         self.engine = Engine(settings, self.store, self.brain, KafkaPublisher(self._producer), self.metrics)
         self.topics = topics(settings.partitions, settings.topic_prefix)

@@ -22,7 +22,7 @@ DAY_MS: Final = 86_400_000
 
 Id = Annotated[str, Meta(min_length=1, max_length=128)]
 Text = Annotated[str, Meta(max_length=2_000)]
-Time = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+Time = Annotated[int, Meta(ge=0, le=4_294_967_295_999)]  # to 2106: seconds are stored in 32 bits
 Price = Annotated[float, Meta(ge=0, le=1e12)]
 Surface = Literal["search", "home", "similar", "cart", "rerank"]
 Attribute = bool | float | Annotated[str, Meta(max_length=500)] | Annotated[list[Text], Meta(max_length=50)]
