@@ -11,7 +11,7 @@ STAMPS := $(VENV)/.stamps
 # What mypy and ruff read: the folders that exist.
 SOURCES := $(wildcard $(PACKAGES) bench tests)
 
-.PHONY: help install test-install demo test check lint types layers doctest bench lock clean
+.PHONY: help install test-install demo test check lint types layers generated doctest bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -28,7 +28,7 @@ test: test-install ## checks, doctests, units, integration
 	@$(MAKE) check
 	$(BIN)/python -m pytest $(ARGS)
 
-check: lint types layers doctest ## ruff, mypy --strict, import-linter, doctests
+check: lint types layers doctest generated ## ruff, mypy --strict, import-linter, doctests, generated pages
 
 lint: $(STAMPS)/test $(STAMPS)/self
 	$(BIN)/ruff check .
@@ -36,6 +36,10 @@ lint: $(STAMPS)/test $(STAMPS)/self
 
 types: $(STAMPS)/test $(STAMPS)/self
 	$(BIN)/mypy --strict $(SOURCES)
+
+generated: $(STAMPS)/test $(STAMPS)/self
+	$(BIN)/python -m streams.asyncapi --check
+	$(BIN)/python -m streams.settings_docs --check
 
 layers: $(STAMPS)/test $(STAMPS)/self
 	$(BIN)/lint-imports

@@ -200,3 +200,23 @@ async def test_topics_that_differ_are_told_and_exit_code_1(broker: Broker) -> No
     result = await asyncio.to_thread(call, "topics", "list", "--json", env=env)
     assert result.exit_code == 1
     assert "STREAMRANK_PARTITIONS=2" in result.stdout
+
+
+def test_a_replay_is_compared_with_its_golden_file(tmp_path: Path) -> None:
+    """The same log again is exit code 0, an altered golden file 1 with the place, an unreadable one 2."""
+    log, golden = tmp_path / "day.jsonl", tmp_path / "golden.jsonl"
+    log.write_text(
+        '{"event":"item","item_id":"p1","time":1,"title":"coffee"}\n{"event":"click"}\n'
+        '{"event":"query","request_id":"r1","time":2,"text":"coffee"}\n'
+    )
+    dead = tmp_path / "dead.jsonl"
+    first = call("replay", str(log), "--answers", str(golden), "--dead-letters", str(dead), "--json")
+    assert first.exit_code == 0, first.output
+    assert json.loads(first.stdout)["dead_letters"] == 1
+    assert "missing" in dead.read_text()
+    assert call("replay", str(log), "--expect", str(golden)).exit_code == 0
+    golden.write_text(golden.read_text().replace('"surface":"search"', '"surface":"home"'))
+    different = call("replay", str(log), "--expect", str(golden))
+    assert different.exit_code == 1
+    assert "line 1, request r1, surface" in different.stdout
+    assert call("replay", str(log), "--expect", str(tmp_path / "none.jsonl")).exit_code == 2

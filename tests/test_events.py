@@ -137,7 +137,9 @@ def refusal(raw: bytes) -> InvalidEvent:
     """The error that decoding gives."""
     with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)) as raised:
         decode_behavior(raw)
-    return invalid(raised.value)
+    error = raised.value
+    assert isinstance(error, msgspec.DecodeError | UnicodeDecodeError)
+    return invalid(error)
 
 
 def test_unknown_fields_are_ignored() -> None:
