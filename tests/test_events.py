@@ -35,7 +35,7 @@ from streams.topics import topics
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
-times = st.integers(0, 253_402_300_799_999)
+times = st.integers(0, 4_294_967_295_999)
 prices = st.floats(0, 1e12)
 places = st.builds(Place, partition=st.integers(0, 1_000_000), offset=st.integers(0, 2**62))
 events = st.one_of(
