@@ -64,9 +64,7 @@ def check(network: Network, session: Session) -> float:
     return worst
 
 
-def save(
-    network: Network, out: Path, created_from: Mapping[str, str], figures: Mapping[str, float | str]
-) -> Artifact:
+def save(network: Network, out: Path, created_from: Mapping[str, str], figures: Mapping[str, float | str]) -> Artifact:
     """Export, check and write the artifact to ``out``; SessionError when the graph is not the network."""
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "model.onnx"

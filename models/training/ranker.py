@@ -182,9 +182,7 @@ def _prepare(network: Network, rankings: Rankings, cut: int) -> _Data:
             spans = [rankings.rows(i) for i in range(first, min(first + BATCH, cut))]
             longest = max(span.stop - span.start for span in spans)
             place = np.array([[min(span.start + k, span.stop - 1) for k in range(longest)] for span in spans])
-            mask = torch.tensor(
-                [[float(span.start + k < span.stop) for k in range(longest)] for span in spans]
-            )
+            mask = torch.tensor([[float(span.start + k < span.stop) for k in range(longest)] for span in spans])
             quantile, logarithm = _views(network, features[torch.from_numpy(place)])
             parts.append((*list_stats(quantile, mask), *list_stats(logarithm, mask)))
     stats = tuple(torch.cat(part) for part in zip(*parts, strict=True))
@@ -211,9 +209,7 @@ def _loss(network: Network, data: _Data, lists: NDArray[np.int64], rng: np.rando
     real = torch.from_numpy(mask)
     place = torch.from_numpy(rows)
     quantile, logarithm = _views(network, data.features[place])
-    views = network.normalise.views(
-        quantile, logarithm, tuple(s[torch.from_numpy(lists)] for s in data.stats)
-    )
+    views = network.normalise.views(quantile, logarithm, tuple(s[torch.from_numpy(lists)] for s in data.stats))
     recent = torch.from_numpy(data.rankings.recent[lists].astype(np.int64))
     weight = torch.from_numpy(data.rankings.recent_weight[lists])
     candidates = data.vectors[torch.from_numpy(data.rankings.vector[rows].astype(np.int64))]

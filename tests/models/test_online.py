@@ -94,9 +94,7 @@ def test_training_continued_after_a_restore_equals_uninterrupted_training(
 
 @settings(max_examples=60, deadline=None)
 @given(values=rows, place=st.integers(0, 41), bad=st.sampled_from([np.nan, np.inf, -np.inf, 1e30]))
-def test_one_bad_number_is_refused_and_changes_nothing(
-    values: list[list[float]], place: int, bad: float
-) -> None:
+def test_one_bad_number_is_refused_and_changes_nothing(values: list[list[float]], place: int, bad: float) -> None:
     """NaN, infinity or a giant in any input raises an error that names it; the state stays as it was."""
     ranker = OnlineRanker()
     ranker.learn(feedback([[1.0] * WIDTH, [0.0] * WIDTH]))
@@ -171,9 +169,7 @@ def test_weights_survive_the_wire() -> None:
 
 
 @given(position=st.integers(0, 30), shown=st.integers(0, 20), chosen=st.lists(st.integers(0, 20)))
-def test_skipped_positions_are_shown_ones_near_the_click(
-    position: int, shown: int, chosen: list[int]
-) -> None:
+def test_skipped_positions_are_shown_ones_near_the_click(position: int, shown: int, chosen: list[int]) -> None:
     """Never the click itself, never one chosen before, never one not shown, at most one below."""
     skipped = skipped_positions(position, shown, chosen)
     assert all(0 <= p < shown and p != position and p not in chosen for p in skipped)
