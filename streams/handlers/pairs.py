@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from state.contexts import Events
+from state.contexts import Events, eighths
 from state.records import RING
 from streams.signals import PAIR
 
@@ -43,7 +43,8 @@ def pairs_of(rows: NDArray[np.void], events: Events, offset: NDArray[np.int64]) 
 
     item = sequence(rows["item"], events.item)
     time = sequence(rows["at"].astype(np.int64) * 1000, events.time // 1000 * 1000)
-    liked = sequence(rows["weight"] > 0, events.weight > 0)
+    # as the ring holds it: a dwell so short that its weight rounds to nothing must not count by where a batch is cut
+    liked = sequence(rows["weight"] > 0, eighths(events.weight) > 0)
     liked[head] &= number >= 0
     found = [_with_lag(lag, at, item, time, liked, offset[order]) for lag in range(1, LAGS + 1)]
     return np.concatenate(found)
