@@ -1,0 +1,101 @@
+"""Exact effects: a worker killed in mid-stream leaves the state of one that never was."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from bench.servers import RealKafka, RealRedis
+from state.records import COUNT, COVISIT, QUERY_CLICK, TREND
+from streams.admin import create_topics
+from streams.events import encode
+from streams.publish import publish_log
+from streams.replay import replay
+from streams.topics import topics
+from tests.data.small_log import Size, behaviors, items, lines
+from tests.integration.worker_process import WorkerProcess, deployment, progress, settled, stored
+
+SIZE = Size(users=400, items=1_200, behaviors=20_000)
+EXACT = ("ctx:*", "ids:*", "wm:*behavior-events")
+
+
+@pytest.fixture(scope="module")
+def raw() -> list[bytes]:
+    """The log: items, then 20,000 behaviours."""
+    return [encode(event) for event in [*items(SIZE.items), *behaviors(SIZE)]]
+
+
+async def test_state_after_three_kills_equals_an_undisturbed_runs(
+    kafka: RealKafka, redis_server: RealRedis, topic_prefix: str, raw: list[bytes], tmp_path: Path
+) -> None:
+    """kill -9 at three moments drawn by seed: contexts, event ids and integer counts are equal byte for byte,
+    decayed sums within 1e-6."""
+    settings = deployment(kafka, redis_server, topic_prefix, 1, batch_records=60)
+    await create_topics(settings)
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b"\n".join(raw) + b"\n")
+    random = Random(11)
+    topic = topics(settings.partitions, settings.topic_prefix).behavior_events.name
+    with WorkerProcess(settings) as worker:
+        publishing = asyncio.create_task(publish_log(path, settings))
+        killed_at = []
+        for share in sorted(random.uniform(0.05, 0.85) for _ in range(3)):
+            while progress(settings, topic) < share * SIZE.behaviors:
+                await asyncio.sleep(random.uniform(0, 0.004))
+            worker.kill9()
+            killed_at.append(progress(settings, topic))
+            await asyncio.to_thread(worker.restart)
+        await publishing
+        await settled(settings)
+        assert worker.terminate() == 0
+    assert all(0 < done < SIZE.behaviors for done in killed_at), killed_at
+    assert len(set(killed_at)) == 3
+
+    undisturbed = deployment(kafka, redis_server, topic_prefix, 2, batch_records=2_000)
+    await replay(lines(raw), undisturbed, undisturbed.redis)
+    assert_equal_states(settings.redis, undisturbed.redis)
+
+
+def assert_equal_states(crashed: str, smooth: str) -> None:
+    """Exact records equal to the byte, decayed sums within 1e-6."""
+    assert stored(crashed, *EXACT) == stored(smooth, *EXACT)
+    counts, expected = stored(crashed, "cnt:*"), stored(smooth, "cnt:*")
+    assert counts.keys() == expected.keys()
+    assert len(counts) > 1_000
+    for name, value in counts.items():
+        one, two = np.frombuffer(value, COUNT)[0], np.frombuffer(expected[name], COUNT)[0]
+        for field in ("kinds", "first", "last", "ratings"):
+            assert np.array_equal(one[field], two[field]), (name, field)
+        np.testing.assert_allclose(one["popularity"], two["popularity"], rtol=1e-6)
+    assert compared_rows(crashed, smooth, "cov:*", COVISIT, ("after", "together")) > 50
+    assert compared_rows(crashed, smooth, "qc:*", QUERY_CLICK, ("weight",)) > 20
+    trends, wanted = stored(crashed, "trend:*"), stored(smooth, "trend:*")
+    assert len(trends) == len(wanted) == 4
+    for name, value in trends.items():
+        np.testing.assert_allclose(
+            np.frombuffer(value, TREND)["score"], np.frombuffer(wanted[name], TREND)["score"], rtol=1e-6
+        )
+
+
+def compared_rows(
+    crashed: str, smooth: str, pattern: str, layout: np.dtype[np.void], sums: tuple[str, ...]
+) -> int:
+    """Compares bounded rows: all masses, and the sums of rows that never overflowed; returns how many those are."""
+    found, expected = stored(crashed, pattern), stored(smooth, pattern)
+    assert found.keys() == expected.keys()
+    compared = 0
+    for name, value in found.items():
+        one, two = np.frombuffer(value, layout)[0], np.frombuffer(expected[name], layout)[0]
+        np.testing.assert_allclose(one["mass"], two["mass"], rtol=1e-6)
+        if np.all(one["item"]) or np.all(two["item"]):
+            continue
+        left, right = np.argsort(one["item"]), np.argsort(two["item"])
+        assert np.array_equal(one["item"][left], two["item"][right])
+        for field in sums:
+            np.testing.assert_allclose(one[field][left], two[field][right], rtol=1e-6)
+        compared += 1
+    return compared
