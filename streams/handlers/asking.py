@@ -39,7 +39,7 @@ def new_ask(query: Query, catalogue: Catalogue) -> Ask:
         surface=surface_of(query),
         text=query.text,
         candidates=_known_rows(query.candidates, catalogue) if query.candidates else None,
-        exclude=_known_rows(query.exclude, catalogue),
+        exclude=_known_rows([*query.exclude, *query.cart], catalogue),
         filter=_filter(query.filters),
         limit=query.limit,
     )
