@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from models.ask import Ask
 from models.catalogue import Catalogue, decode_entry
@@ -42,6 +43,8 @@ class Brain:
     @classmethod
     def load(cls, settings: Settings, opened: Opened | None = None) -> Brain:
         """Open the artifacts and start with an empty catalogue. Raises ArtifactError when one is missing or bad."""
+        # one thread for matrix products: the same bytes on any number of cores, and no spinning beside Kafka
+        threadpool_limits(limits=1, user_api="blas")
         models = opened or open_artifacts(settings)
         return cls(
             catalogue=Catalogue(),
