@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import Any, Final
@@ -312,17 +312,22 @@ def _faust_settings(settings: Settings) -> dict[str, Any]:
     }
 
 
-def serve(settings: Settings, role: str = "all") -> None:
-    """Run a worker in this process until SIGTERM or SIGINT, which drain and commit. Never returns: exits."""
+def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str], Worker] = Worker) -> None:
+    """Run a worker in this process until SIGTERM or SIGINT, which drain and commit. Never returns: exits.
+
+    ``make`` builds the worker; measurements give one that runs some stages only.
+    """
     uvloop.install()
     _log_to_stderr(settings.log_level)
     if settings.web_port == 0:
         settings = replace(settings, web_port=free_port())
     # other threads of this process (the fetch loop, the web server) give way to an answer within a millisecond
     sys.setswitchinterval(0.001)
-    worker = Worker(settings, role)
+    worker = make(settings, role)
     log.info("worker starts", role=role, web=f"http://{settings.web_host}:{settings.web_port}", pid=os.getpid())
-    faust.Worker(worker.app, loglevel="WARN", redirect_stdouts=False, quiet=True).execute_from_commandline()
+    process = faust.Worker(worker.app, loglevel="WARN", redirect_stdouts=False, quiet=True)
+    process.spinner = None  # it would write escape codes into a log
+    process.execute_from_commandline()
 
 
 def _log_to_stderr(level: str) -> None:

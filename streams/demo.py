@@ -138,9 +138,7 @@ def worker_process(settings: Settings, log: Path) -> Iterator[subprocess.Popen[b
     """`streamrank serve` in a process of its own, ended by SIGTERM."""
     command = [sys.executable, "-m", "streams.cli", "serve"]
     with log.open("wb") as file:
-        process = subprocess.Popen(
-            command, env=for_child(environment(settings)), stdout=file, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(command, env=for_child(environment(settings)), stdout=file, stderr=subprocess.STDOUT)
     try:
         yield process
     finally:
@@ -226,7 +224,18 @@ async def click_and_ask(client: Client, shop: Shop, out: Console) -> None:
     after = await client.ask(user_id=user, limit=20, explain=True, timeout=10)
     out.rule(f"Household {user} clicks “{shop.titles[clicked.item_id]}”, and asks again at once", align="left")
     out.print(moves(before, after, clicked.item_id, shop))
-    out.print("")
+    version = await learnt(client, user, before.weights_version)
+    out.print(f"and the online ranker has learnt from it: weights {before.weights_version} → {version}\n")
+
+
+async def learnt(client: Client, user: str, version: int) -> int:
+    """The version of the online weights once it is past ``version``. Raises StreamrankError after 10 s."""
+    for _ in range(100):
+        answer = await client.ask(user_id=user, timeout=10)
+        if answer.weights_version > version:
+            return answer.weights_version
+        await asyncio.sleep(0.1)
+    raise StreamrankError("the click did not reach the online ranker's weights in 10 s")
 
 
 def moves(before: Answer, after: Answer, clicked: str, shop: Shop) -> Table:
@@ -235,7 +244,8 @@ def moves(before: Answer, after: Answer, clicked: str, shop: Shop) -> Table:
     for name in ("now", "before", "title", "score", "change", "why"):
         table.add_column(name, justify="right" if name in ("now", "before", "score", "change") else "left")
     old = {item.item_id: (place, item) for place, item in enumerate(before.items)}
-    for place, item in enumerate(after.items[:10]):
+    shown = [(place, item) for place, item in enumerate(after.items) if place < 10 or item.item_id == clicked]
+    for place, item in shown:
         was, then = old.get(item.item_id, (None, None))
         change = f"{item.score - then.score:+.3f}" if then else "new"
         reasons = dict(item.reasons or {})
@@ -248,7 +258,7 @@ def moves(before: Answer, after: Answer, clicked: str, shop: Shop) -> Table:
         title = shop.titles.get(item.item_id, item.item_id) + mark
         table.add_row(str(place), before_place, title, f"{item.score:.3f}", change, why)
     seen = f"{after.seen.partition}/{after.seen.offset}" if after.seen else "nothing"
-    table.caption = f"the second answer has seen {seen}, weights {before.weights_version} → {after.weights_version}"
+    table.caption = f"the second answer has seen the click, event {seen}"
     return table
 
 

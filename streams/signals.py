@@ -23,9 +23,7 @@ PAIR: Final = np.dtype(
     ]
 )
 #: An event on an item: its kind's code and a value (a rating's stars, else 1).
-TOUCH: Final = np.dtype(
-    [("item", "<u8"), ("time", "<u4"), ("offset", "<u4"), ("value", "<f4"), ("kind", "<u4")]
-)
+TOUCH: Final = np.dtype([("item", "<u8"), ("time", "<u4"), ("offset", "<u4"), ("value", "<f4"), ("kind", "<u4")])
 #: An item was chosen after a query, with the event's weight.
 CHOICE: Final = np.dtype(
     [("query", "<u8"), ("item", "<u8"), ("weight", "<f4"), ("time", "<u4"), ("offset", "<u4"), ("_", "<u4")]
