@@ -35,8 +35,8 @@ class Plan:
     category make the text, half of them by meaning alone (no words in common), as a query in another language.
     """
 
-    lists: int = 20_000
-    searches: float = 0.4
+    lists: int = 15_000
+    searches: float = 0.3
     warm: float = 0.2
     seed: int = 0
 
