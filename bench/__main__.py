@@ -1,0 +1,47 @@
+"""`python -m bench ingest|query`: speed on real Kafka and Redis, which they start and end themselves."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import click
+import uvloop
+
+from bench import ingest as ingest_bench
+from bench.servers import missing
+
+
+@click.group()
+def main() -> None:
+    """Measure streamrank on real Apache Kafka and Redis."""
+    reason = missing()
+    if reason is not None:
+        raise click.ClickException(reason)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its errors come as exceptions too
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _show(figures: dict[str, Any], as_json: bool, lines: list[str]) -> None:
+    click.echo(json.dumps(figures, ensure_ascii=False) if as_json else "\n".join(lines))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--events", default=ingest_bench.EVENTS, show_default=True, help="Purchases of the log.")
+@click.option("--rounds", default=3, show_default=True, help="Runs of each contestant, in alternation.")
+def ingest(as_json: bool, events: int, rounds: int) -> None:
+    """A purchase log until everything is stored and committed, beside stock Faust agents.
+
+    Example: python -m bench ingest --json
+    """
+    figures = uvloop.run(ingest_bench.measure(events, rounds, _say))
+    _show(figures, as_json, ingest_bench.table(figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""The processes that the benches measure, each `python -m bench.worker …` with its own settings and folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Final
+
+from streams.embedded import LocalServer, free_port
+from streams.settings import Settings, checkout, for_child, variable
+
+__all__ = ["UP", "Process"]
+
+#: the file in which a process writes the moment it was up (seconds, CLOCK_MONOTONIC: one clock for all processes)
+UP: Final = "up"
+
+
+class Process(LocalServer):
+    """`python -m bench.worker ARGUMENTS` with ``settings``; up once it says so.
+
+    It works in a folder of its own, which goes with it: a stock Faust app leaves its data there.
+    """
+
+    name = "bench-worker"
+    start_timeout = 120.0
+
+    def __init__(self, settings: Settings, *arguments: str) -> None:
+        super().__init__()
+        self.settings = settings
+        self.arguments = arguments
+
+    def command(self) -> Sequence[str]:
+        """The module, by name."""
+        return [sys.executable, "-m", "bench.worker", *self.arguments]
+
+    def environment(self) -> Mapping[str, str]:
+        """Every setting as its variable, and the checkout's packages."""
+        given = {variable(f.name): str(getattr(self.settings, f.name)) for f in fields(Settings)}
+        return for_child({**given, variable("web_port"): str(free_port()), "PYTHONPATH": str(checkout())})
+
+    def answers(self) -> bool:
+        """Whether it has written when it was up."""
+        return self._up.exists() and self._up.read_text().endswith("\n")
+
+    @property
+    def up_at(self) -> float:
+        """When it was up, in seconds of ``time.monotonic``."""
+        return float(self._up.read_text())
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def log(self) -> str:
+        """The end of what it has written."""
+        return self._log_tail()
+
+    @property
+    def _up(self) -> Path:
+        return self.folder / UP
