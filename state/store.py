@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import hiredis
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
 Value = bytes | None
-Command = Sequence[bytes]
+Command = tuple[bytes, ...]
 
 
 class Transaction:
@@ -120,7 +121,9 @@ class Store:
 
 
 async def _round_trip(connection: AbstractConnection, commands: Sequence[Command]) -> list[object]:
-    await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+    # packed by hiredis as it stands: the client's own way looks at the type of every key and value first
+    packed = [hiredis.pack_command(command) for command in commands]  # type: ignore[arg-type]
+    await connection.send_packed_command(packed, check_health=False)
     replies: list[object] = []
     failed: ResponseError | None = None
     for _ in commands:
