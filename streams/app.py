@@ -26,9 +26,11 @@ from streams.broadcast import BroadcastReader
 from streams.embedded import free_port
 from streams.engine import Engine
 from streams.errors import NotOwner, SettingsError
+from streams.events import Place
 from streams.kafka_options import kafka_options
-from streams.messages import Message, Record
+from streams.messages import Record
 from streams.metrics import Metrics
+from streams.publisher import KafkaPublisher
 from streams.settings import Settings
 from streams.topics import TopicSpec, topics
 from streams.transport import BatchApp, BatchOptions, BatchProducer, RecordBatch, batch_topic
@@ -55,19 +57,6 @@ SIGNALS_BATCH: Final = 16
 REACHABLE: Final = 2_000
 Handle = Callable[[int, Sequence[Record]], Awaitable[None]]
 RETRIABLE: Final = (RedisConnectionError, RedisTimeoutError, KafkaError, OSError)
-
-
-class KafkaPublisher:
-    """Publishes through the worker's producer, and returns once the brokers have everything."""
-
-    def __init__(self, producer: BatchProducer) -> None:
-        self._producer = producer
-
-    async def publish(self, messages: Sequence[Message]) -> None:
-        """Send all, then wait for all acknowledgements."""
-        if messages:
-            sent = [await self._producer.send(m.topic, m.key, m.value, m.partition, list(m.headers)) for m in messages]
-            await asyncio.gather(*sent)
 
 
 class _App(BatchApp):
@@ -176,7 +165,7 @@ class Worker:
                 await self.app.rewind({batch.tp})
                 return
             except RETRIABLE as error:
-                self.engine.forget(batch.tp.topic, batch.tp.partition)
+                # nothing is forgotten: if the watermark has moved, or is an older one, NotOwner tells
                 self.metrics.retries.labels(stage).inc()
                 log.warning("try again", stage=stage, partition=batch.tp.partition, seconds=delay, error=repr(error))
                 await asyncio.sleep(delay)
@@ -191,22 +180,26 @@ class Worker:
     async def _answer(self, partition: int, batch: Sequence[Record]) -> None:
         """Answer a batch of queries, each once its ``after`` event is stored or its patience is over."""
         self._last_query = monotonic()
-        queries, rejected = self.engine.decode_queries(partition, batch)
-        await self.engine.publisher.publish(rejected)
+        answering = self.engine.answering
+        asked = await answering.usable(partition, batch)
         deadline = self._last_query + self.settings.after_wait_ms / 1000
-        while queries:
+        while asked:
             waiting = []
-            if any(q.after is not None for q in queries):
-                seen = await self.engine.seen(partition)
-                reachable = range(seen + 1, seen + 1 + REACHABLE)
-                late = monotonic() >= deadline
-                behind = [q for q in queries if q.after and q.after.partition == partition and q.after.offset > seen]
-                waiting = [] if late else [q for q in behind if q.after and q.after.offset in reachable]
+            if any(a.query.after is not None for a in asked):
+                seen = await answering.seen(partition)
+                behind = [a for a in asked if self._is_behind(a.query.after, partition, seen)]
+                if monotonic() < deadline:
+                    waiting = [a for a in behind if a.query.after and a.query.after.offset <= seen + REACHABLE]
                 self.metrics.stale.inc(len(behind) - len(waiting))
-            await self.engine.queries(partition, [q for q in queries if q not in waiting])
-            queries = waiting
-            if queries:
+            later = set(map(id, waiting))
+            await answering.queries(partition, [a for a in asked if id(a) not in later])
+            asked = waiting
+            if asked:
                 await asyncio.sleep(0.001)
+
+    @staticmethod
+    def _is_behind(after: Place | None, partition: int, seen: int) -> bool:
+        return after is not None and after.partition == partition and after.offset > seen
 
     # ---- partitions
 

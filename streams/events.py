@@ -248,7 +248,7 @@ decode_dead_letter = _dead_letter.decode
 encode = msgspec.json.Encoder().encode
 
 
-def invalid(error: msgspec.DecodeError | UnicodeDecodeError) -> InvalidEvent:
+def invalid(error: msgspec.DecodeError | UnicodeDecodeError | RecursionError) -> InvalidEvent:
     """Turn a decoder's error into one with a code, a field and a sentence.
 
     >>> try: decode_behavior(b'{"event":"click","event_id":"e","user_id":"u","item_id":"i","time":"now"}')

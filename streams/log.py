@@ -85,7 +85,7 @@ def head(raw: bytes) -> Head | None:
         return _head.decode(raw)
     except msgspec.ValidationError:
         pass
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return _lenient(raw)
 
@@ -136,7 +136,7 @@ def _lenient(raw: bytes) -> Head | None:
     """The head of an object in which some field has a wrong type."""
     try:
         found = _fields.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     names = ("item_id", "user_id", "request_id")
     texts = {name: value for name in names if isinstance(value := found.get(name), str)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 Headers: TypeAlias = Sequence[tuple[str, bytes]]
 #: A record as read: (key, value, offset, Kafka's timestamp in Unix ms, headers). The timestamp is when it was
@@ -19,3 +19,13 @@ class Message(NamedTuple):
     value: bytes | None
     partition: int | None = None
     headers: Headers = ()
+
+
+class Publisher(Protocol):
+    """Where messages go: Kafka in a worker, straight to the next handler in a replay."""
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Return once all messages are stored for good."""
+
+    async def exists(self, topic: str) -> bool:
+        """Whether a topic that an event names is there to publish to."""

@@ -110,7 +110,7 @@ class Sender:
 def _decoded(raw: bytes) -> Event | None:
     try:
         return decode_event(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

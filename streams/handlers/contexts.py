@@ -115,7 +115,7 @@ def on_behavior(records: Sequence[Record], mark: bytes | None, window: Window, k
     _count_impressions(rows, batch.events, users)
     signals = pack(p, base, pairs, _touches(acts, batch, base), choices, known.partitions)
     new_mark = np.zeros((), WATERMARK)
-    new_mark["offset"] = records[-1][2] if records else before["offset"]
+    new_mark["offset"] = max(records[-1][2], before["offset"]) if records else before["offset"]
     new_mark["accepted"] = before["accepted"] + len(ids)
     new_mark["newest"] = newest
     return Changes(

@@ -15,6 +15,7 @@ from streams.messages import Message, Record
 
 T = TypeVar("T", bound=msgspec.Struct)
 RAW_KEPT: Final = 64 << 10
+_REPLY_TOPIC: Final = re.compile(rb'"reply_topic"\s*:\s*"([A-Za-z0-9._-]{1,249})"')
 _REQUEST_ID: Final = re.compile(rb'"request_id"\s*:\s*"((?:[^"\\]|\\.){1,128})"')
 
 
@@ -36,7 +37,7 @@ def decode_batch(
     """
     try:
         events = [decode(r[1]) for r in records]  # type: ignore[arg-type]
-    except (msgspec.DecodeError, TypeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, TypeError, UnicodeDecodeError, RecursionError):
         return _one_by_one(records, decode, key_of, topic, partition)
     if all(r[0] == key_of(e).encode() and len(r[1]) <= MAX_RECORD_BYTES for r, e in zip(records, events, strict=True)):  # type: ignore[arg-type]
         return Decoded(events, list(records))
@@ -67,7 +68,7 @@ def decode_one(record: Record, decode: Callable[[bytes], T], key_of: Callable[[T
         raise InvalidEvent("too_large", "", f"{len(value)} bytes; at most {MAX_RECORD_BYTES} are taken")
     try:
         event = decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise invalid(error) from None
     expected = key_of(event)
     if key != expected.encode():
@@ -105,6 +106,16 @@ def request_id_of(raw: bytes | None) -> str | None:
         return msgspec.json.decode(b'"' + found[1] + b'"', type=str)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+def reply_topic_of(raw: bytes | None) -> str | None:
+    """The reply topic of a query that does not decode, if it can be read.
+
+    >>> reply_topic_of(b'{"event":"query","reply_topic":"mine","limit":"no"}')
+    'mine'
+    """
+    found = _REPLY_TOPIC.search(raw or b"")
+    return found[1].decode() if found is not None else None
 
 
 def letters(dead: Sequence[DeadLetter], topic: str) -> list[Message]:

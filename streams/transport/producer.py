@@ -73,6 +73,11 @@ class BatchProducer:
         """Number of partitions of ``topic``."""
         return len(await self._started().partitions_for(topic))
 
+    async def topics(self) -> frozenset[str]:
+        """Every topic there is. None is asked for by its name: some brokers would make it."""
+        cluster = await self._started().client.fetch_all_metadata()
+        return frozenset(cluster.topics())
+
     async def send(
         self,
         topic: str,

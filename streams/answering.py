@@ -1,0 +1,115 @@
+"""Queries in, answers out: what is broken is answered with an error, the rest together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+from state import keys
+from state.store import Store
+from streams.brain import Brain
+from streams.errors import InvalidEvent
+from streams.events import DAY_MS, Answer, AnswerError, Query, decode_query, encode
+from streams.handlers.decoding import dead_letter, decode_one, letters, reply_topic_of, request_id_of
+from streams.handlers.queries import Answers, on_queries
+from streams.marks import offset_of
+from streams.messages import Message, Publisher, Record
+from streams.metrics import Metrics
+from streams.poison import handle_each
+from streams.settings import Settings
+from streams.steps import Steps, run_steps
+from streams.topics import topics
+
+
+class Asked(NamedTuple):
+    """A usable query, and the record it came in."""
+
+    query: Query
+    record: Record
+
+
+class Answering:
+    """Answers the queries of any partition. One instance a worker."""
+
+    def __init__(
+        self, settings: Settings, store: Store, brain: Brain, publisher: Publisher, metrics: Metrics
+    ) -> None:
+        self._settings = settings
+        self._topics = topics(settings.partitions, settings.topic_prefix)
+        self._store = store
+        self._brain = brain
+        self._publisher = publisher
+        self._metrics = metrics
+        #: newest query time of each partition since this worker began
+        self._newest: dict[int, int] = {}
+
+    async def seen(self, partition: int) -> int:
+        """The last offset of a behaviour partition whose effects are stored, -1 for none."""
+        (mark,) = await self._store.read([keys.watermark(partition, self._topics.behavior_events.name)])
+        return offset_of(mark)
+
+    async def usable(self, partition: int, records: Sequence[Record]) -> list[Asked]:
+        """The usable queries; a dead letter for each of the others and, if its request id can be read, an answer."""
+        asked: list[Asked] = []
+        for record in records:
+            try:
+                asked.append(Asked(await self._decode(partition, record), record))
+            except InvalidEvent as error:
+                await self._reject(partition, record, error)
+        return asked
+
+    async def _decode(self, partition: int, record: Record) -> Query:
+        query = decode_one(record, decode_query, _query_key)
+        newest = self._newest.get(partition, -1)
+        if query.time > max(newest, record[3]) + DAY_MS:
+            raise InvalidEvent("future", "time", f"{query.time} is more than a day ahead of the newest, {newest}")
+        if query.reply_topic is not None and not await self._publisher.exists(query.reply_topic):
+            raise InvalidEvent("unknown_topic", "reply_topic", f"no topic {query.reply_topic!r}: make it before asking")
+        self._newest[partition] = max(newest, query.time)
+        return query
+
+    async def _reject(self, partition: int, record: Record, error: InvalidEvent) -> None:
+        """A dead letter, and an answer with the error on the query's reply topic so that nobody waits in vain."""
+        letter = dead_letter(record, error, self._topics.query_events.name, partition)
+        self._metrics.dead([letter])
+        messages = letters([letter], self._topics.dead_letters.name)
+        request_id = request_id_of(record[1])
+        if request_id is not None:
+            named = reply_topic_of(record[1])
+            there = named is not None and await self._publisher.exists(named)
+            topic = named if named is not None and there else self._topics.recommendations.name
+            wrong = AnswerError(error.code, error.field, error.message)
+            answer = Answer(time=0, request_id=request_id, error=wrong)
+            messages.append(_reply(answer, topic, record[0] or request_id.encode()))
+        await self._publisher.publish(messages)
+
+    async def queries(self, partition: int, asked: Sequence[Asked]) -> None:
+        """Answer queries together, store their impressions, then publish the answers."""
+
+        async def refuse(one: Asked, error: InvalidEvent) -> None:
+            await self._reject(partition, one.record, error)
+
+        if asked:
+            await handle_each(asked, partial(self._answer, partition), refuse)
+
+    async def _answer(self, partition: int, asked: Sequence[Asked]) -> None:
+        queries = [one.query for one in asked]
+        steps: Steps[Answers] = on_queries(queries, partition, self._topics.behavior_events.name, self._brain)
+        answers = await run_steps(steps, self._store.read)
+        await self._store.write_expiring(answers.impressions, int(self._settings.join_hours * 3600) + 60)
+        default = self._topics.recommendations.name
+        await self._publisher.publish(
+            [
+                _reply(answer, query.reply_topic or default, query.key.encode())
+                for query, answer in zip(queries, answers.answers, strict=True)
+            ]
+        )
+
+
+def _reply(answer: Answer, topic: str, key: bytes) -> Message:
+    return Message(topic, key, encode(answer), None, (("request_id", answer.request_id.encode()),))
+
+
+def _query_key(query: Query) -> str:
+    return query.key

@@ -1,0 +1,20 @@
+"""Handlers that read: generators that yield the keys they need and are sent the values."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from typing import TypeVar
+
+T = TypeVar("T")
+Steps = Generator[list[bytes], list[bytes | None], T]
+
+
+async def run_steps(steps: Steps[T], read: Callable[[list[bytes]], Awaitable[list[bytes | None]]]) -> T:
+    """Run a handler that reads, in as many rounds as it asks for."""
+    try:
+        wanted = next(steps)
+        while True:
+            wanted = steps.send(await read(wanted))
+    except StopIteration as done:
+        result: T = done.value
+        return result
