@@ -10,6 +10,7 @@ import click
 import uvloop
 
 from bench import ingest as ingest_bench
+from bench import query as query_bench
 from bench.servers import missing
 
 
@@ -41,6 +42,19 @@ def ingest(as_json: bool, events: int, rounds: int) -> None:
     """
     figures = uvloop.run(ingest_bench.measure(events, rounds, _say))
     _show(figures, as_json, ingest_bench.table(figures))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--events", default=query_bench.EVENTS, show_default=True, help="Purchases ingested before.")
+@click.option("--profile", type=click.Path(dir_okay=False, resolve_path=True), help="pyinstrument's report.")
+def query(as_json: bool, events: int, profile: str | None) -> None:
+    """Latency of search, feed and rerank beside a bare echo, and answers a second.
+
+    Example: python -m bench query --json
+    """
+    figures = uvloop.run(query_bench.measure(events, None, _say, profile))
+    _show(figures, as_json, query_bench.table(figures))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Final
+from urllib.error import URLError
+from urllib.request import urlopen
 
-from streams.embedded import LocalServer, free_port
+from streams.embedded import HOST, LocalServer
 from streams.settings import Settings, checkout, for_child, variable
 
 __all__ = ["UP", "Process"]
@@ -18,7 +20,7 @@ UP: Final = "up"
 
 
 class Process(LocalServer):
-    """`python -m bench.worker ARGUMENTS` with ``settings``; up once it says so.
+    """`python -m bench.worker ARGUMENTS` with ``settings``; up once it says so, or with ``web`` once /ready does.
 
     It works in a folder of its own, which goes with it: a stock Faust app leaves its data there.
     """
@@ -26,10 +28,11 @@ class Process(LocalServer):
     name = "bench-worker"
     start_timeout = 120.0
 
-    def __init__(self, settings: Settings, *arguments: str) -> None:
+    def __init__(self, settings: Settings, *arguments: str, web: bool = False) -> None:
         super().__init__()
         self.settings = settings
         self.arguments = arguments
+        self.web = web
 
     def command(self) -> Sequence[str]:
         """The module, by name."""
@@ -38,11 +41,20 @@ class Process(LocalServer):
     def environment(self) -> Mapping[str, str]:
         """Every setting as its variable, and the checkout's packages."""
         given = {variable(f.name): str(getattr(self.settings, f.name)) for f in fields(Settings)}
-        return for_child({**given, variable("web_port"): str(free_port()), "PYTHONPATH": str(checkout())})
+        return for_child({**given, variable("web_port"): str(self.port), "PYTHONPATH": str(checkout())})
 
     def answers(self) -> bool:
-        """Whether it has written when it was up."""
+        """Whether it has written when it was up, or says that it is ready."""
+        if self.web:
+            return self._ready()
         return self._up.exists() and self._up.read_text().endswith("\n")
+
+    def _ready(self) -> bool:
+        try:
+            with urlopen(f"http://{HOST}:{self.port}/ready", timeout=5) as page:
+                return bool(page.status == 200)
+        except (URLError, OSError):
+            return False
 
     @property
     def up_at(self) -> float:

@@ -1,7 +1,7 @@
 """One measured process: `python -m bench.worker streamrank|stock|echo …`, with settings from the environment.
 
-It writes the moment at which it was up (`bench.processes.UP`) to its working folder: the first batch or event
-for those that read a log, being ready for those that answer.
+It writes a moment to its working folder (`bench.processes.UP`): when its first batch or event came, for those
+that read a log; when it was ready, for the echo.
 """
 
 from __future__ import annotations
