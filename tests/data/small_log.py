@@ -9,21 +9,9 @@ from typing import Final
 
 import msgspec
 
-from streams.events import (
-    AddToCart,
-    Behavior,
-    Click,
-    Dislike,
-    Dwell,
-    Impression,
-    Item,
-    Purchase,
-    Query,
-    Rating,
-    View,
-    encode,
-)
+from streams.events import Behavior, Click, Item, Purchase, Query, encode
 from streams.log import Line
+from streams.routing import behavior
 
 START: Final = 1_760_000_000_000
 WORDS: Final = {
@@ -36,6 +24,10 @@ WORDS: Final = {
     "books": ("novel", "atlas", "小说", "词典", "comic"),
     "sport": ("shoes", "ball", "跑鞋", "瑜伽垫", "racket"),
 }
+#: how often each kind of behaviour is among a hundred
+OFTEN: Final = {
+    "view": 30, "click": 25, "add_to_cart": 10, "purchase": 15, "rating": 5, "dislike": 2, "dwell": 8, "impression": 5,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -77,21 +69,18 @@ def behaviors(size: Size, seed: int = 7) -> Iterator[Behavior]:
 
 
 def _behavior(random: Random, event_id: str, user: str, item: str, at: int, department: str) -> Behavior:
-    who = {"event_id": event_id, "user_id": user, "time": at}
-    kind = random.choices(
-        (View, Click, AddToCart, Purchase, Rating, Dislike, Dwell, Impression), (30, 25, 10, 15, 5, 2, 8, 5)
-    )[0]
-    if kind is Impression:
-        return Impression(**who, item_ids=[item, f"p{random.randrange(8)}"])  # type: ignore[arg-type]
-    extra: dict[str, object] = {}
-    if kind is Rating:
-        extra["value"] = random.randrange(11) / 2
-    if kind is Dwell:
-        extra["milliseconds"] = random.randrange(120_000)
-    if kind is Click and random.random() < 0.3:
-        extra["query"] = random.choice(WORDS[department])
-    made: Behavior = kind(**who, item_id=item, **extra)  # type: ignore[arg-type]
-    return made
+    kinds, often = zip(*OFTEN.items(), strict=True)
+    kind: str = random.choices(kinds, often)[0]
+    given: dict[str, object] = {"event_id": event_id, "user_id": user, "time": at, "item_id": item}
+    if kind == "impression":
+        given["item_ids"] = [given.pop("item_id"), f"p{random.randrange(8)}"]
+    if kind == "rating":
+        given["value"] = random.randrange(11) / 2
+    if kind == "dwell":
+        given["milliseconds"] = random.randrange(120_000)
+    if kind == "click" and random.random() < 0.3:
+        given["query"] = random.choice(WORDS[department])
+    return behavior(kind, **given)
 
 
 def queries(size: Size, seed: int = 8) -> Iterator[Query]:
@@ -102,14 +91,15 @@ def queries(size: Size, seed: int = 8) -> Iterator[Query]:
         user = random.choice((f"u{random.randrange(size.users)}", f"u{random.randrange(size.users)}", "new", None))
         texts: Sequence[str] = WORDS[random.choice(list(WORDS))]
         surface = ("search", "home", "similar", "cart", "rerank")[number % 5]
-        given: dict[str, object] = {
+        given: dict[str, dict[str, object]] = {
             "search": {"text": random.choice(texts)},
             "home": {},
             "similar": {"item_id": f"p{random.randrange(size.items)}"},
             "cart": {"cart": [f"p{random.randrange(size.items)}", "unknown"]},
             "rerank": {"candidates": [f"p{n}" for n in random.sample(range(size.items), 12)]},
-        }[surface]
-        yield Query(time=at, request_id=f"r{number}", user_id=user, explain=number % 3 == 0, **given)  # type: ignore[arg-type]
+        }
+        query = {"time": at, "request_id": f"r{number}", "user_id": user, "explain": number % 3 == 0, **given[surface]}
+        yield msgspec.convert(query, Query)
 
 
 def answered(events: Sequence[Behavior], asked: Sequence[Query]) -> list[Behavior]:

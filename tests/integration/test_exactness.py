@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from random import Random
+from time import monotonic
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from streams.admin import create_topics
 from streams.events import encode
 from streams.publish import publish_log
 from streams.replay import replay
+from streams.settings import Settings
 from streams.topics import topics
 from tests.data.small_log import Size, behaviors, items, lines
 from tests.integration.worker_process import WorkerProcess, deployment, progress, settled, stored
@@ -44,8 +46,8 @@ async def test_state_after_three_kills_equals_an_undisturbed_runs(
         publishing = asyncio.create_task(publish_log(path, settings))
         killed_at = []
         for share in sorted(random.uniform(0.05, 0.85) for _ in range(3)):
-            while progress(settings, topic) < share * SIZE.behaviors:
-                await asyncio.sleep(random.uniform(0, 0.004))
+            await stored_so_many(settings, topic, int(share * SIZE.behaviors))
+            await asyncio.sleep(random.uniform(0, 0.02))
             worker.kill9()
             killed_at.append(progress(settings, topic))
             await asyncio.to_thread(worker.restart)
@@ -58,6 +60,14 @@ async def test_state_after_three_kills_equals_an_undisturbed_runs(
     undisturbed = deployment(kafka, redis_server, topic_prefix, 2, batch_records=2_000)
     await replay(lines(raw), undisturbed, undisturbed.redis)
     assert_equal_states(settings.redis, undisturbed.redis)
+
+
+async def stored_so_many(settings: Settings, topic: str, count: int) -> None:
+    """Wait until so many records of a topic are stored."""
+    deadline = monotonic() + 60
+    while progress(settings, topic) < count:
+        assert monotonic() < deadline, f"fewer than {count} records are stored after 60 s"
+        await asyncio.sleep(0.002)
 
 
 def assert_equal_states(crashed: str, smooth: str) -> None:

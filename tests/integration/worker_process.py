@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 
 import numpy as np
 import redis
@@ -120,7 +121,7 @@ async def settled(settings: Settings, timeout: float = 60.0) -> None:
         deadline = monotonic() + timeout
         while (missing := _missing(settings, spec.name, ends)) > 0:
             assert monotonic() < deadline, f"{missing} records of {spec.name} are not stored after {timeout} s"
-            sleep(0.02)
+            await asyncio.sleep(0.02)
 
 
 def progress(settings: Settings, topic: str) -> int:
@@ -128,13 +129,13 @@ def progress(settings: Settings, topic: str) -> int:
     named = [keys.watermark(p, topic) for p in range(settings.partitions)]
     with redis.Redis.from_url(settings.redis) as client:
         values = client.mget(named)
-    return sum(int(np.frombuffer(v, "<i8", 1)[0]) + 1 for v in values if v is not None)  # type: ignore[union-attr]
+    return sum(int(np.frombuffer(v, "<i8", 1)[0]) + 1 for v in values if v is not None)
 
 
 def _missing(settings: Settings, topic: str, ends: Mapping[int, int]) -> int:
     with redis.Redis.from_url(settings.redis) as client:
         values = client.mget([keys.watermark(p, topic) for p in ends])
-    stored_ = [-1 if v is None else int(np.frombuffer(v, "<i8", 1)[0]) for v in values]  # type: ignore[union-attr]
+    stored_ = [-1 if v is None else int(np.frombuffer(v, "<i8", 1)[0]) for v in values]
     return sum(max(0, end - 1 - last) for end, last in zip(ends.values(), stored_, strict=True))
 
 
@@ -153,4 +154,4 @@ def stored(url: str, *patterns: str) -> dict[bytes, bytes]:
     with redis.Redis.from_url(url) as client:
         names = sorted({name for pattern in patterns for name in client.scan_iter(pattern, 1000)})
         values = client.mget(names) if names else []
-    return {name: value for name, value in zip(names, values, strict=True) if value is not None}  # type: ignore[arg-type]
+    return {name: value for name, value in zip(names, values, strict=True) if value is not None}

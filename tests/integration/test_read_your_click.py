@@ -1,0 +1,35 @@
+"""The sentence at the top: every click is learnt from before the next answer."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+
+from streams.client import Client
+from tests.integration.conftest import Shop
+
+PAIRS, USERS = 1_000, 20
+
+
+async def test_a_thousand_answers_show_the_click_before_them(shop: Shop) -> None:
+    """Each answer's `seen` is at or past the click's place, and the clicked item's features show the click."""
+    async with Client(settings=shop.settings) as client:
+        done = await asyncio.gather(*(_pairs(client, f"reader{n}", PAIRS // USERS, n) for n in range(USERS)))
+    assert sum(done) == PAIRS
+
+
+async def _pairs(client: Client, user: str, pairs: int, seed: int) -> int:
+    """Click, ask, look; returns how many answers were right."""
+    random = Random(seed)
+    right = 0
+    for number in range(pairs):
+        item, *others = (f"p{n}" for n in random.sample(range(28), 6))  # p28 is out of stock
+        place = await client.event("click", user_id=user, item_id=item)
+        answer = await client.ask(user, candidates=[*others, item], explain=True, limit=10, timeout=20)
+        assert answer.seen is not None
+        assert (answer.seen.partition, answer.seen.offset >= place.offset) == (place.partition, True)
+        clicked = next(found for found in answer.items if found.item_id == item)
+        assert clicked.features is not None
+        assert clicked.features["own_events"] >= 1, (user, number, clicked.features)
+        right += 1
+    return right
