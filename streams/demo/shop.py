@@ -1,0 +1,58 @@
+"""What the demo sells: four weeks of a supermarket's receipts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.encoder_build import build_encoder
+from streams.artifacts import artifact_path
+from streams.cli.progress import steps
+from streams.events import Event, Item, Purchase
+from streams.importers import complete_journey, write_log
+from streams.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """What the demo knows of the log: titles by item id, and how often each household bought."""
+
+    titles: dict[str, str]
+    purchases: Counter[str]
+
+    def household(self) -> str:
+        """A household with a middling history: the one at the third quartile of purchases."""
+        ranked = sorted(self.purchases, key=lambda user: (self.purchases[user], user))
+        return ranked[len(ranked) * 3 // 4]
+
+    def item(self, word: str) -> str:
+        """An item with ``word`` in its title, the first by title."""
+        found = [(title, item_id) for item_id, title in self.titles.items() if word in title.lower()]
+        return min(found)[1] if found else next(iter(self.titles))
+
+
+def build_artifacts(settings: Settings) -> None:
+    """Build the encoder artifact unless it is there already."""
+    path = artifact_path(settings, "encoder")
+    if not (path / "manifest.json").is_file():
+        with steps(quiet=False) as progress:
+            build_encoder(path, progress)
+
+
+def import_log(folder: Path) -> tuple[Path, Shop]:
+    """Four weeks of The Complete Journey as an event log, and what the demo must know of it."""
+    shop = Shop({}, Counter())
+
+    def noting(events: Iterator[Event]) -> Iterator[Event]:
+        for event in events:
+            if isinstance(event, Item):
+                shop.titles[event.item_id] = event.title
+            elif isinstance(event, Purchase):
+                shop.purchases[event.user_id] += 1
+            yield event
+
+    log = folder / "complete-journey.jsonl"
+    write_log(noting(complete_journey.events(weeks=complete_journey.enough_weeks())), log)
+    return log, shop
