@@ -76,9 +76,7 @@ class Artifact:
                 size = "no file" if found is None else f"{found} bytes"
                 raise ArtifactError(folder, name, f"{record.bytes} bytes", size, _remedy(manifest))
         if manifest.graph not in manifest.files:
-            raise ArtifactError(
-                folder, "graph", f"one of {sorted(manifest.files)}", manifest.graph, _remedy(manifest)
-            )
+            raise ArtifactError(folder, "graph", f"one of {sorted(manifest.files)}", manifest.graph, _remedy(manifest))
         return cls(folder, manifest)
 
     @property
@@ -117,9 +115,7 @@ def verify(path: Path | str) -> Artifact:
         if found != record.sha256:
             raise ArtifactError(folder, f"{name} sha256", record.sha256, found, _remedy(manifest))
     if manifest.version != version_of(manifest.files):
-        raise ArtifactError(
-            folder, "version", version_of(manifest.files), manifest.version, _remedy(manifest)
-        )
+        raise ArtifactError(folder, "version", version_of(manifest.files), manifest.version, _remedy(manifest))
     try:
         session = open_session(artifact.graph, device="cpu")
     except SessionError as error:
@@ -203,9 +199,7 @@ def _read_manifest(folder: Path) -> Manifest:
     try:
         raw = (folder / MANIFEST).read_bytes()
     except OSError as error:
-        raise ArtifactError(
-            folder, MANIFEST, "a readable file", error.strerror or str(error), remedy
-        ) from error
+        raise ArtifactError(folder, MANIFEST, "a readable file", error.strerror or str(error), remedy) from error
     try:
         return msgspec.json.decode(raw, type=Manifest)
     except msgspec.DecodeError as error:

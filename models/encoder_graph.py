@@ -37,9 +37,7 @@ class _Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
-    def add(
-        self, op: str, *inputs: str, name: str | None = None, **attributes: int | float | Sequence[int]
-    ) -> str:
+    def add(self, op: str, *inputs: str, name: str | None = None, **attributes: int | float | Sequence[int]) -> str:
         out = name or f"{op.lower()}_{len(self.nodes)}"
         node = helper.make_node(op, list(inputs), [out])
         node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
@@ -72,9 +70,7 @@ def encoder_graph(weights: Mapping[str, np.ndarray], projection: np.ndarray) -> 
     eps = float(weights["eps"])
     mask = g.add("Unsqueeze", g.add("Cast", "attention_mask", to=TensorProto.FLOAT), _axes(g, "last", -1))
     embedded = _embed(g, weights)
-    features = g.add(
-        "Concat", embedded, *_ngram_blocks(g, weights, embedded, mask, eps), axis=-1, name="features"
-    )
+    features = g.add("Concat", embedded, *_ngram_blocks(g, weights, embedded, mask, eps), axis=-1, name="features")
     normal = g.add(
         "LayerNormalization",
         features,
@@ -100,9 +96,7 @@ def _embed(g: _Graph, weights: Mapping[str, np.ndarray]) -> str:
     return g.add("Add", g.add("Mul", rows, scale), low, name="embedded")
 
 
-def _ngram_blocks(
-    g: _Graph, weights: Mapping[str, np.ndarray], embedded: str, mask: str, eps: float
-) -> list[str]:
+def _ngram_blocks(g: _Graph, weights: Mapping[str, np.ndarray], embedded: str, mask: str, eps: float) -> list[str]:
     """Outputs (batch, tokens, 256) of the three n-gram blocks."""
 
     def joined(key: str) -> np.ndarray:

@@ -119,9 +119,7 @@ def _latin(piece: str) -> list[str]:
         piece = piece[:-2]
     piece = piece.replace("'", "").replace("’", "")
     parts = piece.split("-")
-    model = any(part.isdigit() or not part.isalpha() for part in parts) and not all(
-        part.isdigit() for part in parts
-    )
+    model = any(part.isdigit() or not part.isalpha() for part in parts) and not all(part.isdigit() for part in parts)
     if model or any(len(part) == 1 for part in parts):
         return [singular("".join(parts))]
     return [singular(part) for part in parts]
@@ -133,9 +131,7 @@ def _simplified(path: Path = TRADITIONAL) -> dict[int, str]:
     try:
         lines = path.read_text("utf-8").splitlines()
     except OSError as error:
-        raise TextError(
-            f"data/words/{path.name} cannot be read: {error.strerror}.", "restore it from git."
-        ) from error
+        raise TextError(f"data/words/{path.name} cannot be read: {error.strerror}.", "restore it from git.") from error
     return {ord(line[0]): line[2] for line in lines if not line.startswith("#")}
 
 

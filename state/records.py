@@ -72,6 +72,4 @@ COUNT: Final = np.dtype(
 )
 
 #: The top items of a signals partition at each half-life: log2 of the popularity decayed to time 0.
-TREND: Final = np.dtype(
-    [("item", "<u8", (len(POPULARITY_DAYS), TOP)), ("score", "<f8", (len(POPULARITY_DAYS), TOP))]
-)
+TREND: Final = np.dtype([("item", "<u8", (len(POPULARITY_DAYS), TOP)), ("score", "<f8", (len(POPULARITY_DAYS), TOP))])

@@ -124,9 +124,7 @@ def test_prometheus_finds_every_role_on_the_web_port() -> None:
 
 
 @pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False), (None, False)])
-def test_the_probe_tells_ready_from_not(
-    services: Services, dockerfile: str, status: int | None, healthy: bool
-) -> None:
+def test_the_probe_tells_ready_from_not(services: Services, dockerfile: str, status: int | None, healthy: bool) -> None:
     """The probe's own words, run against a server that is ready, one that is not, and none at all."""
     command, port = services["query"]["healthcheck"]["test"], free_port()
     assert command[:3] == ["CMD", "python", "-c"]
@@ -171,9 +169,7 @@ def configured_redis(tmp_path: Path) -> Iterator[redis.Redis]:
     port = free_port()
     text = (COMPOSE / "redis.conf").read_text().replace("dir /data", f"dir {tmp_path}")
     (tmp_path / "redis.conf").write_text(text.replace("port 6379", f"port {port}").replace("bind * -::*", ""))
-    server = subprocess.Popen(
-        [binary, str(tmp_path / "redis.conf"), "--bind", "127.0.0.1"], stdout=subprocess.DEVNULL
-    )
+    server = subprocess.Popen([binary, str(tmp_path / "redis.conf"), "--bind", "127.0.0.1"], stdout=subprocess.DEVNULL)
     client = redis.Redis(port=port, decode_responses=True)
     try:
         for _ in range(100):
@@ -208,9 +204,7 @@ def test_the_image_copies_only_what_its_build_may_see(dockerfile: str) -> None:
     allowed = {line[1:] for line in ignored if line.startswith("!")}
     assert ignored[1] == "*"
     copies = [line.split()[1:-1] for line in dockerfile.splitlines() if line.startswith("COPY ")]
-    sources = [
-        source.replace("${LOCK}", "run") for copy in copies for source in copy if not copy[0].startswith("--")
-    ]
+    sources = [source.replace("${LOCK}", "run") for copy in copies for source in copy if not copy[0].startswith("--")]
     assert {"pyproject.toml", "streams", "models", "state", "requirements/run.txt"} <= set(sources)
     for source in sources:
         assert (ROOT / source).exists()

@@ -65,9 +65,7 @@ def ci(tmp_path: Path, *tools: str, data: Path) -> subprocess.CompletedProcess[s
         )
         (folder / name).chmod(0o755)
     environment = {"PATH": str(folder), "STREAMRANK_DATA": str(data)}
-    return subprocess.run(
-        [str(ROOT / ".ci" / "run")], env=environment, capture_output=True, text=True, timeout=60
-    )
+    return subprocess.run([str(ROOT / ".ci" / "run")], env=environment, capture_output=True, text=True, timeout=60)
 
 
 def test_ci_requires_servers_and_data_and_runs_make_test(tmp_path: Path) -> None:

@@ -210,6 +210,4 @@ def _manifest(encoder_version: str, figures: dict[str, float | str]) -> Manifest
 
 if __name__ == "__main__":
     built = train_intent(TRAIN, TEST, Encoder(ROOT / ".cache" / "artifacts" / "encoder", "cpu"), SHIPPED)
-    sys.stdout.write(
-        msgspec.json.format(msgspec.json.encode(built.manifest.figures), indent=2).decode() + "\n"
-    )
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(built.manifest.figures), indent=2).decode() + "\n")

@@ -34,8 +34,6 @@ def read_labelled(path: Path) -> LabelledTexts:
         for field, allowed in (("intent", INTENTS), ("language", LANGUAGES)):
             if row.get(field) not in allowed:
                 where = f"line {number} {field}"
-                raise ArtifactError(
-                    path, where, f"one of {allowed}", repr(row.get(field)), "correct the line."
-                )
+                raise ArtifactError(path, where, f"one of {allowed}", repr(row.get(field)), "correct the line.")
     intents = np.array([INTENTS.index(row["intent"]) for row in rows], np.int64)
     return LabelledTexts([row["text"] for row in rows], intents, [row["language"] for row in rows])

@@ -83,9 +83,7 @@ def verify(which: str | None, as_json: bool) -> None:
             artifact.require(kind, version)
         versions[artifact.manifest.kind] = artifact.version
         if as_json:
-            echo_json(
-                {"kind": artifact.manifest.kind, "version": artifact.version, "path": str(path), "ok": True}
-            )
+            echo_json({"kind": artifact.manifest.kind, "version": artifact.version, "path": str(path), "ok": True})
         else:
             click.echo(f"{artifact.manifest.kind} {artifact.version}: ok ({path})")
 

@@ -32,9 +32,7 @@ SURFACES = ("search", "home", "similar", "cart", "rerank")
 @click.option("--exclude", help="Item ids not to show, comma separated.")
 @click.option("--explain", is_flag=True, help="Say what each score is made of.")
 @click.option("--time", "at", type=int, help="Time of the query in Unix ms; default: now.")
-@click.option(
-    "--after", metavar="PARTITION:OFFSET", help="Answer with this event in it (`event` prints its place)."
-)
+@click.option("--after", metavar="PARTITION:OFFSET", help="Answer with this event in it (`event` prints its place).")
 @click.option("--timeout", default=5.0, show_default=True, help="Seconds to wait.")
 @json_option
 def command(as_json: bool, timeout: float, **given: object) -> None:
@@ -85,9 +83,7 @@ def _filters(given: dict[str, object]) -> dict[str, object] | None:
     limits = {"min": given["min_price"], "max": given["max_price"]}
     price = {side: value for side, value in limits.items() if value is not None}
     lists = {
-        name: list(values)
-        for name in ("category", "brand")
-        if isinstance(values := given[name], tuple) and values
+        name: list(values) for name in ("category", "brand") if isinstance(values := given[name], tuple) and values
     }
     found: dict[str, object] = {**lists, **({"price": price} if price else {})}
     if given["in_stock"]:
@@ -100,9 +96,7 @@ def _place(text: str | None) -> dict[str, int] | None:
         return None
     partition, _, offset = text.partition(":")
     if not (partition.isdigit() and offset.isdigit()):
-        raise click.BadParameter(
-            f"{text!r}: expected PARTITION:OFFSET, for example 3:991", param_hint="--after"
-        )
+        raise click.BadParameter(f"{text!r}: expected PARTITION:OFFSET, for example 3:991", param_hint="--after")
     return {"partition": int(partition), "offset": int(offset)}
 
 

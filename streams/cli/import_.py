@@ -17,9 +17,7 @@ class Weeks(click.ParamType):
 
     name = "A-B"
 
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         """The two numbers."""
         first, dash, last = str(value).partition("-")
         if not (first.isdigit() and (last if dash else first).isdigit()):
@@ -30,13 +28,9 @@ class Weeks(click.ParamType):
 @click.command()
 @click.argument("dataset", type=click.Choice(DATASETS))
 @click.argument("path", type=click.Path(file_okay=False), required=False)
-@click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False), help="The log (.jsonl, .jsonl.gz)."
-)
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The log (.jsonl, .jsonl.gz).")
 @click.option("--weeks", type=Weeks(), help="Only these weeks (complete-journey).")
-@click.option(
-    "--keep-order", is_flag=True, help="Keep a basket's lines in file order (else they are shuffled)."
-)
+@click.option("--keep-order", is_flag=True, help="Keep a basket's lines in file order (else they are shuffled).")
 @click.option("--seed", default=0, show_default=True, help="Seed of that shuffling.")
 @json_option
 def command(

@@ -17,9 +17,7 @@ class Speed(click.ParamType):
 
     name = "max|N"
 
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float | None:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
         """None for `max`."""
         if value == "max":
             return None
@@ -37,9 +35,7 @@ class Speed(click.ParamType):
 @click.option("--speed", type=Speed(), default="max", help="max (default), or N times real time.")
 @click.option("--end-now", is_flag=True, help="Shift the log's times so that it ends now.")
 @click.option("--wait/--no-wait", default=True, help="Wait until the catalogue has the items (default).")
-@click.option(
-    "--patience", default=60.0, show_default=True, help="Seconds without an item arriving, at most."
-)
+@click.option("--patience", default=60.0, show_default=True, help="Seconds without an item arriving, at most.")
 @json_option
 def command(log: str, speed: float | None, end_now: bool, wait: bool, patience: float, as_json: bool) -> None:
     """Publish an event log (.jsonl, .jsonl.gz): items first, the rest in time order.
@@ -54,9 +50,7 @@ def command(log: str, speed: float | None, end_now: bool, wait: bool, patience: 
     settings = load()
     with stages(quiet=as_json) as progress:
         summary = run(
-            publish_log(
-                log, settings, speed=speed, end_now=end_now, wait=wait, patience=patience, progress=progress
-            )
+            publish_log(log, settings, speed=speed, end_now=end_now, wait=wait, patience=patience, progress=progress)
         )
     if as_json:
         echo_json(summary)

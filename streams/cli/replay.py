@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("log", type=click.Path(dir_okay=False))
-@click.option(
-    "--answers", type=click.Path(dir_okay=False), help="Write the answers here (.jsonl, .jsonl.gz)."
-)
+@click.option("--answers", type=click.Path(dir_okay=False), help="Write the answers here (.jsonl, .jsonl.gz).")
 @click.option("--expect", type=click.Path(dir_okay=False), help="Compare the answers with this golden file.")
 @click.option("--dead-letters", type=click.Path(dir_okay=False), help="Write the dead letters here.")
 @click.option("--redis", help="URL of an empty Redis database; default: an embedded Valkey.")
@@ -80,9 +78,7 @@ def _replay(lines: list[Line], redis: str | None, quiet: bool) -> tuple[list[byt
     return found, dead
 
 
-def _report(
-    lines: int, answers: int, dead: int, compared: bool, difference: Difference | None, as_json: bool
-) -> None:
+def _report(lines: int, answers: int, dead: int, compared: bool, difference: Difference | None, as_json: bool) -> None:
     if as_json:
         echo_json({
             "lines": lines, "answers": answers, "dead_letters": dead,

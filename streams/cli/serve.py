@@ -20,12 +20,8 @@ EMBEDDED_FETCH_WAIT_MS = 10
 
 
 @click.command()
-@click.option(
-    "--role", type=click.Choice(ROLES), default="all", show_default=True, help="Which part of the work."
-)
-@click.option(
-    "--embedded", is_flag=True, help="With a broker and a Valkey of its own; they forget all at the end."
-)
+@click.option("--role", type=click.Choice(ROLES), default="all", show_default=True, help="Which part of the work.")
+@click.option("--embedded", is_flag=True, help="With a broker and a Valkey of its own; they forget all at the end.")
 def command(role: str, embedded: bool) -> None:
     """Run a worker; /health, /ready and /metrics are on its web port. SIGTERM drains and commits.
 

