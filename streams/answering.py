@@ -32,9 +32,7 @@ class Asked(NamedTuple):
 class Answering:
     """Answers the queries of any partition. One instance a worker."""
 
-    def __init__(
-        self, settings: Settings, store: Store, brain: Brain, publisher: Publisher, metrics: Metrics
-    ) -> None:
+    def __init__(self, settings: Settings, store: Store, brain: Brain, publisher: Publisher, metrics: Metrics) -> None:
         self._settings = settings
         self._topics = topics(settings.partitions, settings.topic_prefix)
         self._store = store
@@ -98,6 +96,8 @@ class Answering:
         steps: Steps[Answers] = on_queries(queries, partition, self._topics.behavior_events.name, self._brain)
         answers = await run_steps(steps, self._store.read)
         await self._store.write_expiring(answers.impressions, int(self._settings.join_hours * 3600) + 60)
+        for answer in answers.answers:
+            self._metrics.answers.labels(answer.surface).inc()
         default = self._topics.recommendations.name
         await self._publisher.publish(
             [

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from time import monotonic
 from typing import Any, Final
 
-import faust
 import structlog
-import uvloop
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 from faust.types import TP, StreamT
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -23,7 +18,6 @@ from state.store import Store
 from streams.artifacts import Swapper
 from streams.brain import Brain
 from streams.broadcast import BroadcastReader
-from streams.embedded import free_port
 from streams.engine import Engine
 from streams.errors import NotOwner, SettingsError
 from streams.events import Place
@@ -280,7 +274,8 @@ class Worker:
                 if reader.error is not None:
                     await self.app.crash(reader.error)
                     return
-            if swapper.look():
+            # opening a model takes a moment: not on the event loop
+            if await asyncio.to_thread(swapper.look):
                 self._show_models()
 
     def _show_models(self) -> None:
@@ -290,6 +285,7 @@ class Worker:
             self.metrics.fell_back.labels(kind).set(1 if model.warning else 0)
             if model.warning:
                 log.warning("inference falls back", model=kind, warning=model.warning)
+        self.metrics.artifact.clear()
         for kind in ("encoder", "intent", "ranker"):
             self.metrics.artifact.labels(kind, getattr(self.brain, kind).version).set(1)
 
@@ -303,28 +299,3 @@ def _faust_settings(settings: Settings) -> dict[str, Any]:
         "autodiscover": False,
         "store": "memory://",
     }
-
-
-def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str], Worker] = Worker) -> None:
-    """Run a worker in this process until SIGTERM or SIGINT, which drain and commit. Never returns: exits.
-
-    ``make`` builds the worker; measurements give one that runs some stages only.
-    """
-    uvloop.install()
-    _log_to_stderr(settings.log_level)
-    if settings.web_port == 0:
-        settings = replace(settings, web_port=free_port())
-    # other threads of this process (the fetch loop, the web server) give way to an answer within a millisecond
-    sys.setswitchinterval(0.001)
-    worker = make(settings, role)
-    log.info("worker starts", role=role, web=f"http://{settings.web_host}:{settings.web_port}", pid=os.getpid())
-    process = faust.Worker(worker.app, loglevel="WARN", redirect_stdouts=False, quiet=True)
-    process.spinner = None  # it would write escape codes into a log
-    process.execute_from_commandline()
-
-
-def _log_to_stderr(level: str) -> None:
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

@@ -129,7 +129,8 @@ class Engine:
         mine.mark = changes.mark
         mine.window.add(changes.ids)
         self.metrics.dead(changes.dead)
-        self.metrics.events.labels("behavior").inc(changes.accepted)
+        self.metrics.events.labels("behavior").inc(len(changes.ids))
+        self.metrics.repeated.inc(changes.repeated)
         self.metrics.feedback.inc(len(changes.feedback))
 
     async def _load_behaviors(self, partition: int) -> _Behaviors:

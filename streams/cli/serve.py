@@ -36,7 +36,7 @@ def command(role: str, embedded: bool) -> None:
             settings = start_embedded(stack, settings)
             for line in environment(settings):
                 click.echo(line)
-        from streams.app import serve
+        from streams.serving import serve
 
         serve(settings, role)
 

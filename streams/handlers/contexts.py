@@ -76,7 +76,9 @@ class Known:
 
 @dataclass(slots=True)
 class Changes:
-    """What one behaviour batch leads to. ``pairs``: key, value, … to store with ``mark``."""
+    """What one behaviour batch leads to. ``pairs``: key, value, … to store with ``mark``; ``ids``: of the events
+    accepted; ``repeated``: how many were not, because their id was counted before.
+    """
 
     pairs: list[bytes]
     mark: bytes
@@ -84,7 +86,7 @@ class Changes:
     signals: dict[int, Signals]
     feedback: list[Feedback]
     dead: list[DeadLetter]
-    accepted: int
+    repeated: int
 
 
 def on_behavior(records: Sequence[Record], mark: bytes | None, window: Window, known: Known) -> Reads:
@@ -97,6 +99,7 @@ def on_behavior(records: Sequence[Record], mark: bytes | None, window: Window, k
     fresh = [r for r in records if r[2] > before["offset"]]
     batch = decode_batch(fresh, decode_behavior, _user_id, known.topic, known.partition)
     newest = _reject_future(batch, int(before["newest"]), known)
+    usable = len(batch.events)
     ids = _reject_repeated(batch, window)
     acts = _Acts(batch, known)
 
@@ -125,7 +128,7 @@ def on_behavior(records: Sequence[Record], mark: bytes | None, window: Window, k
         signals=signals,
         feedback=join(acts.events, acts.offsets, shown, p, known.join_ms),
         dead=batch.dead,
-        accepted=len(ids),
+        repeated=usable - len(ids),
     )
 
 
