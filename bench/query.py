@@ -11,7 +11,7 @@ import asyncio
 import gc
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic, perf_counter, time
 from typing import Any, Final
@@ -38,17 +38,17 @@ Say = Callable[[str], None]
 Figures = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
 class Plan:
     """How much is asked: queries one at a time, seconds at ``rate`` a second, seconds at full speed; in turns."""
 
-    def __init__(self, singles: int = 300, open_s: float = 8.0, full_s: float = 5.0, turns: int = 4) -> None:
-        self.singles = singles
-        self.open_s = open_s
-        self.full_s = full_s
-        self.turns = turns
-        self.rate = 50
-        self.in_flight = 64
-        self.warm_up = 50
+    singles: int = 300
+    open_s: float = 8.0
+    full_s: float = 5.0
+    turns: int = 4
+    warm_up: int = 50
+    rate: int = 50
+    in_flight: int = 64
 
 
 async def measure(
