@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from models.artifact import current_version
+from models.artifact import current_version, verify
 from models.encoder import Encoder
 from models.errors import ModelError
 from models.intent import IntentModel
@@ -61,22 +61,35 @@ class Swapper:
     def __init__(self, settings: Settings, brain: Brain) -> None:
         self._settings = settings
         self._brain = brain
-        self._known = versions(settings)
+        self._known = self._refused = versions(settings)
 
     def look(self) -> bool:
-        """Swap in what is new on disk. Returns whether anything was swapped."""
+        """Swap in what is new on disk. Returns whether anything was swapped.
+
+        What is refused is looked at again the next time, in case it was still being copied, and logged once.
+        """
         found = versions(self._settings)
         if found == self._known:
             return False
-        old, self._known = self._known, found
         try:
+            for kind in KINDS:
+                if found[kind] != self._known[kind]:
+                    verify(artifact_path(self._settings, kind))
             opened = open_artifacts(self._settings)
         except ModelError as error:
-            log.warning("new artifact refused, the old one stays", error=str(error))
+            self._refuse(found, str(error))
             return False
         if opened.encoder.version != self._brain.encoder.version:
-            log.warning("a new encoder needs the item vectors anew: restart the workers and publish the items again")
+            self._refuse(
+                found, "a new encoder needs the item vectors anew: restart the workers, publish the items again"
+            )
             return False
+        old, self._known = self._known, found
         self._brain.intent, self._brain.ranker = opened.intent, opened.ranker
         log.info("artifacts swapped in", old=old, new=found)
         return True
+
+    def _refuse(self, found: dict[str, str | None], reason: str) -> None:
+        if found != self._refused:
+            log.warning("new artifact refused, the old one stays", error=reason)
+        self._refused = found
