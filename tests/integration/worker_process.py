@@ -8,8 +8,9 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import fields, replace
 from pathlib import Path
 from time import monotonic
 
@@ -19,12 +20,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-unt
 
 from bench.servers import RealKafka, RealRedis
 from state import keys
-from streams.embedded import HOST, LocalServer, ServerError
+from streams.app import Worker
+from streams.brain import Brain
+from streams.embedded import HOST, LocalServer, ServerError, free_port
 from streams.kafka_options import kafka_options
 from streams.settings import PREFIX, Settings, checkout, variable
 from streams.topics import topics
 
-__all__ = ["WorkerProcess", "deployment", "publish_lines", "settled", "stored"]
+__all__ = ["WorkerProcess", "deployment", "progress", "publish_lines", "serving", "settled", "stored"]
 
 
 class WorkerProcess(LocalServer):
@@ -155,3 +158,18 @@ def stored(url: str, *patterns: str) -> dict[bytes, bytes]:
         names = sorted({name for pattern in patterns for name in client.scan_iter(pattern, 1000)})
         values = client.mget(names) if names else []
     return {name: value for name, value in zip(names, values, strict=True) if value is not None}
+
+
+@asynccontextmanager
+async def serving(settings: Settings, role: str = "all", brain: Brain | None = None) -> AsyncIterator[Worker]:
+    """A worker in this process, ready; it is stopped at the end."""
+    worker = Worker(replace(settings, web_port=free_port()), role, brain=brain)
+    await worker.app.start()
+    try:
+        deadline = monotonic() + 30
+        while not worker.ready:
+            assert monotonic() < deadline, "the worker is not ready after 30 s"
+            await asyncio.sleep(0.02)
+        yield worker
+    finally:
+        await worker.app.stop()
