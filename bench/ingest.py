@@ -29,11 +29,11 @@ from streams.topics import Topics, topics
 
 __all__ = ["EVENTS", "Figures", "measure", "table"]
 
-#: purchases of the log: about its first six weeks
-EVENTS: Final = 150_000
+#: purchases of the log: somewhat more than its first four weeks
+EVENTS: Final = 100_000
 #: the stock agents get a part of the log, as they take so much longer: this share of it
-DECODE_SHARE: Final = 4
-REDIS_SHARE: Final = 20
+DECODE_SHARE: Final = 2
+REDIS_SHARE: Final = 10
 Say = Callable[[str], None]
 Figures = dict[str, Any]
 
