@@ -29,11 +29,11 @@ from streams.topics import Topics, topics
 
 __all__ = ["EVENTS", "Figures", "measure", "table"]
 
-#: purchases of the log: somewhat more than its first four weeks
-EVENTS: Final = 100_000
+#: purchases of the log: its first eight weeks
+EVENTS: Final = 200_000
 #: the stock agents get a part of the log, as they take so much longer: this share of it
-DECODE_SHARE: Final = 2
-REDIS_SHARE: Final = 10
+DECODE_SHARE: Final = 4
+REDIS_SHARE: Final = 20
 Say = Callable[[str], None]
 Figures = dict[str, Any]
 
@@ -122,10 +122,11 @@ class _Ingest:
         watch, group = self._watch, f"{settings.group}-ingest"
         ends = await watch.ends(named.behavior_events.name, settings.partitions)
         with Process(settings, "streamrank", "--stages", stages) as worker:
-            end = await watch.until(worker, [partial(watch.stored, ends)])
+            await watch.until(worker, [partial(watch.stored, ends)])
             if "signals" in stages:
                 ends |= await watch.ends(named.signals.name, settings.partitions)
             end = await watch.until(worker, [partial(watch.stored, ends), partial(watch.committed, group, ends)])
+            worker.kill9()  # its drain would take seconds, and its state is thrown away
             return self._load.events / (end - worker.up_at)
 
     def _stock_topic(self, share: int) -> Settings:
@@ -145,6 +146,7 @@ class _Ingest:
         ends = await self._watch.ends(topic, settings.partitions)
         with Process(settings, "stock", "--topic", topic, *more) as worker:
             end = await self._watch.until(worker, [partial(self._watch.committed, settings.group, ends)])
+            worker.kill9()
             return sum(ends.values()) / (end - worker.up_at)
 
 
