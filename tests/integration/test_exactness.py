@@ -91,9 +91,7 @@ def assert_equal_states(crashed: str, smooth: str) -> None:
         )
 
 
-def compared_rows(
-    crashed: str, smooth: str, pattern: str, layout: np.dtype[np.void], sums: tuple[str, ...]
-) -> int:
+def compared_rows(crashed: str, smooth: str, pattern: str, layout: np.dtype[np.void], sums: tuple[str, ...]) -> int:
     """Compares bounded rows: all masses, and the sums of rows that never overflowed; returns how many those are."""
     found, expected = stored(crashed, pattern), stored(smooth, pattern)
     assert found.keys() == expected.keys()

@@ -31,7 +31,10 @@ __all__ = ["WorkerProcess", "deployment", "progress", "publish_lines", "serving"
 
 
 class WorkerProcess(LocalServer):
-    """``streamrank serve`` on a free web port; up once /ready says so. ``kill9``, ``terminate``, ``restart``."""
+    """``streamrank serve`` on a free web port; up once /ready says so. ``kill9``, ``terminate``, ``restart``.
+
+    It ends with the thread that started it: what outlives a test is started in the main thread.
+    """
 
     name = "worker"
     start_timeout = 120.0
