@@ -1,0 +1,59 @@
+"""What a user costs in Redis."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+
+from bench.servers import RealRedis
+from state.store import Store
+from streams.brain import Brain
+from streams.engine import Engine
+from streams.events import Behavior, encode
+from streams.handlers.catalogue import on_items
+from streams.messages import Record
+from streams.routing import behavior
+from streams.settings import Settings
+from tests.data.small_log import START, items
+from tests.test_engine import Kept
+
+USERS, EVENTS, LIMIT = 5_000, 10, 1.2 * 1024
+
+
+def records(events: list[Behavior]) -> list[Record]:
+    """Events as records of one partition."""
+    return [(e.user_id.encode(), encode(e), place, e.time, ()) for place, e in enumerate(events)]
+
+
+@pytest.mark.parametrize("name", ["u{}", "{:032x}"])
+async def test_a_user_takes_at_most_1_2_kib_with_vectors(redis_server: RealRedis, name: str) -> None:
+    """5,000 users of real Redis with ten events and both vectors each: every key, and the memory they use in all."""
+    url = redis_server.redis.rsplit("/", 1)[0] + "/10"
+    store = Store(url)
+    settings = Settings(redis=url, partitions=1, device="cpu")
+    brain = Brain.load(settings)
+    engine = Engine(settings, store, brain, Kept())
+    made = [(i.item_id.encode(), encode(i), n, i.time, ()) for n, i in enumerate(items(20))]
+    brain.apply_catalogue(
+        [(m.key or b"", m.value) for m in on_items(made, -1, "i", 0, "c", brain.understand_items()).messages]
+    )
+    events = [
+        behavior("click", event_id=f"e{n}", user_id=name.format(n % USERS), item_id=f"p{n % 20}", time=START + n)
+        for n in range(USERS * EVENTS)
+    ]
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+        before = client.info("memory")["used_memory"]
+        await engine.behaviors(0, records(events))
+        await store.close()
+        client.delete(*client.scan_iter("ids:*"), *client.scan_iter("wm:*"))
+        after = client.info("memory")["used_memory"]
+        keys = list(client.scan_iter("ctx:*", 1000))
+        largest = max(client.memory_usage(key, 0) for key in keys)
+        one = client.get(keys[0])
+        client.flushdb()
+    assert len(keys) == USERS
+    assert any(one[44:300]), "the short vector is there"
+    assert largest <= LIMIT
+    assert (after - before) / USERS <= LIMIT
+    print(f"\n{name}: largest key {largest} bytes, {(after - before) / USERS:.0f} bytes of memory a user")
