@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -19,7 +20,15 @@ from streams.replay import replay
 from streams.settings import Settings
 from streams.topics import topics
 from tests.data.small_log import Size, behaviors, items, lines
-from tests.integration.worker_process import WorkerProcess, deployment, progress, settled, stored
+from tests.integration.worker_process import (
+    WorkerProcess,
+    deployment,
+    progress,
+    publish_lines,
+    serving,
+    settled,
+    stored,
+)
 
 SIZE = Size(users=400, items=1_200, behaviors=20_000)
 EXACT = ("ctx:*", "ids:*", "wm:*behavior-events")
@@ -60,6 +69,36 @@ async def test_state_after_three_kills_equals_an_undisturbed_runs(
     undisturbed = deployment(kafka, redis_server, topic_prefix, 2, batch_records=2_000)
     await replay(lines(raw), undisturbed, undisturbed.redis)
     assert_equal_states(settings.redis, undisturbed.redis)
+
+
+async def test_a_redis_that_lost_its_data_in_mid_stream_gets_them_again(
+    kafka: RealKafka, redis_server: RealRedis, topic_prefix: str, tmp_path: Path
+) -> None:
+    """Redis is killed and comes back empty: the running worker begins again after the watermarks it finds."""
+    size = Size(users=200, items=80, behaviors=8_000)
+    raw = [encode(event) for event in [*items(size.items), *behaviors(size)]]
+    with RealRedis() as own:
+        settings = replace(deployment(kafka, redis_server, topic_prefix, 1, batch_records=20), redis=own.redis)
+        await create_topics(settings)
+        async with serving(settings):
+            publishing = asyncio.create_task(publish_lines(raw, settings, tmp_path))
+            topic = topics(settings.partitions, settings.topic_prefix).behavior_events.name
+            await stored_so_many(settings, topic, 1_000)
+            assert progress(settings, topic) < size.behaviors
+            own.kill9()
+            own.restart()
+            assert progress(settings, topic) == 0
+            await publishing
+            await settled(settings)
+        smooth = deployment(kafka, redis_server, topic_prefix, 2)
+        await replay(lines(raw), smooth, smooth.redis)
+        assert stored(own.redis, *EXACT) == stored(smooth.redis, *EXACT)
+        assert integers(own.redis) == integers(smooth.redis)
+
+
+def integers(url: str) -> dict[bytes, list[int]]:
+    """The counts by kind of every item."""
+    return {name: np.frombuffer(v, COUNT)[0]["kinds"].tolist() for name, v in stored(url, "cnt:*").items()}
 
 
 async def stored_so_many(settings: Settings, topic: str, count: int) -> None:
