@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.ask import Ask, Filter, Neighbours, Recent, Weighted
 from models.catalogue import Catalogue
 from state import contexts, covisits, query_clicks, trends
-from state.records import CONTEXT, COVISIT, QUERY_CLICK, RING, TREND
+from state.records import CONTEXT, COVISIT, QUERY_CLICK, RING
 from streams.events import Filters, Query
 from streams.ids import key
 
@@ -107,14 +107,22 @@ def add_choices(ask: Ask, value: bytes | None, catalogue: Catalogue) -> None:
 
 def trending(values: Sequence[bytes | None], now: int, catalogue: Catalogue) -> tuple[Weighted, ...]:
     """The most popular items over all signals partitions, for each half-life of popularity."""
-    rows = [np.frombuffer(v, TREND)[0] for v in values if v is not None]
-    if not rows:
+    if all(value is None for value in values):
         return ()
-    return tuple(_weighted(items, w, catalogue) for items, w in trends.decayed(rows, now / 1000, TREND_ITEMS))
+    found = trends.decayed(values, now / 1000, TREND_ITEMS)
+    rows = catalogue.rows(np.concatenate([trend.item for trend in found]))
+    ends = np.cumsum([len(trend.item) for trend in found])[:-1]
+    return tuple(
+        _best_first(own, trend.item, trend.weight) for own, trend in zip(np.split(rows, ends), found, strict=True)
+    )
 
 
 def _weighted(items: NDArray[np.uint64], weight: NDArray[np.float32], catalogue: Catalogue) -> Weighted:
-    rows = catalogue.rows(items)
+    return _best_first(catalogue.rows(items), items, weight)
+
+
+def _best_first(rows: NDArray[np.int32], items: NDArray[np.uint64], weight: NDArray[np.float32]) -> Weighted:
+    """Known rows of items with a weight above 0, heaviest first."""
     good = np.flatnonzero((rows >= 0) & (items != 0) & (weight > 0))
     good = good[np.argsort(-weight[good], kind="stable")]
     return Weighted(rows[good], weight[good].astype(np.float32))
