@@ -43,7 +43,12 @@ class Transaction:
         mset = (b"MSET", self._mark, mark, *pairs)
         replies = await _round_trip(self._connection, [(b"MULTI",), mset, (b"EXEC",)])
         self.watching = False
-        return replies[-1] is not None
+        done = replies[-1]
+        if isinstance(done, list):
+            for reply in done:  # what fails only while the transaction runs is told inside its reply
+                if isinstance(reply, ResponseError):
+                    raise reply
+        return done is not None
 
     async def close(self) -> None:
         """Stop watching."""
