@@ -1,0 +1,124 @@
+"""The fold of user contexts: rings, integer sums, epochs; independent of how events were cut."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from state.contexts import EPOCH, LONG_MS, SHORT_MS, Events, empty, fold, interest
+from state.records import CONTEXT, RING
+
+VECTORS = np.random.default_rng(1).normal(size=(20, 64)).astype(np.float32)
+VECTORS /= np.linalg.norm(VECTORS, axis=1, keepdims=True)
+AT = EPOCH * LONG_MS * 80
+
+
+def events(seed: int, count: int, users: int = 4, spread: int = 40 * 86_400_000) -> Events:
+    """Random events of users, of any order in time, a third of them on items without a vector."""
+    rng = np.random.default_rng(seed)
+    return Events(
+        user=rng.integers(users, size=count).astype(np.intp),
+        item=rng.integers(1, 100, size=count).astype(np.uint64),
+        time=AT + rng.integers(spread, size=count),
+        kind=rng.integers(8, size=count).astype(np.uint8),
+        weight=rng.choice(np.array([0, 0.01, 1, 2, 3, 5, -4], np.float32), size=count),
+        vector=rng.integers(-10, 20, size=count).astype(np.intp),
+        vectors=VECTORS,
+    )
+
+
+def part(whole: Events, which: slice | NDArray[np.intp]) -> Events:
+    """Some of the events."""
+    return Events(
+        whole.user[which], whole.item[which], whole.time[which], whole.kind[which], whole.weight[which],
+        whole.vector[which], whole.vectors,
+    )  # fmt: skip
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.integers(0, 9_999), st.lists(st.integers(1, 149), max_size=8), st.sampled_from([1, 40, 900, 9_000]))
+def test_batches_cut_anywhere_leave_the_same_bytes(seed: int, cuts: list[int], days: int) -> None:
+    """Also where a user's newest event enters later epochs in the middle of a batch."""
+    whole = events(seed, 150, spread=days * 86_400_000)
+    one, many = empty(4), empty(4)
+    fold(one, whole)
+    for start, end in pairwise(sorted({0, *cuts, 150})):
+        fold(many, part(whole, slice(start, end)))
+    assert one.tobytes() == many.tobytes()
+
+
+def test_a_users_row_does_not_depend_on_other_users() -> None:
+    """The row equals that of the user's events alone."""
+    whole = events(7, 200)
+    together, alone = empty(4), empty(4)
+    fold(together, whole)
+    fold(alone, part(whole, np.flatnonzero(whole.user == 2)))
+    assert together[2].tobytes() == alone[2].tobytes()
+
+
+def test_the_ring_holds_the_last_32_in_order_of_arrival() -> None:
+    """Slot n modulo 32 holds event n."""
+    count = RING + 9
+    one = empty(1)
+    made = events(1, count, users=1)
+    made.item = np.arange(1, count + 1).astype(np.uint64)
+    fold(one, made)
+    slots = np.arange(count - RING, count) % RING
+    assert one["item"][0, slots].tolist() == list(range(count - RING + 1, count + 1))
+    assert one["at"][0, slots].tolist() == (made.time[-RING:] // 1000).tolist()
+    assert one["events"][0] == one["counts"][0].sum() == count
+    assert one["last"][0] == made.time.max()
+
+
+@pytest.mark.parametrize(("name", "half_life"), [("short", SHORT_MS), ("long", LONG_MS)])
+def test_sums_decay_by_their_half_life(name: str, half_life: int) -> None:
+    """Of two likes of orthogonal items, the older by three half-lives weighs an eighth, over an epoch's edge too."""
+    vectors = np.eye(2, 64, dtype=np.float32)
+    edge = EPOCH * half_life * (AT // (EPOCH * half_life) + 1)
+    for newest in (edge - 1, edge + half_life):
+        one = empty(1)
+        fold(one, Events(
+            user=np.zeros(2, np.intp), item=np.array([1, 2], np.uint64),
+            time=np.array([newest - 3 * half_life, newest]), kind=np.full(2, 2, np.uint8),
+            weight=np.full(2, 2, np.float32), vector=np.arange(2), vectors=vectors,
+        ))  # fmt: skip
+        sums = one[name][0].astype(float)
+        assert sums[0] / sums[1] == pytest.approx(1 / 8, rel=0.05)
+
+
+def test_a_dislike_turns_interest_away() -> None:
+    """Interest is a unit vector towards what was liked and away from what was not; zeros for nothing."""
+    one = empty(2)
+    fold(one, Events(
+        user=np.zeros(2, np.intp), item=np.array([1, 2], np.uint64), time=np.full(2, AT),
+        kind=np.array([2, 6], np.uint8),
+        weight=np.array([2, -4], np.float32), vector=np.arange(2), vectors=np.eye(2, 64, dtype=np.float32),
+    ))  # fmt: skip
+    short, long = interest(one)
+    assert short[0, 0] > 0 > short[0, 1]
+    assert np.linalg.norm(short[0]) == pytest.approx(1)
+    assert np.linalg.norm(long[0]) == pytest.approx(1)
+    assert not short[1].any()
+
+
+def test_a_context_fits_in_an_allocation_of_a_kibibyte() -> None:
+    """With a Redis string's header."""
+    assert CONTEXT.itemsize + 4 <= 1024
+
+
+def test_no_events_change_nothing() -> None:
+    """An empty batch, or one without any vector known."""
+    one = empty(4)
+    fold(one, part(events(1, 5), slice(0, 0)))
+    assert not one.tobytes().strip(b"\0")
+    unknown = events(1, 50)
+    unknown.vectors = np.zeros((0, 64), np.float32)
+    unknown.vector = np.full(50, -1, np.intp)
+    fold(one, unknown)
+    assert not one["short"].any()
+    assert one["events"].sum() == 50
