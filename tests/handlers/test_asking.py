@@ -1,0 +1,150 @@
+"""From stored records to what the models are asked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from state import keys
+from state.records import CONTEXT, COVISIT, QUERY_CLICK, TREND
+from state.sketch import LANDMARK
+from streams.brain import Brain
+from streams.events import Query
+from streams.handlers.asking import (
+    ANCHORS,
+    add_choices,
+    add_neighbours,
+    add_user,
+    anchor_keys,
+    new_ask,
+    surface_of,
+    trending,
+)
+from streams.ids import key
+from streams.routing import behavior
+from tests.data.small_log import START
+from tests.handlers.driving import Ingest, records
+
+NOW = START + 3_600_000
+DAY = 86_400
+
+
+def query(**given: object) -> Query:
+    """A query an hour after the start."""
+    return Query(**{"time": NOW, "request_id": "r1", **given})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "surface"),
+    [
+        ({}, "home"),
+        ({"text": "tea"}, "search"),
+        ({"text": "tea", "cart": ["p1"]}, "cart"),
+        ({"text": "tea", "cart": ["p1"], "item_id": "p1"}, "similar"),
+        ({"text": "tea", "item_id": "p1", "candidates": ["p1"]}, "rerank"),
+        ({"text": "tea", "surface": "home"}, "home"),
+    ],
+    ids=str,
+)
+def test_the_surface_follows_from_what_is_given(given: dict[str, object], surface: str) -> None:
+    """Unless it is named."""
+    assert surface_of(query(**given)) == surface
+
+
+def test_unknown_ids_are_left_out(shelf: Brain) -> None:
+    """Of candidates and exclusions; candidates that were given but are all unknown are none, not all."""
+    ask = new_ask(query(candidates=["p1", "no", "p1"], exclude=["no", "p2"]), shelf.catalogue)
+    assert ask.candidates is not None
+    assert ask.candidates.tolist() == [shelf.catalogue.row("p1")]
+    assert ask.exclude.tolist() == [shelf.catalogue.row("p2")]
+    none = new_ask(query(candidates=["no"]), shelf.catalogue).candidates
+    assert none is not None
+    assert len(none) == 0
+    assert new_ask(query(), shelf.catalogue).candidates is None
+
+
+def test_recent_events_are_newest_first_by_their_own_time(shelf: Brain) -> None:
+    """A late arrival stands where it happened; ages are seconds before the query, never below 0."""
+    ingest = Ingest()
+    times = ((1, 10), (2, 50), (3, 20), (4, 90))
+    ingest.fold(
+        records(
+            [
+                behavior("click", event_id=f"e{n}", user_id="u1", item_id=f"p{n}", time=START + minute * 60_000)
+                for n, minute in times
+            ]
+        )
+    )
+    ask = new_ask(query(user_id="u1"), shelf.catalogue)
+    recent = add_user(ask, ingest.stored[keys.context(0, "u1")], shelf.catalogue)
+    assert recent.tolist() == [key(f"p{n}") for n in (4, 2, 3, 1)]
+    assert ask.recent.age.tolist() == [0, 600, 2400, 3000]
+    assert ask.recent.weight.tolist() == [2, 2, 2, 2]
+    assert ask.events == 4
+    assert np.linalg.norm(ask.short) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_ring_that_wrapped_gives_its_32(shelf: Brain) -> None:
+    """Slots are places of arrival modulo 32."""
+    row = np.zeros((), CONTEXT)
+    row["events"] = 40
+    row["item"] = [key(f"p{n if n >= 8 else 32 + n}") for n in range(32)]
+    row["at"] = [1_000 + (n if n >= 8 else 32 + n) for n in range(32)]
+    ask = new_ask(query(), shelf.catalogue)
+    assert add_user(ask, row.tobytes(), shelf.catalogue).tolist() == [key(f"p{n}") for n in range(39, 7, -1)]
+    assert len(add_user(ask, None, shelf.catalogue)) == 0
+
+
+def test_anchors_are_the_querys_own_items_then_liked_ones() -> None:
+    """Each once, at most eight after the query's own."""
+    recent = np.array([key(f"p{n % 12}") for n in range(30)], np.uint64)
+    liked = np.ones(30, np.bool_)
+    liked[1] = liked[13] = liked[25] = False
+    wanted = [key(f"p{n}") for n in (0, 2, 3, 4, 5, 6, 7, 8)]
+    assert anchor_keys(query(), recent, liked) == wanted
+    assert anchor_keys(query(item_id="p5", cart=["p7"]), recent, liked)[:2] == [key("p5"), key("p0")]
+    assert len(anchor_keys(query(cart=["p90", "p91"]), recent, liked)) == 2 + ANCHORS
+
+
+def test_neighbours_are_decayed_and_known(shelf: Brain) -> None:
+    """Sixty days halve; neighbours that the catalogue does not hold are left out."""
+    row = np.zeros((), COVISIT)
+    grown = 2 ** ((NOW / 1000 - 60 * DAY - LANDMARK) / (60 * DAY))
+    row["item"][:3] = [key("p1"), key("gone"), key("p2")]
+    row["after"][:3], row["together"][0], row["mass"] = grown * 4, grown * 2, (grown * 12, grown * 2)
+    ask = new_ask(query(), shelf.catalogue)
+    add_neighbours(ask, [key("p9"), key("p8")], {key("p9"): None, key("p8"): row.tobytes()}, shelf.catalogue)
+    assert ask.anchors.tolist() == [shelf.catalogue.row("p9"), shelf.catalogue.row("p8")]
+    assert ask.neighbours.anchor.tolist() == [1, 1]
+    assert ask.neighbours.rows.tolist() == [shelf.catalogue.row("p1"), shelf.catalogue.row("p2")]
+    assert ask.neighbours.after.tolist() == pytest.approx([2, 2])
+    assert ask.neighbours.together.tolist() == pytest.approx([1, 0])
+    assert ask.neighbours.anchor_mass.tolist() == [[0, 0], pytest.approx([6, 1])]
+    add_neighbours(ask, [], {}, shelf.catalogue)
+    assert len(ask.anchors) == 0
+
+
+def test_choices_are_best_first(shelf: Brain) -> None:
+    """Heaviest first, empty slots and unknown items left out; nothing stored, nothing chosen."""
+    row = np.zeros((), QUERY_CLICK)
+    grown = 2 ** ((NOW / 1000 - LANDMARK) / (30 * DAY))
+    row["item"][:3], row["weight"][:3] = [key("p1"), key("p2"), key("gone")], [grown, grown * 3, grown * 9]
+    ask = new_ask(query(text="tea"), shelf.catalogue)
+    add_choices(ask, None, shelf.catalogue)
+    assert len(ask.choices.rows) == 0
+    add_choices(ask, row.tobytes(), shelf.catalogue)
+    assert ask.choices.rows.tolist() == [shelf.catalogue.row("p2"), shelf.catalogue.row("p1")]
+    assert ask.choices.weight.tolist() == pytest.approx([3, 1])
+
+
+def test_trends_of_all_partitions_are_one_list_a_half_life(shelf: Brain) -> None:
+    """Best first over partitions; no partition has any, no trends."""
+    one, two = np.zeros((), TREND), np.zeros((), TREND)
+    one["item"][:, 0], two["item"][:, 0] = key("p1"), key("p2")
+    for place, days in enumerate((1, 7, 30)):
+        one["score"][place, 0] = NOW / 1000 / (days * DAY) + 1
+        two["score"][place, 0] = NOW / 1000 / (days * DAY) + 2
+    found = trending([one.tobytes(), None, two.tobytes()], NOW, shelf.catalogue)
+    assert [trend.rows.tolist() for trend in found] == [[shelf.catalogue.row("p2"), shelf.catalogue.row("p1")]] * 3
+    assert found[0].weight.tolist() == pytest.approx([4, 2], rel=1e-3)
+    assert trending([None, None], NOW, shelf.catalogue) == ()

@@ -1,0 +1,108 @@
+"""Replay: a log through the same handlers, deterministic, on an empty Redis only."""
+
+from __future__ import annotations
+
+import pytest
+
+from state.store import Store
+from streams.brain import Brain
+from streams.errors import LogError
+from streams.events import Answer, Place, Query, decode_answer, decode_dead_letter, decode_event, encode
+from streams.replay import Replay, replay
+from streams.routing import behavior
+from streams.settings import Settings
+from streams.transport import partition_for
+from tests.data.small_log import START, Size, lines, log
+from tests.integration.worker_process import stored
+from tests.servers import flush
+
+SIZE = Size(users=20, behaviors=400, queries=25)
+SETTINGS = Settings(device="cpu", partitions=4)
+
+
+@pytest.fixture(scope="module")
+def raw() -> list[bytes]:
+    """A small log."""
+    return log(SIZE)
+
+
+async def answers_of(raw: list[bytes], url: str, settings: Settings = SETTINGS) -> list[bytes]:
+    """The answers of a replay on an emptied database."""
+    flush(url)
+    found: list[bytes] = []
+    await replay(lines(raw), settings, url, on_answer=found.append)
+    return found
+
+
+async def test_the_order_of_lines_of_different_times_does_not_matter(raw: list[bytes], redis_url: str) -> None:
+    """A log is replayed in event-time order, however it is written."""
+    in_order = await answers_of(raw, redis_url)
+    state = stored(redis_url, "ctx:*", "cnt:*", "online:*")
+    assert await answers_of([*raw[300:], *raw[:300]], redis_url) == in_order
+    assert stored(redis_url, "ctx:*", "cnt:*", "online:*") == state
+
+
+@pytest.mark.parametrize("size", [1, 7])
+async def test_the_size_of_batches_does_not_change_contexts(raw: list[bytes], redis_url: str, size: int) -> None:
+    """Contexts and event ids are those of large batches, byte for byte."""
+    await answers_of(raw, redis_url)
+    large = stored(redis_url, "ctx:*", "ids:*", "wm:*behavior-events")
+    await answers_of(raw, redis_url, Settings(device="cpu", partitions=4, batch_records=size))
+    assert stored(redis_url, "ctx:*", "ids:*", "wm:*behavior-events") == large
+
+
+async def test_every_query_sees_all_behaviour_before_it(raw: list[bytes], redis_url: str) -> None:
+    """`seen` is the last event of the user's partition that is older than the query."""
+    answers = [decode_answer(answer) for answer in await answers_of(raw, redis_url)]
+    assert len(answers) == SIZE.queries
+    for answer in answers:
+        assert answer.seen is None or answer.seen == expected_place(raw, answer)
+    assert sum(answer.seen is not None for answer in answers) > SIZE.queries / 2
+
+
+def expected_place(raw: list[bytes], answer: Answer) -> Place:
+    """The place of the last behaviour in the partition of an answer's user, before it in the log."""
+    partition = partition_for((answer.user_id or answer.request_id).encode(), 4)
+    offset = -1
+    for line in raw:
+        event = decode_event(line)
+        if isinstance(event, Query) and event.request_id == answer.request_id:
+            break
+        user = getattr(event, "user_id", None)
+        if not isinstance(event, Query) and user and partition_for(user.encode(), 4) == partition:
+            offset += 1
+    return Place(partition, offset)
+
+
+async def test_a_database_that_holds_anything_is_refused(raw: list[bytes], redis_url: str) -> None:
+    """A replay on somebody's state would mix them."""
+    await answers_of(raw[:90], redis_url)
+    with pytest.raises(LogError, match="empty Redis"):
+        await replay(lines(raw), SETTINGS, redis_url)
+
+
+async def test_broken_lines_become_dead_letters_and_the_rest_goes_on(raw: list[bytes], redis_url: str) -> None:
+    """With the codes that a worker gives; the answers are those without the broken lines."""
+    expected = await answers_of(raw, redis_url)
+    broken = [b"{", b'{"event":"click","user_id":"u1"}', b'{"event":"query","request_id":"bad","time":1,"limit":0}']
+    flush(redis_url)
+    dead: list[bytes] = []
+    answers: list[bytes] = []
+    mixed = [*raw[:600], *broken, *raw[600:]]
+    await replay(lines(mixed), SETTINGS, redis_url, on_answer=answers.append, on_dead=dead.append)
+    assert sorted(decode_dead_letter(letter).code for letter in dead) == ["invalid", "malformed", "missing"]
+    wrong = [answer for answer in map(decode_answer, answers) if answer.error]
+    assert [(answer.request_id, answer.error and answer.error.field) for answer in wrong] == [("bad", "limit")]
+    right = [answer for answer in map(decode_answer, answers) if not answer.error]
+    assert [answer.request_id for answer in right] == [decode_answer(answer).request_id for answer in expected]
+
+
+async def test_times_ahead_of_the_arrival_are_broken(raw: list[bytes], redis_url: str) -> None:
+    """The caller says when the log arrived: a day after it begins the future, unless the log goes on to it."""
+    late = encode(behavior("click", event_id="late", user_id="u1", item_id="p1", time=START + 3 * 86_400_000))
+    dead: list[bytes] = []
+    store = Store(redis_url)
+    driver = Replay(SETTINGS, store, Brain.load(SETTINGS), lambda _: None, dead.append, arrival=START)
+    await driver.run(lines([*raw[:100], late]))
+    await store.close()
+    assert [decode_dead_letter(letter).code for letter in dead] == ["future"]
