@@ -6,7 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 import structlog
-from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+from aiokafka.errors import (  # type: ignore[import-untyped]
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
 from redis.exceptions import RedisError
 
 from models.errors import ArtifactError, SessionError
@@ -29,6 +33,8 @@ ELSEWHERE: Final = (
     SessionError,
     StateError,
 )
+#: what a batch leads to does not fit in one record of Kafka: half of it may
+TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
 async def handle_each(
@@ -36,23 +42,25 @@ async def handle_each(
     handle: Callable[[Sequence[T]], Awaitable[None]],
     refuse: Callable[[T, InvalidEvent], Awaitable[None]],
 ) -> None:
-    """Handle a batch; when it raises what only a record can be blamed for, handle its records one at a time.
+    """Handle a batch; when it raises what only a record can be blamed for, handle its halves, in order, and theirs.
 
-    Those that raise again are refused, with the code ``internal``; all others are handled. Faults from
+    The records that raise alone are refused, with the code ``internal``; all others are handled. Faults from
     elsewhere (``ELSEWHERE``) are raised as they are.
     """
     try:
         await handle(records)
         return
-    except ELSEWHERE:
-        raise
     except Exception as error:
-        log.warning("a batch raised; its records are handled one by one", records=len(records), error=repr(error))
-    for record in records:
-        try:
-            await handle([record])
-        except ELSEWHERE:
+        if isinstance(error, ELSEWHERE) and not isinstance(error, TOO_LARGE):
             raise
-        except Exception as error:
+        wrong = InvalidEvent("internal", "", f"{type(error).__name__}: {error}"[:500])
+        if len(records) == 1:
             log.exception("a record that cannot be handled becomes a dead letter")
-            await refuse(record, InvalidEvent("internal", "", f"{type(error).__name__}: {error}"[:500]))
+        else:
+            log.warning("a batch cannot be handled: its halves are", records=len(records), error=repr(error)[:500])
+    if len(records) == 1:
+        await refuse(records[0], wrong)
+        return
+    middle = len(records) // 2
+    for half in (list(records[:middle]), list(records[middle:])):
+        await handle_each(half, handle, refuse)

@@ -21,6 +21,7 @@ from streams.publish import publish_log
 from streams.replay import replay
 from streams.routing import now
 from streams.topics import topics
+from streams.transport import BatchProducer
 from tests.data.small_log import lines
 from tests.integration.conftest import Shop
 from tests.servers import flush
@@ -185,6 +186,22 @@ async def test_broken_behaviour_becomes_dead_letters_and_the_stream_goes_on(shop
     named = topics(shop.settings.partitions, shop.settings.topic_prefix)
     assert_told(await letters_for(shop, named.behavior_events.name, BEHAVIORS))
     await assert_learns(shop)
+
+
+async def test_behaviour_whose_signals_do_not_fit_in_a_record_is_cut(shop: Shop) -> None:
+    """Hundreds of impressions of one item a thousand times: more than a record takes for the item's partition."""
+    named = topics(shop.settings.partitions, shop.settings.topic_prefix)
+    before = shop.worker.metric('streamrank_events_total{kind="behavior"}')
+    large = [
+        (b"bad", click(event="impression", event_id=f"large{n}", item_id=None, item_ids=["p"] * 1_000))
+        for n in range(400)
+    ]
+    producer = BatchProducer(shop.settings.kafka, max_batch_bytes=3 * MIB, max_request_bytes=4 * MIB)
+    async with producer:
+        await asyncio.gather(*await producer.send_many(named.behavior_events.name, 1, large))
+    await assert_learns(shop)
+    assert shop.worker.metric('streamrank_events_total{kind="behavior"}') == before + 401
+    assert "MessageSizeTooLarge" in shop.worker.log
 
 
 async def assert_learns(shop: Shop) -> None:
