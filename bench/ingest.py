@@ -23,6 +23,8 @@ from bench.processes import Process
 from bench.servers import RealKafka, RealRedis
 from bench.stored import Watch, watching
 from streams.admin import create_topics
+from streams.building import ensure_encoder
+from streams.cli.progress import steps
 from streams.follow import following
 from streams.settings import Settings
 from streams.topics import Topics, topics
@@ -44,6 +46,7 @@ async def measure(events: int = EVENTS, rounds: int = 3, say: Say = lambda text:
         say("starting Kafka and Redis, reading the log")
         kafka, redis = stack.enter_context(RealKafka()), stack.enter_context(RealRedis())
         settings = Settings(kafka=kafka.kafka, redis=redis.redis, log_level="warning")
+        ensure_encoder(settings, partial(steps, quiet=True))
         load = first_purchases(events, settings.partitions)
         async with watching(settings) as watch:
             bench = _Ingest(settings, load, watch, say)

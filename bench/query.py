@@ -24,6 +24,8 @@ from bench.questions import Ask, questions
 from bench.servers import RealKafka, RealRedis
 from bench.stored import watching
 from streams.admin import create_topics
+from streams.building import ensure_encoder
+from streams.cli.progress import steps
 from streams.client import Client
 from streams.settings import Settings
 from streams.topics import topics
@@ -60,6 +62,7 @@ async def measure(
         say("starting Kafka and Redis, reading the log")
         kafka, redis = stack.enter_context(RealKafka()), stack.enter_context(RealRedis())
         settings = Settings(kafka=kafka.kafka, redis=redis.redis, log_level="warning")
+        ensure_encoder(settings, partial(steps, quiet=True))
         bare = replace(settings, topic_prefix="echo-")
         load = first_purchases(events, settings.partitions, end_at=int(time() * 1000))
         await create_topics(settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from streams.artifacts import Opened, artifact_path
 from streams.errors import SettingsError
 from streams.settings import Settings
 
-__all__ = ["Steps", "build"]
+__all__ = ["Steps", "build", "ensure_encoder"]
 
 #: called with a step's name and the share of it that is done, 0 to 1
 Steps = Callable[[str, float], None]
@@ -69,6 +70,14 @@ async def _ranker(settings: Settings, out: Path, log: Path, lists: int, seed: in
     steps("logging rankings", 1.0)
     train(rankings, out, seed, lambda done, total, _: steps("training", done / max(total, 1)), log.name)
     return Artifact.load(out)
+
+
+def ensure_encoder(settings: Settings, steps: Callable[[], AbstractContextManager[Steps]]) -> None:
+    """Build the encoder artifact unless it is there; ``steps`` opens a progress bar if it is built."""
+    path = artifact_path(settings, "encoder")
+    if not (path / "manifest.json").is_file():
+        with steps() as progress:
+            build_encoder(path, progress)
 
 
 def _encoder(settings: Settings) -> Encoder:

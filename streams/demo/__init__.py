@@ -7,12 +7,14 @@ import signal
 import tempfile
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from streams.admin import create_topics
-from streams.cli.progress import stages
+from streams.building import ensure_encoder
+from streams.cli.progress import stages, steps
 from streams.client import Client
 from streams.demo.process import (
     environment,
@@ -23,7 +25,7 @@ from streams.demo.process import (
     worker_process,
 )
 from streams.demo.scenes import click_and_ask, latencies, scenes
-from streams.demo.shop import Shop, build_artifacts, import_log
+from streams.demo.shop import Shop, import_log
 from streams.publish import publish_log
 from streams.settings import Settings
 
@@ -35,7 +37,7 @@ async def demo(out: Console, keep: bool) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamrank-demo-")))
         settings = start_servers(stack)
         await create_topics(settings)
-        build_artifacts(settings)
+        ensure_encoder(settings, partial(steps, quiet=False))
         log, shop = import_log(folder)
         worker = stack.enter_context(worker_process(settings, folder / "worker.log"))
         await until_ready(settings, worker, folder / "worker.log")

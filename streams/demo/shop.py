@@ -7,12 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.encoder_build import build_encoder
-from streams.artifacts import artifact_path
-from streams.cli.progress import steps
 from streams.events import Event, Item, Purchase
 from streams.importers import complete_journey, write_log
-from streams.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +27,6 @@ class Shop:
         """An item with ``word`` in its title, the first by title."""
         found = [(title, item_id) for item_id, title in self.titles.items() if word in title.lower()]
         return min(found)[1] if found else next(iter(self.titles))
-
-
-def build_artifacts(settings: Settings) -> None:
-    """Build the encoder artifact unless it is there already."""
-    path = artifact_path(settings, "encoder")
-    if not (path / "manifest.json").is_file():
-        with steps(quiet=False) as progress:
-            build_encoder(path, progress)
 
 
 def import_log(folder: Path) -> tuple[Path, Shop]:
