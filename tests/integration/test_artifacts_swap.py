@@ -46,7 +46,7 @@ async def until_refused(shop: Shop, times: int) -> None:
 
 
 async def test_a_new_ranker_answers_without_a_restart_and_a_broken_one_never(shop: Shop, tmp_path: Path) -> None:
-    """Answers name the new version; a graph that does not open and altered bytes change nothing."""
+    """Answers name the new version; a graph that does not open, altered bytes and half a copy change nothing."""
     ranker, good = shop.artifacts / "ranker", tmp_path / "good"
     shutil.copytree(ranker, good)
     pid = shop.worker.pid
@@ -74,6 +74,17 @@ async def test_a_new_ranker_answers_without_a_restart_and_a_broken_one_never(sho
         shutil.rmtree(ranker)
         shutil.copytree(good, ranker)
         await until_served(client, first)
+
+        half = tmp_path / "half"
+        shutil.copytree(good, half / "ranker")
+        copied = replace_ranker(half, b"copied slowly")
+        seen = shop.worker.log.count(REFUSED)
+        shutil.rmtree(ranker)
+        shutil.copytree(half / "ranker", ranker, ignore=shutil.ignore_patterns("model.onnx"))
+        await until_refused(shop, seen + 1)
+        assert await served(client) == first
+        shutil.copy(half / "ranker" / "model.onnx", ranker)
+        await until_served(client, copied)
     assert shop.worker.pid == pid
 
 
