@@ -35,7 +35,7 @@ class BatchOptions:
     session_timeout: float = 10.0
     heartbeat_interval: float = 2.0
     #: how often Kafka's offset is committed; Kafka's is for lag monitors when ``start_offsets`` is given
-    commit_interval: float = 1.0
+    commit_interval: float = 0.25
     #: at a rebalance and at the end, how long batches in work may take to finish
     drain_timeout: float = 5.0
     #: a partition is not fetched while it has so many batches or records in work

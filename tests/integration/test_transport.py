@@ -82,6 +82,40 @@ async def test_a_batch_whose_agent_raised_comes_again_and_is_not_committed_befor
     assert committed_then == [first, first]
 
 
+async def test_batches_that_wait_are_joined_and_done_together(broker: Broker) -> None:
+    """Records that come one by one while the agent works are one batch, also after it raised on them."""
+    topic = await broker.create("join", 2)
+    counts = {0: 61, 1: 3}
+    seen = Seen()
+    begun = asyncio.Event()
+    tried: list[tuple[int, int, int]] = []
+
+    async def work(batch: RecordBatch) -> None:
+        assert len(batch) <= 40
+        if not begun.is_set():
+            begun.set()
+            await asyncio.sleep(2.0)
+        tried.append((batch.first_offset, batch.next_offset, batch.attempt))
+        if batch.tp.partition == 0 and batch.first_offset == 1 and batch.attempt == 1:
+            raise RuntimeError("the agent fails on purpose")
+        seen.note(batch)
+
+    async with running(make_app(broker, topic, work, max_batch=40)) as app:
+        await broker.produce(topic, numbered(1), 0)
+        await asyncio.wait_for(begun.wait(), 10)
+        for number in range(1, 61):
+            await broker.produce(topic, numbered(1, number), 0)
+            if number % 20 == 0:
+                await broker.produce(topic, numbered(1, number // 20 - 1), 1)
+        await until(lambda: seen.missing(counts) == 0)
+        await until(lambda: app.lags() == {TP(topic, p): 0 for p in range(2)})
+    assert seen.exactly_once(counts)
+    assert tried[1] == (*tried[2][:2], 1)
+    assert tried[2][2] == 2
+    assert len(seen.batches) < 20
+    assert await broker.committed(broker.name("group"), topic) == counts
+
+
 async def test_stopping_finishes_and_commits_what_is_in_work(broker: Broker) -> None:
     """A worker stopped in mid-stream, and the next one, do each record once between them."""
     counts = {0: 2000, 1: 2000}
