@@ -6,6 +6,7 @@ all changed records and the new watermark, EXEC in a second. A worker that lost 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -13,6 +14,7 @@ import hiredis
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 Value = bytes | None
 Command = tuple[bytes, ...]
@@ -21,8 +23,9 @@ Command = tuple[bytes, ...]
 class Transaction:
     """One batch of one partition: ``read`` (as often as needed), then ``write`` once."""
 
-    def __init__(self, connection: AbstractConnection, mark: bytes) -> None:
+    def __init__(self, connection: AbstractConnection, mark: bytes, timeout_s: float) -> None:
         self._connection = connection
+        self._timeout_s = timeout_s
         self._mark = mark
         self.watching = False
 
@@ -32,7 +35,7 @@ class Transaction:
         if not self.watching:
             commands.insert(0, (b"WATCH", self._mark))
             self.watching = True
-        found = (await _round_trip(self._connection, commands))[-1]
+        found = (await _round_trip(self._connection, commands, self._timeout_s))[-1]
         assert isinstance(found, list)
         return found[0], found[1:]
 
@@ -41,7 +44,7 @@ class Transaction:
         if not self.watching:
             await self.read([])
         mset = (b"MSET", self._mark, mark, *pairs)
-        replies = await _round_trip(self._connection, [(b"MULTI",), mset, (b"EXEC",)])
+        replies = await _round_trip(self._connection, [(b"MULTI",), mset, (b"EXEC",)], self._timeout_s)
         self.watching = False
         done = replies[-1]
         if isinstance(done, list):
@@ -53,7 +56,7 @@ class Transaction:
     async def close(self) -> None:
         """Stop watching."""
         if self.watching:
-            await _round_trip(self._connection, [(b"UNWATCH",)])
+            await _round_trip(self._connection, [(b"UNWATCH",)], self._timeout_s)
             self.watching = False
 
 
@@ -67,15 +70,18 @@ class Store:
         """``url``: redis://, rediss:// or unix://; ``ca``: certificate authority for rediss://."""
         tls = {"ssl_ca_certs": ca} if ca else {}
         self._pool: ConnectionPool = ConnectionPool.from_url(
-            url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, protocol=2, **tls
+            url, socket_timeout=None, socket_connect_timeout=timeout_s, protocol=2, **tls
         )
+        # the pool's own check of a connection, each time it is taken, costs as much as a small command
+        self._idle: list[AbstractConnection] = []
+        self._timeout_s = timeout_s
 
     async def read(self, keys: Sequence[bytes]) -> list[Value]:
         """The values of ``keys`` in their order, None where there is none."""
         if not keys:
             return []
         async with self._connection() as connection:
-            found = (await _round_trip(connection, [(b"MGET", *keys)]))[0]
+            found = (await _round_trip(connection, [(b"MGET", *keys)], self._timeout_s))[0]
         assert isinstance(found, list)
         return found
 
@@ -83,7 +89,7 @@ class Store:
     async def transaction(self, mark: bytes) -> AsyncIterator[Transaction]:
         """A transaction guarded by the watermark at key ``mark``."""
         async with self._connection() as connection:
-            transaction = Transaction(connection, mark)
+            transaction = Transaction(connection, mark, self._timeout_s)
             yield transaction
             await transaction.close()
 
@@ -92,17 +98,18 @@ class Store:
         if pairs:
             life = b"%d" % seconds
             async with self._connection() as connection:
-                await _round_trip(connection, [(b"SET", k, v, b"EX", life) for k, v in pairs])
+                sets: list[Command] = [(b"SET", k, v, b"EX", life) for k, v in pairs]
+                await _round_trip(connection, sets, self._timeout_s)
 
     async def ping(self) -> None:
         """Raise unless Redis answers."""
         async with self._connection() as connection:
-            await _round_trip(connection, [(b"PING",)])
+            await _round_trip(connection, [(b"PING",)], self._timeout_s)
 
     async def empty(self) -> bool:
         """Whether the database holds no key at all."""
         async with self._connection() as connection:
-            return (await _round_trip(connection, [(b"DBSIZE",)]))[0] == 0
+            return (await _round_trip(connection, [(b"DBSIZE",)], self._timeout_s))[0] == 0
 
     def client(self) -> Redis:
         """A redis-py client on the same connections, for operators' commands."""
@@ -110,22 +117,44 @@ class Store:
 
     async def close(self) -> None:
         """Close all connections."""
+        self._idle.clear()
         await self._pool.disconnect()
+
+    async def _kept(self) -> AbstractConnection | None:
+        """A connection that was used before and is still open, if there is one."""
+        while self._idle:
+            connection = self._idle.pop()
+            reader = connection._reader
+            if reader is not None and not reader.at_eof():
+                return connection
+            await connection.disconnect(nowait=True)
+            await self._pool.release(connection)
+        return None
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AbstractConnection]:
-        connection: AbstractConnection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+        connection: AbstractConnection
+        connection = await self._kept() or await self._pool.get_connection()  # type: ignore[no-untyped-call]
         try:
             yield connection
         except BaseException:
             # half a conversation may be in the socket, and a WATCH be left: never use it again
             await connection.disconnect(nowait=True)
-            raise
-        finally:
             await self._pool.release(connection)
+            raise
+        self._idle.append(connection)
 
 
-async def _round_trip(connection: AbstractConnection, commands: Sequence[Command]) -> list[object]:
+async def _round_trip(connection: AbstractConnection, commands: Sequence[Command], timeout_s: float) -> list[object]:
+    """Send the commands and read their replies; one clock for the whole, not one for each send and reply."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _converse(connection, commands)
+    except TimeoutError as error:
+        raise RedisTimeoutError(f"Redis did not answer within {timeout_s} s") from error
+
+
+async def _converse(connection: AbstractConnection, commands: Sequence[Command]) -> list[object]:
     # packed by hiredis as it stands: the client's own way looks at the type of every key and value first
     packed = [hiredis.pack_command(command) for command in commands]  # type: ignore[arg-type]
     await connection.send_packed_command(packed, check_health=False)

@@ -133,16 +133,20 @@ def _union(
     """The lists merged: first every source's best, then every source's second, and so on."""
     order = [name for name in SOURCES if name in lists]
     rows = _round_robin([lists[name].rows for name in order])[:k_total]
-    scores = _scores(ask, catalogue, used, rows)
+    scores = np.zeros((len(rows), len(SOURCES)), np.float32)
     given = np.zeros(scores.shape, np.bool_)
     by_row = np.argsort(rows)
-    for name in order:
+    for name in order if len(rows) else ():
         column, found = list(SOURCES).index(name), lists[name]
-        place = np.minimum(np.searchsorted(rows, found.rows, sorter=by_row), max(len(rows) - 1, 0))
-        kept = rows[by_row[place]] == found.rows if len(rows) else np.zeros(0, np.bool_)
+        place = np.minimum(np.searchsorted(rows, found.rows, sorter=by_row), len(rows) - 1)
+        kept = rows[by_row[place]] == found.rows
         place = by_row[place[kept]]
         scores[place, column] = found.weight[kept]
         given[place, column] = True
+    for column, source in enumerate(SOURCES.values()):
+        others = np.flatnonzero(~given[:, column])
+        if source in used and len(others):
+            scores[others, column] = source.score(ask, catalogue, rows[others])
     return Candidates(rows, scores, given)
 
 

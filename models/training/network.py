@@ -19,6 +19,8 @@ from models.ask import DIM
 from models.features import INDEX, SOURCES
 
 KNOTS: Final = 62
+#: Knots are looked for in blocks of so many; BLOCK * BLOCK is at least KNOTS - 1.
+BLOCK: Final = 8
 #: Heads that compare vectors as they are, and heads that compare them through a learnt projection.
 PLAIN: Final = 2
 LEARNT: Final = 2
@@ -79,6 +81,8 @@ class Normaliser(nn.Module):
     table: Tensor
     median: Tensor
     first: Tensor
+    firsts: Tensor
+    blocks: Tensor
 
     def __init__(self, scales: Scales) -> None:
         super().__init__()
@@ -92,14 +96,24 @@ class Normaliser(nn.Module):
         table = np.stack([np.where(finite, knots, 0), step, slope, ranks], axis=-1)
         width = len(knots)
         self.register_buffer("knots", torch.tensor(knots, dtype=torch.float32))
+        padded = np.full((width, BLOCK * BLOCK), np.inf)
+        padded[:, : KNOTS - 1] = knots[:, 1:]
+        self.register_buffer("firsts", torch.tensor(padded[:, ::BLOCK], dtype=torch.float32))
+        self.register_buffer("blocks", torch.tensor(padded.reshape(-1, BLOCK), dtype=torch.float32))
         self.register_buffer("table", torch.tensor(table.reshape(-1, 4), dtype=torch.float32))
         self.register_buffer("median", torch.tensor(scales.median))
         self.register_buffer("first", torch.arange(width) * KNOTS)
 
     def place(self, features: Tensor) -> Tensor:
-        """Which knot lies at or below each value, counted by comparison: a graph of ONNX has no search."""
-        above = features.unsqueeze(-1) >= self.knots[:, 1:]
-        return above.to(torch.float32).sum(-1).to(torch.int64)
+        """Which knot lies at or below each value, counted by comparison: a graph of ONNX has no search.
+
+        First which block of eight knots, then which of the eight: a quarter of the comparisons.
+        """
+        value = features.unsqueeze(-1)
+        block = (value >= self.firsts[:, 1:]).to(torch.float32).sum(-1).to(torch.int64)
+        near = nn.functional.embedding(block + self.first // KNOTS * BLOCK, self.blocks)
+        within = (value >= near).to(torch.float32).sum(-1).to(torch.int64)
+        return block * BLOCK + within
 
     def place_by_search(self, features: Tensor) -> Tensor:
         """The same by binary search, for training, where it is ten times faster."""
