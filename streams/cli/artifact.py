@@ -29,7 +29,7 @@ def command() -> None:
 @click.argument("kind", type=click.Choice(KINDS))
 @click.option("--log", type=click.Path(dir_okay=False), help="Event log to learn from (ranker).")
 @click.option("-o", "--output", type=click.Path(file_okay=False), help="Folder; default: where workers look.")
-@click.option("--lists", default=20_000, show_default=True, help="Rankings sampled from the log (ranker).")
+@click.option("--lists", default=15_000, show_default=True, help="Rankings sampled from the log (ranker).")
 @click.option("--seed", default=0, show_default=True, help="Seed of sampling and training (ranker).")
 @json_option
 def build(kind: str, log: str | None, output: str | None, lists: int, seed: int, as_json: bool) -> None:
