@@ -14,7 +14,7 @@ which N was added in all this promises, whatever comes in whatever order:
 
 Space-saving and Misra-Gries (Agarwal et al. 2012, "Mergeable summaries") promise more, that an item's whole
 weight is known to N / S, but keep fewer of the neighbours that matter in the same memory: see
-docs/decisions/bounded-rows.md.
+docs/decisions/0008-bounded-rows.md.
 
 All functions are whole-array numpy, and deterministic on any machine: ties go to the lower slot and item.
 """
