@@ -76,6 +76,7 @@ def row_by_row(choose: Callable[[dict[int, Sums], dict[int, Sums], int], dict[in
     """A fold that lets ``choose`` make each row from what it held and what came: item → weights and error."""
 
     def fold(items: Items, weights: list[Sums], error: Sums, deltas: Deltas) -> None:
+        """Row after row, in Python: slow, and plain to read beside the rule."""
         columns = [*weights, error]
         starts = np.flatnonzero(np.diff(deltas.row, prepend=-1))
         for start, end in zip(starts, [*starts[1:], len(deltas.row)], strict=True):

@@ -133,13 +133,7 @@ class Worker:
         """How many behaviour events a batch may hold: few while queries come in, so that none is held up."""
         return min(BUSY_SLICE, self.settings.batch_records) if self._busy() else self.settings.batch_records
 
-    def _agent(
-        self,
-        topic: TopicSpec,
-        stage: str,
-        handle: Handle,
-        size: Callable[[], int],
-    ) -> None:
+    def _agent(self, topic: TopicSpec, stage: str, handle: Handle, size: Callable[[], int]) -> None:
         async def run(batches: StreamT[Any]) -> None:
             async for batch in batches:
                 with self.metrics.timed(stage):

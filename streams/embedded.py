@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -80,7 +81,7 @@ def _end_with_parent() -> Callable[[], None] | None:
     return in_child
 
 
-class LocalServer:
+class LocalServer(ABC):
     """A server process on 127.0.0.1: started on a free port, waited for, ended by its own process id.
 
     Subclasses say what to run (``command``) and when it is up (``answers``). ``folder`` holds its data and
@@ -99,17 +100,17 @@ class LocalServer:
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
 
+    @abstractmethod
     def command(self) -> Sequence[str]:
         """The program and its arguments, for the port in ``self.port``."""
-        raise NotImplementedError
 
     def environment(self) -> Mapping[str, str] | None:
         """Environment of the process; None inherits ours."""
         return None
 
+    @abstractmethod
     def answers(self) -> bool:
         """Whether the server answers a request."""
-        raise NotImplementedError
 
     @property
     def pid(self) -> int:
