@@ -40,12 +40,12 @@ class Encoder:
     Raises ``ArtifactError`` when the artifact is missing, changed or of another kind.
     """
 
-    def __init__(self, artifact_path: Path | str, device: Device = "auto", cache: int = 8192) -> None:
+    def __init__(self, artifact_path: Path | str, device: Device = "auto", cache: int = 8192, threads: int = 1) -> None:
         artifact = Artifact.load(artifact_path)
         if artifact.manifest.kind != "encoder":
             remedy = "point the encoder's setting at an encoder artifact."
             raise ArtifactError(artifact.path, "kind", "encoder", artifact.manifest.kind, remedy)
-        self._session = open_session(artifact.graph, device)
+        self._session = open_session(artifact.graph, device, threads)
         check_ports(artifact, self._session)
         self._tokenizer = UsePureTokenizer(str(artifact.file(TOKENIZER)))
         self._cache: OrderedDict[str, tuple[np.ndarray, np.ndarray]] = OrderedDict()

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from state.records import CONTEXT, DIM, RING
+from state.records import CONTEXT, RING
 
 SHORT_MS: Final = 3_600_000
 LONG_MS: Final = 30 * 86_400_000
@@ -145,6 +145,3 @@ def interest(context: NDArray[np.void]) -> tuple[NDArray[np.float32], NDArray[np
 def empty(users: int) -> NDArray[np.void]:
     """Contexts of users who have done nothing, shape (users,)."""
     return np.zeros(users, CONTEXT)
-
-
-assert CONTEXT["short"].shape == (DIM,)

@@ -42,11 +42,11 @@ def artifact_path(settings: Settings, kind: str) -> Path:
 def open_artifacts(settings: Settings) -> Opened:
     """Open all three. Raises ModelError with what is wrong and what to do."""
     device = settings.device
-    encoder = Encoder(artifact_path(settings, "encoder"), device)  # type: ignore[arg-type]
+    encoder = Encoder(artifact_path(settings, "encoder"), device, threads=settings.threads)  # type: ignore[arg-type]
     return Opened(
         encoder,
         IntentModel(artifact_path(settings, "intent"), encoder.version),
-        Ranker(artifact_path(settings, "ranker"), device),  # type: ignore[arg-type]
+        Ranker(artifact_path(settings, "ranker"), device, settings.threads),  # type: ignore[arg-type]
     )
 
 
