@@ -54,9 +54,11 @@ class Ranker:
         self.artifact = Artifact.load(artifact_path)
         self.artifact.require("features", FEATURES_VERSION)
         names = msgspec.json.decode(self.artifact.file(NAMES_FILE).read_bytes(), type=tuple[str, ...])
-        if names != FEATURES:
-            odd = sorted(set(names) ^ set(FEATURES)) or ["another order"]
-            raise ArtifactError(artifact_path, NAMES_FILE, "this version's features", ", ".join(odd), REMEDY)
+        odd = sorted(set(names) - set(FEATURES))
+        if odd or not names:
+            raise ArtifactError(artifact_path, NAMES_FILE, "features of this version", ", ".join(odd) or "none", REMEDY)
+        self.names = names
+        self._columns = [INDEX[name] for name in names]
         self._session = open_session(self.artifact.graph, device, threads)
         check_ports(self.artifact, self._session)
         self.provider, self.warning = self._session.provider, self._session.warning
@@ -111,11 +113,11 @@ class Ranker:
     def _run(self, batch: Sequence[RankInput]) -> list[Floats]:
         sizes = [_size(one) for one in batch]
         lists, longest = len(batch), max(sizes)
-        features = np.zeros((lists, longest, len(FEATURES)), np.float32)
+        features = np.zeros((lists, longest, len(self.names)), np.float32)
         mask = np.zeros((lists, longest), np.float32)
         candidates = np.zeros((lists, longest, DIM), np.float32)
         for i, (one, n) in enumerate(zip(batch, sizes, strict=True)):
-            features[i, :n], candidates[i, :n], mask[i, :n] = one.features, one.candidates, 1
+            features[i, :n], candidates[i, :n], mask[i, :n] = one.features[:, self._columns], one.candidates, 1
         feeds = {
             "features": features,
             "mask": mask,

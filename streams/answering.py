@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -88,14 +88,14 @@ class Answering:
         async def refuse(one: Asked, error: InvalidEvent) -> None:
             await self._reject(partition, one.record, error)
 
-        if asked:
-            await handle_each(asked, partial(self._answer, partition), refuse)
+        for turn in turns(asked):
+            await handle_each(turn, partial(self._answer, partition), refuse)
 
     async def _answer(self, partition: int, asked: Sequence[Asked]) -> None:
         queries = [one.query for one in asked]
         steps: Steps[Answers] = on_queries(queries, partition, self._topics.behavior_events.name, self._brain)
         answers = await run_steps(steps, self._store.read)
-        await self._store.write_expiring(answers.impressions, int(self._settings.join_hours * 3600) + 60)
+        await self._store.write_expiring(answers.expiring, int(self._settings.join_hours * 3600) + 60)
         for answer in answers.answers:
             self._metrics.answers.labels(answer.surface).inc()
         default = self._topics.recommendations.name
@@ -105,6 +105,19 @@ class Answering:
                 for query, answer in zip(queries, answers.answers, strict=True)
             ]
         )
+
+
+def turns(asked: Sequence[Asked]) -> Iterator[list[Asked]]:
+    """The queries in order, each user's one a turn: what an answer leaves behind is there for the user's next."""
+    while asked:
+        users: set[str] = set()
+        now: list[Asked] = []
+        later: list[Asked] = []
+        for one in asked:
+            (later if one.query.key in users else now).append(one)
+            users.add(one.query.key)
+        yield now
+        asked = later
 
 
 def _reply(answer: Answer, topic: str, key: bytes) -> Message:

@@ -11,13 +11,14 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from models.ask import Ask
 from models.catalogue import Catalogue, decode_entry
 from models.encoder import Encoder
-from models.explore import Policy, policy
 from models.intent import IntentModel
 from models.ranker import Ranker
 from models.weights import OnlineWeights, decode_weights, usable
 from models.words import Words, normalise
 from streams.artifacts import Opened, open_artifacts
+from streams.events import Query
 from streams.handlers.catalogue import Understand
+from streams.plans import Plan, plan_of
 from streams.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -33,11 +34,7 @@ class Brain:
     intent: IntentModel
     ranker: Ranker
     partitions: int
-    sources: tuple[str, ...]
-    candidates: int
-    policy: Policy
-    arm: str = "control"
-    online: bool = True
+    plan: Plan
     weights: dict[str, OnlineWeights] = field(default_factory=dict)
 
     @classmethod
@@ -53,11 +50,12 @@ class Brain:
             intent=models.intent,
             ranker=models.ranker,
             partitions=settings.partitions,
-            sources=settings.source_names,
-            candidates=settings.candidates,
-            policy=policy(settings.epsilon),
-            online=settings.online,
+            plan=plan_of(settings),
         )
+
+    def plan_for(self, query: Query) -> Plan:
+        """How this query is answered."""
+        return self.plan
 
     def normalise(self, text: str) -> str:
         """A text as queries are counted by."""
@@ -98,7 +96,7 @@ class Brain:
     def apply_weights(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Take records of the ranker-weights topic; weights that do not fit are refused, the old ones stay."""
         for surface, payload in pairs:
-            if payload is None or not self.online:
+            if payload is None:
                 continue
             weights = decode_weights(payload)
             if usable(weights):

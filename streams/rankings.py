@@ -15,7 +15,8 @@ from state.store import Store
 from streams.brain import Brain
 from streams.events import ItemEvent, Purchase, Query, decode_behavior
 from streams.handlers.feedback import SAYS
-from streams.handlers.queries import Prepared, know, prepare
+from streams.handlers.knowing import know
+from streams.handlers.ranking import Prepared, prepare
 from streams.ids import key
 from streams.log import Line, head, in_time_order
 from streams.replay import Replay

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-#: Goes up when a feature is added, renamed or computed differently: a ranker of another version refuses.
+#: Goes up when a feature is renamed or computed differently: a ranker of another version refuses. One that is
+#: added changes nothing for a ranker that does not know it: an artifact names the features that it takes.
 FEATURES_VERSION: Final = "1"
 
 #: The retrieval sources, in the order of a candidate's scores.

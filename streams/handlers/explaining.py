@@ -11,7 +11,7 @@ from models.weights import INPUTS, OFFLINE, contributions
 
 if TYPE_CHECKING:
     from streams.brain import Brain
-    from streams.handlers.queries import Ranked
+    from streams.handlers.ranking import Ranked
 
 
 def reasons(ranked: Ranked, places: NDArray[np.intp], brain: Brain) -> list[dict[str, float]]:

@@ -102,7 +102,7 @@ def test_the_impression_keeps_what_was_served(shelf: Brain) -> None:
     """Items, propensities, text and features in the order shown; applied to them the weights give the scores."""
     query = Query(time=NOW, request_id="r9", user_id="u1", text="milk", limit=5, explain=True)
     answers = ask(shelf, clicked("p1"), query)
-    ((name, value),) = answers.impressions
+    ((name, value),) = answers.expiring
     shown, answer = decode_shown(value), answers.answers[0]
     assert name == keys.impression(0, "r9")
     assert shown.items == [item.item_id for item in answer.items]
@@ -110,7 +110,7 @@ def test_the_impression_keeps_what_was_served(shelf: Brain) -> None:
     assert (shown.user_id, shown.text, shown.surface, shown.artifact) == ("u1", "milk", "search", shelf.ranker.version)
     scores = apply(INITIAL, inputs_of(shown.features, shown.offline))
     assert scores.tolist() == pytest.approx([item.score for item in answer.items], abs=1e-5)
-    assert ask(shelf, {}, Query(time=NOW, request_id="r", candidates=["no"])).impressions == []
+    assert ask(shelf, {}, Query(time=NOW, request_id="r", candidates=["no"])).expiring == []
 
 
 def test_queries_answered_together_get_what_each_would_get_alone(shelf: Brain) -> None:

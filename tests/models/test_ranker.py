@@ -139,7 +139,7 @@ def test_a_ranker_of_other_features_is_refused(artifact: Path, tmp_path: Path) -
     loaded = Artifact.load(artifact)
     names = msgspec.json.encode(("other", *FEATURES[1:]))
     write(tmp_path / "names", loaded.manifest, {"model.onnx": loaded.graph, NAMES_FILE: names})
-    with pytest.raises(ArtifactError, match="other, query_clicks"):
+    with pytest.raises(ArtifactError, match="other"):
         Ranker(tmp_path / "names", "cpu")
     older = msgspec.structs.replace(loaded.manifest, requires={"features": "0"})
     files = {"model.onnx": loaded.graph, NAMES_FILE: loaded.file(NAMES_FILE)}

@@ -1,0 +1,58 @@
+"""What is known of queries before anything is ranked: users, texts, trends and co-visits, in two reads of Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from models.ask import Ask
+from state import keys
+from streams.brain import Brain
+from streams.events import Place, Query
+from streams.handlers.asking import add_choices, add_neighbours, add_user, anchor_keys, new_ask, trending
+from streams.handlers.contexts import read_mark
+from streams.ids import key
+
+Values = list[bytes | None]
+
+
+def know(
+    queries: Sequence[Query], partition: int, topic: str, brain: Brain
+) -> Generator[list[bytes], Values, tuple[list[Ask], Place | None]]:
+    """An Ask for each query of one partition; ``topic`` is that of the behaviour events.
+
+    Reads what belongs to the users, then what belongs to the texts and to the items that they used last. Returns
+    the asks, and the last behaviour event whose effects they contain.
+    """
+    asks = [new_ask(q, brain.catalogue) for q in queries]
+    trend_keys = [keys.trends(p) for p in range(brain.partitions)]
+    users = list(dict.fromkeys(q.user_id for q in queries if q.user_id is not None))
+    found = yield [keys.watermark(partition, topic), *trend_keys, *(keys.context(partition, u) for u in users)]
+    mark, trends, contexts = found[0], found[1 : 1 + len(trend_keys)], found[1 + len(trend_keys) :]
+    user_values = dict(zip(users, contexts, strict=True))
+    anchors = []
+    for query, ask in zip(queries, asks, strict=True):
+        recent = add_user(ask, user_values.get(query.user_id or ""), brain.catalogue)
+        ask.trends = trending(trends, query.time, brain.catalogue)
+        anchors.append(anchor_keys(query, recent, ask.recent.weight > 0))
+    brain.understand(asks)
+    yield from _neighbourhood(asks, anchors, brain)
+    offset = int(read_mark(mark)["offset"])
+    return asks, Place(partition, offset) if offset >= 0 else None
+
+
+def _neighbourhood(
+    asks: Sequence[Ask], anchors: Sequence[list[int]], brain: Brain
+) -> Generator[list[bytes], Values, None]:
+    """Read what was chosen after the asks' texts, and the co-visits of their ``anchors`` (u64 keys)."""
+    texts = [key(brain.normalise(ask.text)) if ask.text else None for ask in asks]
+    asked = list(dict.fromkeys(t for t in texts if t is not None))
+    wanted = list(dict.fromkeys(a for own in anchors for a in own))
+    found = yield (
+        [keys.query_clicks(brain.partitions, t) for t in asked] + [keys.covisits(brain.partitions, a) for a in wanted]
+    )
+    choices = dict(zip(asked, found, strict=False))
+    rows = dict(zip(wanted, found[len(asked) :], strict=True))
+    for ask, text, own in zip(asks, texts, anchors, strict=True):
+        if text is not None:
+            add_choices(ask, choices[text], brain.catalogue)
+        add_neighbours(ask, own, rows, brain.catalogue)
