@@ -36,7 +36,8 @@ class Entry(msgspec.Struct, array_like=True):
 
     ``key``: ``streams.ids.key(item_id)``; ``time``: the item event's, Unix ms; ``category``: root first;
     ``tokens``: the title cut into words; ``vector``: 512 little-endian f2, ``compact``: 64 little-endian f4,
-    both unit length.
+    both unit length; ``valid_from`` to ``valid_to``: when ``price`` holds, outside of it ``list_price`` does;
+    ``first_time``: of the item's first event; ``image``: little-endian f2, unit length, empty without an image.
     """
 
     item_id: str
@@ -52,6 +53,10 @@ class Entry(msgspec.Struct, array_like=True):
     tokens: list[str]
     vector: bytes
     compact: bytes
+    valid_from: int | None = None
+    valid_to: int | None = None
+    first_time: int | None = None
+    image: bytes = b""
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -37,7 +37,11 @@ class Base(Struct, kw_only=True, tag_field="event", omit_defaults=True):
 
 # ---------------------------------------------------------------- item-events
 class Item(Base, tag="item", kw_only=True):
-    """An item that can be recommended, whole: a later one replaces it."""
+    """An item that can be recommended, whole: a later one replaces it.
+
+    ``price`` is what it costs; ``list_price`` what it costs without a promotion. With ``valid_from`` or ``valid_to``
+    the promotion's ``price`` holds from and until then, and ``list_price`` otherwise.
+    """
 
     item_id: Id
     title: Text = ""
@@ -46,6 +50,8 @@ class Item(Base, tag="item", kw_only=True):
     brand: Annotated[str, Meta(max_length=200)] = ""
     price: Price | None = None
     list_price: Price | None = None
+    valid_from: Time | None = None
+    valid_to: Time | None = None
     attributes: Annotated[dict[str, Attribute], Meta(max_length=100)] = {}
     image_vector: Vector | None = None
     in_stock: bool = True

@@ -97,6 +97,8 @@ def _entries(items: Sequence[Item], how: Understand) -> list[Entry]:
             tokens=how.tokens(item_text(item)),
             vector=vectors[n].astype("<f2").tobytes(),
             compact=compact[n].astype("<f4").tobytes(),
+            valid_from=item.valid_from,
+            valid_to=item.valid_to,
         )
         for n, item in enumerate(items)
     ]

@@ -32,6 +32,8 @@ def reasons(ranked: Ranked, places: NDArray[np.intp], brain: Brain) -> list[dict
         why = {"base": explained.base * scale}
         for group, value in zip(explained.groups, explained.values[place].tolist(), strict=True):
             why[group] = value * scale
+        for name, added in ranked.adjustments.items():
+            why[name] = float(added[place])
         for name, value in zip(INPUTS[:OFFLINE], online[place, :OFFLINE].tolist(), strict=True):
             why[f"online:{name}"] = value
         found.append({name: round(value, 6) for name, value in why.items() if abs(value) >= 5e-7})

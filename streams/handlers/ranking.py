@@ -31,7 +31,8 @@ class Ranked:
     """One query's candidates in rank order, and everything that was known when they were ranked.
 
     ``candidates`` (n,), ``features`` (n, F), ``offline`` and ``score`` (n,): the ONNX ranker's score, and with
-    the online weights on top; all four in the same order, best first.
+    the online weights and the adjustments on top; ``adjustments``: what else adds to the score, (n,) by name; all
+    in the same order, best first.
     """
 
     query: Query
@@ -43,6 +44,7 @@ class Ranked:
     offline: NDArray[np.float32]
     score: NDArray[np.float32]
     weights: OnlineWeights
+    adjustments: dict[str, NDArray[np.float32]]
 
     @property
     def inputs(self) -> NDArray[np.float32]:
@@ -101,6 +103,9 @@ def in_order(
     features = rank_input.features
     weights = brain.weights.get(ask.surface, INITIAL) if plan.online else INITIAL
     score = apply(weights, inputs_of(features, offline)) if len(offline) else offline
+    adjustments = adjust(ask, candidates, features, score, brain)
+    for added in adjustments.values():
+        score = score + added
     order = rules.finish(candidates.rows, score, ask, brain.catalogue, plan.rules)
     return Ranked(
         query=query,
@@ -114,4 +119,12 @@ def in_order(
         offline=offline[order],
         score=score[order],
         weights=weights,
+        adjustments={name: added[order] for name, added in adjustments.items()},
     )
+
+
+def adjust(
+    ask: Ask, candidates: Candidates, features: NDArray[np.float32], score: NDArray[np.float32], brain: Brain
+) -> dict[str, NDArray[np.float32]]:
+    """What the intent and the rules add to each candidate's score, (n,) by name: part of every explanation."""
+    return {}
