@@ -22,15 +22,18 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from streams.errors import StreamrankError
-
-__all__ = ["EmbeddedBroker", "EmbeddedRedis", "LocalServer", "ServerError", "answers_kafka", "answers_redis"]
+from streams.settings import Settings
 
 HOST = "127.0.0.1"
+#: how long the embedded broker may hold a fetch: it wakes none when a record arrives
+FETCH_WAIT_MS = 10
 _PR_SET_PDEATHSIG = 1
 
 
@@ -274,3 +277,11 @@ class EmbeddedRedis(LocalServer):
     def answers(self) -> bool:
         """Whether it says PONG."""
         return answers_redis(self.port)
+
+
+def start_pair(stack: ExitStack, settings: Settings) -> Settings:
+    """Start the broker and the Valkey until ``stack`` closes; the settings that point to them."""
+    broker, redis = stack.enter_context(EmbeddedBroker()), stack.enter_context(EmbeddedRedis())
+    return replace(
+        settings, kafka=broker.kafka, kafka_security="PLAINTEXT", redis=redis.redis, fetch_wait_ms=FETCH_WAIT_MS
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
 #: streams.app.ROLES, spelled here so that --help does not import Faust; a test compares them
 ROLES = ("all", "ingest", "query", "trainer")
-#: how long the embedded broker may hold a fetch: it wakes none when a record arrives
-EMBEDDED_FETCH_WAIT_MS = 10
 
 
 @click.command()
@@ -33,27 +30,16 @@ def command(role: str, embedded: bool) -> None:
     settings = load()
     with ExitStack() as stack:
         if embedded:
-            settings = start_embedded(stack, settings)
+            from streams.admin import create_topics
+            from streams.embedded import start_pair
+
+            settings = start_pair(stack, settings)
+            run(create_topics(settings))
             for line in environment(settings):
                 click.echo(line)
         from streams.serving import serve
 
         serve(settings, role)
-
-
-def start_embedded(stack: ExitStack, settings: Settings) -> Settings:
-    """Start the embedded pair until ``stack`` closes; make the topics; the settings that point to it."""
-    from streams.admin import create_topics
-    from streams.embedded import EmbeddedBroker, EmbeddedRedis
-
-    broker = stack.enter_context(EmbeddedBroker())
-    redis = stack.enter_context(EmbeddedRedis())
-    pointed = replace(
-        settings, kafka=broker.kafka, kafka_security="PLAINTEXT", redis=redis.redis,
-        fetch_wait_ms=EMBEDDED_FETCH_WAIT_MS,
-    )  # fmt: skip
-    run(create_topics(pointed))
-    return pointed
 
 
 def environment(settings: Settings) -> list[str]:

@@ -14,8 +14,7 @@ from typing import Final
 
 import aiohttp
 
-from streams.cli.serve import EMBEDDED_FETCH_WAIT_MS
-from streams.embedded import EmbeddedBroker, EmbeddedRedis, free_port
+from streams.embedded import free_port, start_pair
 from streams.errors import StreamrankError
 from streams.settings import Settings, for_child, load, variable
 
@@ -23,17 +22,8 @@ START_S: Final = 60.0
 
 
 def start_servers(stack: ExitStack) -> Settings:
-    """The embedded broker and Valkey, until ``stack`` closes; the settings that point to them."""
-    broker, redis = stack.enter_context(EmbeddedBroker()), stack.enter_context(EmbeddedRedis())
-    return replace(
-        load(),
-        kafka=broker.kafka,
-        kafka_security="PLAINTEXT",
-        redis=redis.redis,
-        fetch_wait_ms=EMBEDDED_FETCH_WAIT_MS,
-        session_timeout_s=6.0,
-        web_port=free_port(),
-    )
+    """The embedded broker and Valkey, until ``stack`` closes; the settings that point a worker to them."""
+    return replace(start_pair(stack, load()), session_timeout_s=6.0, web_port=free_port())
 
 
 def environment(settings: Settings) -> dict[str, str]:
