@@ -19,6 +19,7 @@ from state import keys
 from state.records import COUNT
 from streams.brain import Brain
 from streams.events import Query
+from streams.handlers.adjusting import adjust
 from streams.plans import Plan
 
 Values = list[bytes | None]
@@ -121,10 +122,3 @@ def in_order(
         weights=weights,
         adjustments={name: added[order] for name, added in adjustments.items()},
     )
-
-
-def adjust(
-    ask: Ask, candidates: Candidates, features: NDArray[np.float32], score: NDArray[np.float32], brain: Brain
-) -> dict[str, NDArray[np.float32]]:
-    """What the intent and the rules add to each candidate's score, (n,) by name: part of every explanation."""
-    return {}
