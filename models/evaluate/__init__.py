@@ -1,0 +1,1 @@
+"""Evaluation: metrics, intervals, baselines and off-policy estimates; arrays in, figures out."""

@@ -1,0 +1,110 @@
+"""`streamrank evaluate LOG`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.cli.common import echo_json, json_option, names, run
+
+if TYPE_CHECKING:
+    from models.evaluate.report import Report
+    from streams.evaluation.evaluation import Options
+
+#: models.evaluate.sample.TASKS and SURFACES, spelled here so that --help does not import them; a test compares them
+TASKS = ("unseen", "repeat", "all")
+SURFACES = ("search", "home", "similar", "cart")
+
+
+@click.command()
+@click.argument("log", type=click.Path(dir_okay=False))
+@click.option("--task", type=click.Choice(TASKS), default="unseen", show_default=True, help="What is tested.")
+@click.option("--surface", type=click.Choice(SURFACES), help="Only this one; default: search with a text, else home.")
+@click.option("--tests", type=click.IntRange(1), default=5_000, show_default=True, help="Most tested events.")
+@click.option("--until", help="Leave out what is later: Unix milliseconds, or a date.")
+@click.option("--compare", help="Baselines, comma separated; `none` for none.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the sample and of the intervals.")
+@click.option("--redis", help="URL of an empty Redis database; default: an embedded Valkey.")
+@json_option
+def command(
+    log: str,
+    task: str,
+    surface: str | None,
+    tests: int,
+    until: str | None,
+    compare: str | None,
+    seed: int,
+    redis: str | None,
+    as_json: bool,
+) -> None:
+    """Did learning pay? Rank before learning, event by event, and compare with baselines.
+
+    Of the log's second half a sample of the choices is tested: before the handlers get the event, they are asked
+    for it. `unseen` leaves out what the user already had, `repeat` ranks only that.
+
+    \b
+    Example: streamrank evaluate shop.jsonl.gz --task unseen --compare no-online,frozen
+    """
+    from streams.evaluation.evaluation import COMPARE, Options
+
+    chosen = COMPARE if compare is None else tuple(n for n in names(compare) if n != "none")
+    options = Options(task, surface, tests, seed, _moment(until), chosen)
+    found = _evaluate(log, redis, options, as_json)
+    if as_json:
+        echo_json(found)
+        return
+    from streams.cli.evaluation_tables import tables
+    from streams.cli.tables import console
+
+    for table in tables(found):
+        console().print(table)
+
+
+def _evaluate(log: str, redis: str | None, options: Options, quiet: bool) -> Report:
+    from streams.cli.progress import stages
+    from streams.evaluation.evaluation import check, evaluate
+    from streams.log import input_lines
+    from streams.settings import load
+
+    settings = load()
+    check(options.compare)
+    lines = list(input_lines(log))
+    with ExitStack() as stack:
+        if redis is None:
+            from streams.embedded import EmbeddedRedis
+
+            redis = stack.enter_context(EmbeddedRedis()).redis
+        from streams.brain import Brain
+
+        progress = stack.enter_context(stages(quiet=quiet))
+        work = evaluate(log, lines, settings, Brain.load(settings), (redis, next_database(redis)), options, progress)
+        return run(work)
+
+
+def next_database(redis: str) -> str:
+    """The URL of the database after that of ``redis``.
+
+    >>> next_database("redis://127.0.0.1:6379/0"), next_database("redis://h:1")
+    ('redis://127.0.0.1:6379/1', 'redis://h:1/1')
+    """
+    from urllib.parse import urlsplit, urlunsplit
+
+    parts = urlsplit(redis)
+    number = int(parts.path.strip("/") or 0)
+    return urlunsplit(parts._replace(path=f"/{number + 1}"))
+
+
+def _moment(text: str | None) -> int | None:
+    if text is None or text.isdigit():
+        return int(text) if text else None
+    from datetime import UTC, datetime
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r}: expected Unix milliseconds or a date such as 2011-06-30", param_hint="--until"
+        ) from None
+    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)

@@ -1,0 +1,1 @@
+"""`streamrank evaluate`: a log through the handlers that serve, ranked before it is learnt from."""

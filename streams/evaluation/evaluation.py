@@ -1,0 +1,116 @@
+"""An evaluation from a log to its report: what is tested, the handlers' answers, the baselines' answers, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluate.journal import Journal
+from models.evaluate.report import Report, report
+from models.evaluate.sample import drawn, eligible
+from state.store import Store
+from streams.brain import Brain
+from streams.errors import LogError, SettingsError
+from streams.evaluation.prequential import FROZEN, NO_ONLINE, STREAMRANK, Course, Prequential
+from streams.evaluation.reading import read_journal
+from streams.log import Head, Line, head, in_time_order
+from streams.settings import Settings
+
+#: called with a stage's name, what is done of it, and the whole
+Stages = Callable[[str, int, int], None]
+#: systems that the handlers answer for
+SERVED: Final = (STREAMRANK, NO_ONLINE, FROZEN)
+COMPARE: Final = (NO_ONLINE,)
+
+
+@dataclass(frozen=True)
+class Options:
+    """``task`` and ``surface``: which events are tested; ``tests``: at most so many, drawn by ``seed`` from the
+    log's second half; ``until``: Unix ms, later lines are left out; ``compare``: named baselines;
+    ``frozen_at``: share of the events after which `frozen` learns nothing.
+    """
+
+    task: str = "unseen"
+    surface: str | None = None
+    tests: int = 5_000
+    seed: int = 0
+    until: int | None = None
+    compare: tuple[str, ...] = COMPARE
+    frozen_at: float = 0.1
+
+
+async def evaluate(
+    log: str, lines: Sequence[Line], settings: Settings, brain: Brain, redis: Sequence[str], options: Options,
+    stages: Stages = lambda name, done, total: None,
+) -> Report:  # fmt: skip
+    """Evaluate on ``lines`` with the models of ``brain``, whose catalogue is empty.
+
+    ``redis``: URLs of two empty databases, the second for `frozen`. Raises LogError where nothing can be tested,
+    SettingsError on an unknown baseline or a database that holds anything.
+    """
+    check(options.compare)
+    stages("reading", 0, len(lines))
+    ordered = _until(in_time_order(lines), options.until)
+    journal, queries = read_journal(ordered)
+    stages("reading", len(lines), len(lines))
+    ok = eligible(journal, options.task, options.surface)
+    tests = drawn(ok, 0.5, 1.0, options.tests, options.seed)
+    if not len(tests):
+        surface = f" on {options.surface}" if options.surface else ""
+        raise LogError(f"'{log}': no event of task {options.task!r}{surface} in its second half: name another task")
+    frozen_at = int(journal.line[int(len(journal) * options.frozen_at)]) if FROZEN in options.compare else None
+    course = Course(journal, options.task, options.surface, tests, frozen_at=frozen_at)
+    async with AsyncExitStack() as stack:
+        wanted = redis[: 1 if frozen_at is None else 2]
+        stores = [Store(url, settings.redis_timeout_s, settings.redis_ca) for url in wanted]
+        for store in stores:
+            stack.push_async_callback(store.close)
+            if not await store.empty():
+                raise SettingsError("evaluate needs an empty Redis database: name another one, or flush it")
+        prequential = Prequential(course, settings, brain, *stores)
+        results = await prequential.run(ordered, queries, lambda done, total: stages("handlers", done, total))
+    stages("handlers", len(ordered), len(ordered))
+    if NO_ONLINE not in options.compare:
+        del results.ranks[NO_ONLINE], results.tops[NO_ONLINE]
+    return report(log, journal, results, _vectors(journal, brain), _settings(options, journal, brain), options.seed)
+
+
+def check(names: Sequence[str]) -> None:
+    """Raise SettingsError when one is no baseline."""
+    for name in names:
+        if name not in SERVED[1:]:
+            raise SettingsError(f"--compare: {name!r} is no baseline: name some of {', '.join(SERVED[1:])}")
+
+
+def _until(lines: list[Line], until: int | None) -> list[Line]:
+    if until is None:
+        return lines
+    return [line for line in lines if ((head(line.raw) or Head()).time or 0) <= until]
+
+
+def _vectors(journal: Journal, brain: Brain) -> NDArray[np.float32]:
+    compact = brain.catalogue.compact
+    rows = np.array([brain.catalogue.row(item) for item in journal.items], np.int64)
+    return np.where((rows >= 0)[:, None], compact[np.maximum(rows, 0)], np.float32(0))
+
+
+def _settings(options: Options, journal: Journal, brain: Brain) -> dict[str, str | int | float | None]:
+    return {
+        "task": options.task,
+        "surface": options.surface,
+        "tests": options.tests,
+        "seed": options.seed,
+        "until": options.until,
+        "frozen_at": options.frozen_at,
+        "events": len(journal),
+        "users": len(journal.users),
+        "items": len(journal.items),
+        "sources": ",".join(brain.plan.sources),
+        "candidates": brain.plan.candidates,
+        "ranker": brain.ranker.version,
+    }

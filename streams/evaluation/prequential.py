@@ -1,0 +1,170 @@
+"""Prequential evaluation: each tested event is asked for before the handlers get it.
+
+Nothing is learnt from an event before its list is ranked; then the list counts as shown, the event as a click on
+it, and both take the ways that they take in serving. The state is a worker's with one partition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+
+from models.evaluate.journal import Ints, Journal
+from models.evaluate.results import TOP, Results, place_of
+from models.training.rankings import RankingsWriter
+from models.weights import OnlineWeights
+from state.store import Store
+from streams.brain import Brain
+from streams.evaluation.serving import Served, feedback, query_of, serve
+from streams.log import Line, head
+from streams.replay import Replay
+from streams.settings import Settings
+
+STREAMRANK: Final = "streamrank"
+NO_ONLINE: Final = "no-online"
+FROZEN: Final = "frozen"
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Course:
+    """What is asked on the way through a log: ``tests``, places in the journal whose answers count; ``lists``:
+    places whose candidates are only logged, to train on; ``frozen_at``: the line from which the frozen state
+    learns nothing more (None: there is none).
+    """
+
+    journal: Journal
+    task: str
+    surface: str | None
+    tests: Ints
+    lists: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    frozen_at: int | None = None
+    log_lists: bool = False
+
+
+@dataclass
+class Logged:
+    """Lists as they were ranked, for rankers trained later: ``rows`` of the journal, in order of ``writer``."""
+
+    writer: RankingsWriter = field(default_factory=RankingsWriter)
+    rows: list[int] = field(default_factory=list)
+
+
+class Prequential:
+    """Feeds a log to the handlers and asks at the course's events."""
+
+    def __init__(
+        self, course: Course, settings: Settings, brain: Brain, store: Store, frozen: Store | None = None
+    ) -> None:
+        self.course, self.brain, self.store = course, brain, store
+        self.results = Results.empty(course.tests)
+        self.logged = Logged()
+        settings = replace(settings, partitions=1)
+        brain.partitions = 1
+        self.replay = _replay(settings, store, brain)
+        self._frozen_store = frozen
+        self._frozen = _replay(settings, frozen, brain) if frozen is not None else None
+        self._frozen_weights: dict[str, OnlineWeights] = {}
+        self._numbers = {item: n for n, item in enumerate(course.journal.items)}
+        self._learnt = 0
+
+    async def run(self, lines: Sequence[Line], queries: set[int], progress: Progress | None = None) -> Results:
+        """The whole log, ordered by time, but for its own ``queries``. ``progress(lines done, lines)``."""
+        journal = self.course.journal
+        tests = {int(journal.line[row]): test for test, row in enumerate(self.course.tests)}
+        lists = {int(journal.line[row]): int(row) for row in self.course.lists}
+        stop = self.course.frozen_at or 0
+        for place, line in enumerate(lines):
+            if place in queries:
+                continue
+            if place in tests:
+                await self._test(tests[place])
+            elif place in lists:
+                await self.replay.flush()
+                row = lists[place]
+                self._log(row, await self._serve(row, alone=False))
+            await self.replay.feed(line.raw)
+            if self._frozen is not None and place < stop:
+                await self._feed_frozen(line)
+            elif self._frozen is not None and place == stop:
+                await self._freeze()
+            if progress and place % 500 == 0:
+                progress(place, len(lines))
+        await self.replay.flush()
+        return self.results
+
+    async def _serve(self, row: int, alone: bool) -> Served:
+        query = query_of(self.course.journal, row, self.course.task, self.course.surface)
+        return await serve(query, self.store, self.brain, alone=alone)
+
+    async def _test(self, test: int) -> None:
+        await self.replay.flush()
+        journal, results = self.course.journal, self.results
+        row = int(self.course.tests[test])
+        item = journal.items[journal.item[row]]
+        target = self.brain.catalogue.row(item)
+        served = await self._serve(row, alone=True)
+        rows = served.ranked.candidates.rows
+        results.put(STREAMRANK, test, place_of(rows, target), self._items(rows))
+        results.put(NO_ONLINE, test, place_of(served.offline, target), self._items(served.offline))
+        for source, found in served.sources.items():
+            results.put_source(source, test, place_of(found, target))
+        results.candidates[test] = bool((rows == target).any())
+        if self._frozen_store is not None:
+            await self._ask_frozen(test, row, target)
+        if self.course.log_lists:
+            self._log(row, served)
+        await self._learn(served, item)
+
+    async def _learn(self, served: Served, item: str) -> None:
+        record = feedback(served, item, self.brain, self._learnt)
+        if record is not None:
+            self._learnt += 1
+            await self.replay.engine.feedback(0, [record])
+            await self.replay.flush()
+
+    def _log(self, row: int, served: Served) -> None:
+        journal, one = self.course.journal, served.rank_input
+        target = self.brain.catalogue.row(journal.items[journal.item[row]])
+        targets = np.flatnonzero(served.candidates == target).tolist()
+        kept = len(self.logged.writer)
+        surface = served.ranked.ask.surface
+        self.logged.writer.add(
+            one.features, one.candidates, one.recent, one.recent_weight, targets, int(journal.time[row]), surface,
+            int(journal.user[row]),
+        )  # fmt: skip
+        if len(self.logged.writer) > kept:
+            self.logged.rows.append(row)
+
+    def _items(self, rows: np.ndarray) -> Ints:
+        ids = self.brain.catalogue.ids
+        return np.array([self._numbers[ids[row]] for row in rows[:TOP].tolist()], np.int64)
+
+    # ---- the frozen state
+
+    async def _feed_frozen(self, line: Line) -> None:
+        found = head(line.raw)
+        if found is not None and found.event in ("item", "delete"):
+            return  # the catalogue is shared, and goes on
+        assert self._frozen is not None
+        await self._frozen.feed(line.raw)
+
+    async def _freeze(self) -> None:
+        assert self._frozen is not None
+        await self._frozen.flush()
+        self._frozen_weights = dict(self.brain.weights)
+
+    async def _ask_frozen(self, test: int, row: int, target: int) -> None:
+        assert self._frozen_store is not None
+        query = query_of(self.course.journal, row, self.course.task, self.course.surface)
+        then = replace(self.brain, weights=self._frozen_weights)
+        served = await serve(query, self._frozen_store, then, alone=False)
+        rows = served.ranked.candidates.rows
+        self.results.put(FROZEN, test, place_of(rows, target), self._items(rows))
+
+
+def _replay(settings: Settings, store: Store, brain: Brain) -> Replay:
+    return Replay(settings, store, brain, lambda _: None, lambda _: None)

@@ -1,0 +1,88 @@
+"""`streamrank evaluate`: a log in, figures out, over the handlers that serve."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from models.evaluate import sample
+from streams.cli import evaluate as command
+from streams.cli import main
+from streams.events import Item, Purchase, encode
+from streams.log import write_lines
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty users who each buy three of a dozen items in a round: what follows is always the next item."""
+    items = [Item(time=0, item_id=f"p{n}", title=f"thing number {n}") for n in range(12)]
+    bought = [
+        Purchase(
+            time=1_000 * (3 * user + step) + 1, event_id=f"e{user}-{step}", user_id=f"u{user}",
+            item_id=f"p{(user + step) % 12}", basket_id=f"b{user}",
+        )
+        for user in range(60)
+        for step in range(3)
+    ]  # fmt: skip
+    path = tmp_path_factory.mktemp("evaluate") / "shop.jsonl"
+    write_lines(path, [encode(event) for event in [*items, *bought]])
+    return path
+
+
+def run(*args: str) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    """The command's JSON."""
+    done = CliRunner().invoke(main, ["evaluate", *args, "--json"])
+    assert done.exit_code == 0, done.output
+    found: dict[str, dict[str, dict[str, dict[str, float]]]] = json.loads(done.output)
+    return found
+
+
+def test_the_report_has_every_part_and_what_follows_is_found(log: Path) -> None:
+    """Metrics with intervals, differences, groups, windows and settings; the next item of a round is in the list."""
+    found = run(str(log), "--tests", "40", "--compare", "no-online,frozen")
+    assert set(found) == {
+        "log", "tested", "metrics", "differences", "retrieval", "coverage", "groups", "windows", "settings",
+    }  # fmt: skip
+    assert found["tested"] == 40
+    ours = found["metrics"]["ndcg@10"]["streamrank"]
+    assert 0 < ours["low"] <= ours["mean"] <= ours["high"] <= 1
+    assert set(found["differences"]["ndcg@10"]) == {"no-online", "frozen"}
+    assert found["metrics"]["recall@100"]["no-online"]["mean"] == 1.0
+    assert found["groups"]["later in a basket"]["metrics"]["ndcg@10"]["no-online"]["mean"] > 0.5
+    assert found["settings"]["task"] == "unseen"
+
+
+def test_the_same_seed_gives_the_same_report(log: Path) -> None:
+    """Nothing in a report depends on the clock or on chance."""
+    assert run(str(log), "--tests", "25", "--seed", "3") == run(str(log), "--tests", "25", "--seed", "3")
+
+
+def test_what_was_learnt_after_the_cut_does_not_reach_the_frozen_state(log: Path) -> None:
+    """Users who came after the first tenth have no context there: what follows their last item is not known."""
+    found = run(str(log), "--tests", "40", "--compare", "frozen")
+    later = found["groups"]["later in a basket"]["metrics"]["ndcg@10"]
+    assert later["frozen"]["mean"] < later["streamrank"]["mean"]
+
+
+def test_a_task_that_nothing_fits_is_told(log: Path) -> None:
+    """Nobody buys anything twice here: `repeat` ends with one line that names the task."""
+    done = CliRunner().invoke(main, ["evaluate", str(log), "--task", "repeat"])
+    assert done.exit_code == 2
+    assert "'repeat'" in done.output
+    assert "name another task" in done.output
+
+
+def test_an_unknown_baseline_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    """The names that exist stand in the error."""
+    done = CliRunner().invoke(main, ["evaluate", str(tmp_path / "none.jsonl"), "--compare", "oracle"])
+    assert done.exit_code == 2
+    assert "'oracle' is no baseline" in done.output
+
+
+def test_the_command_spells_tasks_and_surfaces_as_the_models_do() -> None:
+    """They are repeated in the command only so that --help stays fast."""
+    assert command.TASKS == sample.TASKS
+    assert command.SURFACES == sample.SURFACES
