@@ -26,6 +26,9 @@ from models.key_index import KeyIndex
 WIDE: Final = 512
 NARROW: Final = 64
 CAPACITY: Final = 1 << 17
+EVERY: Final = slice(None)
+#: Before and after every event's time, Unix ms.
+ALWAYS: Final = (-1, 1 << 62)
 
 Attribute = bool | float | str | list[str]
 Rows = NDArray[np.int32]
@@ -93,6 +96,8 @@ class Catalogue:
         self.categories = Categories()
         self.brands = Names()
         self.version = 0
+        #: whether any item's price held for a time only
+        self._windows = False
         self._by_id: dict[str, int] = {}
         self._by_key = KeyIndex()
         self._make_room(max(capacity, 1))
@@ -124,6 +129,9 @@ class Catalogue:
         self._keys[rows] = [entry.key for entry in entries]
         self._price[rows] = [np.nan if entry.price is None else entry.price for entry in entries]
         self._list_price[rows] = [np.nan if e.list_price is None else e.list_price for e in entries]
+        self._valid_from[rows] = [ALWAYS[0] if e.valid_from is None else e.valid_from for e in entries]
+        self._valid_to[rows] = [ALWAYS[1] if e.valid_to is None else e.valid_to for e in entries]
+        self._windows = self._windows or any((e.valid_from, e.valid_to) != (None, None) for e in entries)
         self._in_stock[rows] = [entry.in_stock for entry in entries]
         self._alive[rows] = True
         self._recommendable[rows] = self._in_stock[rows]
@@ -176,6 +184,27 @@ class Catalogue:
     def list_price(self) -> NDArray[np.float32]:
         """Prices before reduction, (n,), NaN when unknown."""
         return self._list_price[: len(self)]
+
+    def price_at(self, now: int, rows: Rows | slice = EVERY) -> NDArray[np.float32]:
+        """What the rows cost at ``now`` (Unix ms), (n,), NaN when unknown: ``price``, or ``list_price`` while the
+        promotion that ``price`` belongs to does not hold."""
+        prices: NDArray[np.float32] = self.price[rows]
+        if not self._windows:
+            return prices
+        regular: NDArray[np.float32] = np.where(self._holds(now, rows), prices, self.list_price[rows])
+        return regular
+
+    def discount_at(self, now: int, rows: Rows | slice = EVERY) -> NDArray[np.float32]:
+        """1 - price / list price at ``now``, (n,), from 0 to 1; 0 where there is no promotion or no price."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = 1 - self.price_at(now, rows) / self.list_price[rows]
+        found: NDArray[np.float32] = np.clip(np.nan_to_num(share, nan=0.0, posinf=0.0, neginf=0.0), 0, 1)
+        return found
+
+    def _holds(self, now: int, rows: Rows | slice) -> NDArray[np.bool_]:
+        start, end = self._valid_from[: len(self)][rows], self._valid_to[: len(self)][rows]
+        held: NDArray[np.bool_] = (start <= now) & (now <= end)
+        return held
 
     @property
     def in_stock(self) -> NDArray[np.bool_]:
@@ -235,6 +264,8 @@ class Catalogue:
         self._compact = np.empty((capacity, NARROW), np.float32)
         self._price = np.empty(capacity, np.float32)
         self._list_price = np.empty(capacity, np.float32)
+        self._valid_from = np.empty(capacity, np.int64)
+        self._valid_to = np.empty(capacity, np.int64)
         self._in_stock = np.empty(capacity, np.bool_)
         self._alive = np.empty(capacity, np.bool_)
         self._recommendable = np.empty(capacity, np.bool_)

@@ -47,7 +47,7 @@ def mask(ask: Ask, catalogue: Catalogue, rules: Rules = PLAIN) -> Mask:
     """
     out: Mask = catalogue.recommendable
     if ask.filter is not None:
-        out = out & _matches(ask.filter, catalogue, slice(None))
+        out = out & _matches(ask.filter, catalogue, slice(None), ask.now)
     gone = _excluded(ask, rules)
     gone = gone[(gone >= 0) & (gone < len(out))]
     if len(gone):
@@ -62,7 +62,7 @@ def allowed(rows: Rows, ask: Ask, catalogue: Catalogue, rules: Rules = PLAIN) ->
     some = rows[known]
     ok = catalogue.recommendable[some] & ~np.isin(some, _excluded(ask, rules))
     if ask.filter is not None:
-        ok &= _matches(ask.filter, catalogue, some)
+        ok &= _matches(ask.filter, catalogue, some, ask.now)
     out = np.zeros(len(rows), np.bool_)
     out[known] = ok
     return out
@@ -92,8 +92,11 @@ def _excluded(ask: Ask, rules: Rules) -> Rows:
     return gone[0] if len(gone) == 1 else np.concatenate(gone)
 
 
-def _matches(want: Filter, catalogue: Catalogue, rows: slice | Rows) -> Mask:
-    """Rows that match every filter given; ``in_stock=False`` wants sold-out items, which are never shown."""
+def _matches(want: Filter, catalogue: Catalogue, rows: slice | Rows, now: int) -> Mask:
+    """Rows that match every filter given, at the prices of ``now`` (Unix ms).
+
+    ``in_stock=False`` wants sold-out items, which are never shown.
+    """
     in_stock = catalogue.in_stock[rows]
     out: Mask = np.ones(len(in_stock), np.bool_)
     if want.in_stock is not None:
@@ -104,10 +107,12 @@ def _matches(want: Filter, catalogue: Catalogue, rows: slice | Rows) -> Mask:
     if want.brand is not None:
         codes = (catalogue.brands.find(name) for name in want.brand)
         out &= _among(codes, len(catalogue.brands.names))[catalogue.brand[rows]]
-    if want.price_min is not None:
-        out &= catalogue.price[rows] >= np.float32(want.price_min)
-    if want.price_max is not None:
-        out &= catalogue.price[rows] <= np.float32(want.price_max)
+    if want.price_min is not None or want.price_max is not None:
+        price = catalogue.price_at(now, rows)
+        if want.price_min is not None:
+            out &= price >= np.float32(want.price_min)
+        if want.price_max is not None:
+            out &= price <= np.float32(want.price_max)
     return out
 
 

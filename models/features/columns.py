@@ -30,10 +30,8 @@ class Attributes(Protocol):
 
     @property
     def compact(self) -> Floats: ...  # noqa: D102
-    @property
-    def price(self) -> NDArray[np.floating]: ...  # noqa: D102
-    @property
-    def list_price(self) -> NDArray[np.floating]: ...  # noqa: D102
+    def price_at(self, now: int, rows: Rows) -> Floats: ...  # noqa: D102
+    def discount_at(self, now: int, rows: Rows) -> Floats: ...  # noqa: D102
     @property
     def category(self) -> NDArray[np.int32]: ...  # noqa: D102
     @property
@@ -195,14 +193,13 @@ def shares(look: Lookup, catalogue: Attributes) -> Columns:
 
 def price(ask: Ask, look: Lookup, catalogue: Attributes) -> Columns:
     """Price, alone and beside what the user usually pays, and its discount; 0 where nothing is known."""
-    prices = catalogue.price[look.rows].astype(np.float32)
-    paid = catalogue.price[look.seen].astype(np.float32)
+    prices = catalogue.price_at(ask.now, look.rows)
+    paid = catalogue.price_at(ask.now, look.seen)
     paid = paid[paid > 0]
+    discount = catalogue.discount_at(ask.now, look.rows)
     with np.errstate(divide="ignore", invalid="ignore"):
         gap = np.log(prices / np.median(paid)) if len(paid) else np.zeros_like(prices)
-        discount = 1 - prices / catalogue.list_price[look.rows]
     gap = np.clip(np.nan_to_num(gap, nan=0.0, neginf=0.0), -5, 5)
-    discount = np.clip(np.nan_to_num(discount, nan=0.0, neginf=0.0), 0, 1)
     return {
         "price": np.log1p(np.nan_to_num(prices)),
         "price_to_usual": gap,

@@ -77,7 +77,21 @@ def _item_or_delete(record: Record, newest: int) -> tuple[str, Item | None]:
     event = decode_one(record, decode_item, _item_id)
     if event.time > max(newest, record[3]) + DAY_MS:
         raise InvalidEvent("future", "time", f"{event.time} is more than a day ahead of the newest, {newest}")
-    return event.item_id, None if isinstance(event, Delete) else event
+    if isinstance(event, Delete):
+        return event.item_id, None
+    _check_promotion(event)
+    return event.item_id, event
+
+
+def _check_promotion(item: Item) -> None:
+    if item.valid_from is None and item.valid_to is None:
+        return
+    if item.list_price is None:
+        field = "valid_from" if item.valid_from is not None else "valid_to"
+        raise InvalidEvent("invalid", "list_price", f"missing, though {field} is given: send what it costs otherwise")
+    if item.valid_from is not None and item.valid_to is not None and item.valid_from > item.valid_to:
+        said = f"{item.valid_from} is after valid_to, {item.valid_to}: send when the promotion begins"
+        raise InvalidEvent("invalid", "valid_from", said)
 
 
 def _entries(items: Sequence[Item], how: Understand) -> list[Entry]:

@@ -77,6 +77,22 @@ def test_broken_items_are_letters_and_the_others_go_on() -> None:
     assert [message.key for message in changes.messages] == [b"p4"]
 
 
+def test_a_promotion_that_ends_before_it_begins_or_has_no_list_price_is_a_letter() -> None:
+    """The letter names the field and says what to send; one that is over in a moment is taken."""
+    changes = handled(
+        item("p1", price=1.0, list_price=2.0, valid_from=AT, valid_to=AT - 1),
+        item("p2", price=1.0, valid_to=AT),
+        item("p3", price=1.0, list_price=2.0, valid_from=AT, valid_to=AT),
+    )
+    assert [(letter.offset, letter.code, letter.field) for letter in changes.dead] == [
+        (0, "invalid", "valid_from"),
+        (1, "invalid", "list_price"),
+    ]
+    assert str(AT) in changes.dead[0].reason
+    assert "valid_to" in changes.dead[1].reason
+    assert [message.key for message in changes.messages] == [b"p3"]
+
+
 def test_times_ahead_of_the_newest_item_only_are_taken() -> None:
     """A day after the newest item, or after the arrival, whichever is later."""
     changes = handled(item("p1", at=AT + DAY_MS), item("p2", at=AT + 2 * DAY_MS))

@@ -37,6 +37,23 @@ def entry(item_id: str, **changes: Any) -> Entry:
     return msgspec.structs.replace(made, **changes)
 
 
+def test_a_promotion_holds_from_its_first_to_its_last_moment() -> None:
+    """Outside of it the list price holds and there is no discount; an open side never ends."""
+    catalogue = Catalogue()
+    offer = {"price": 6.0, "list_price": 8.0}
+    catalogue.upsert([entry("a", **offer), entry("b", list_price=8.0, price=9.0), entry("c", price=None)])
+    assert catalogue.price_at(0).tolist()[:2] == [6, 9]
+    catalogue.upsert([entry("d", **offer, valid_from=100, valid_to=200), entry("e", **offer, valid_from=150)])
+    rows = np.array([0, 3, 4], np.int32)
+    for now, prices in ((99, [6, 8, 8]), (100, [6, 6, 8]), (200, [6, 6, 6]), (201, [6, 8, 6])):
+        assert catalogue.price_at(now, rows).tolist() == prices
+        assert catalogue.price_at(now)[[0, 3, 4]].tolist() == prices
+        assert catalogue.discount_at(now, rows).tolist() == [0.25 if price == 6 else 0 for price in prices]
+    assert catalogue.discount_at(0)[[1, 2]].tolist() == [0, 0]
+    catalogue.upsert([entry("d", **offer)])
+    assert catalogue.price_at(0, rows).tolist() == [6, 6, 8]
+
+
 def test_an_entry_survives_its_encoding() -> None:
     """The payload of a record gives the entry back."""
     made = entry("p1", attributes={"a": True, "b": 1.5, "c": "x", "d": ["y", "z"]})

@@ -38,6 +38,15 @@ class Shelf:
         self.first_time = np.full(self.rows, NOW - 10 * 86_400_000, np.int64)
 
 
+    def price_at(self, now: int, rows: Rows) -> Floats:
+        """The same at any time."""
+        return self.price[rows]
+
+    def discount_at(self, now: int, rows: Rows) -> Floats:
+        """Half or none."""
+        return np.nan_to_num(1 - self.price[rows] / self.list_price[rows])
+
+
 @dataclass
 class Chosen:
     """Candidates as the sources return them."""
