@@ -16,7 +16,8 @@ class Impression(msgspec.Struct, array_like=True, frozen=True, eq=False):
 
     ``propensities`` (n): the probability with which each item stood at its position. ``features`` (n, k) and
     ``offline`` (n,), the offline ranker's scores, are float32, exactly as they were when served;
-    ``feature_names`` is the version of the features' names and order. ``time`` is the query's, in Unix ms.
+    ``feature_names`` is the version of the features' names and order. ``time`` is the query's, in Unix ms. ``arm``
+    belongs to ``experiment``, "" for none.
 
     >>> shown = Impression("r1", "u1", 5, "home", "control", "", ["p1"], [1.0], np.ones((1, 3), np.float32),
     ...                    np.zeros(1, np.float32), 17, "3f9c")
@@ -37,6 +38,7 @@ class Impression(msgspec.Struct, array_like=True, frozen=True, eq=False):
     weights_version: int
     artifact: str
     feature_names: str = ""
+    experiment: str = ""
 
 
 def _to_wire(value: Any) -> Any:

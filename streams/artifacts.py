@@ -10,9 +10,10 @@ import structlog
 
 from models.artifact import current_version, verify
 from models.encoder import Encoder
-from models.errors import ModelError
+from models.errors import ArtifactError, ModelError
 from models.intent import IntentModel
 from models.ranker import Ranker
+from streams.experiments.config import Experiment
 from streams.settings import Settings, checkout
 
 if TYPE_CHECKING:
@@ -53,6 +54,23 @@ def open_artifacts(settings: Settings) -> Opened:
 def versions(settings: Settings) -> dict[str, str | None]:
     """The version of each artifact on disk, None where there is none."""
     return {kind: current_version(artifact_path(settings, kind)) for kind in KINDS}
+
+
+def open_rankers(settings: Settings, experiment: Experiment) -> dict[str, Ranker]:
+    """The ranker of each arm that has one of its own, by arm. Raises ModelError as ``open_artifacts`` does.
+
+    They stay as they are until the worker starts again: an arm is not swapped under an experiment.
+    """
+    rankers = {}
+    for arm in experiment.arms:
+        if arm.ranker is None:
+            continue
+        kind = verify(arm.ranker).manifest.kind
+        if kind != "ranker":
+            remedy = f"name a ranker's folder in [arms.{arm.name}] settings of the experiment {experiment.name}."
+            raise ArtifactError(arm.ranker, "kind", "ranker", kind, remedy)
+        rankers[arm.name] = Ranker(arm.ranker, settings.device, settings.threads)  # type: ignore[arg-type]
+    return rankers
 
 
 class Swapper:

@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 import structlog
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from models.ask import Ask
+from models.ask import Ask, Floats
 from models.catalogue import Catalogue, decode_entry
 from models.encoder import Encoder
 from models.intent import IntentModel
-from models.ranker import Ranker
+from models.ranker import Ranker, RankInput
 from models.weights import OnlineWeights, decode_weights, usable
 from models.words import Words, normalise
-from streams.artifacts import Opened, open_artifacts
+from streams.artifacts import Opened, open_artifacts, open_rankers
 from streams.events import Query
+from streams.experiments.config import Experiment, load_experiment
+from streams.handlers.asking import surface_of
 from streams.handlers.catalogue import Understand
 from streams.plans import Plan, plan_of
 from streams.settings import Settings
@@ -26,7 +28,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Brain:
-    """Models and tables in memory; handlers read it, broadcasts and artifact swaps change it between batches."""
+    """Models and tables in memory; handlers read it, broadcasts and artifact swaps change it between batches.
+
+    ``plan``: how queries are answered that take part in no ``experiment``; ``rankers``: those of arms, by arm.
+    """
 
     catalogue: Catalogue
     words: Words
@@ -36,12 +41,18 @@ class Brain:
     partitions: int
     plan: Plan
     weights: dict[str, OnlineWeights] = field(default_factory=dict)
+    experiment: Experiment | None = None
+    rankers: dict[str, Ranker] = field(default_factory=dict)
 
     @classmethod
     def load(cls, settings: Settings, opened: Opened | None = None) -> Brain:
-        """Open the artifacts and start with an empty catalogue. Raises ArtifactError when one is missing or bad."""
+        """Open the artifacts and start with an empty catalogue.
+
+        Raises ArtifactError when one is missing or bad, SettingsError when the experiment is.
+        """
         # one thread for matrix products: the same bytes on any number of cores, and no spinning beside Kafka
         threadpool_limits(limits=1, user_api="blas")
+        experiment = load_experiment(settings.experiment, settings) if settings.experiment else None
         models = opened or open_artifacts(settings)
         return cls(
             catalogue=Catalogue(),
@@ -51,11 +62,28 @@ class Brain:
             ranker=models.ranker,
             partitions=settings.partitions,
             plan=plan_of(settings),
+            experiment=experiment,
+            rankers=open_rankers(settings, experiment) if experiment else {},
         )
 
     def plan_for(self, query: Query) -> Plan:
-        """How this query is answered."""
-        return self.plan
+        """How this query is answered: by the plan of its user's arm, where it takes part in an experiment."""
+        if self.experiment is None:
+            return self.plan
+        return self.experiment.plan(query, surface_of(query)) or self.plan
+
+    def ranker_for(self, plan: Plan) -> Ranker:
+        """The ranker of a plan: its arm's own, else the worker's."""
+        return self.rankers.get(plan.arm, self.ranker) if plan.experiment else self.ranker
+
+    def score(self, lists: Sequence[RankInput], plans: Sequence[Plan]) -> list[Floats]:
+        """Scores (n,) of each list by its plan's ranker; lists of one ranker go in one call."""
+        found: dict[int, Floats] = {}
+        rankers = [self.ranker_for(plan) for plan in plans]
+        for ranker in dict.fromkeys(rankers):
+            places = [n for n, own in enumerate(rankers) if own is ranker]
+            found |= zip(places, ranker.score([lists[n] for n in places]), strict=True)
+        return [found[n] for n in range(len(lists))]
 
     def normalise(self, text: str) -> str:
         """A text as queries are counted by."""

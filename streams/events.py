@@ -206,13 +206,17 @@ class AnswerError(Struct):
 
 
 class Answer(Base, tag="answer", kw_only=True):
-    """The answer to one query; ``seen`` is the last behaviour event whose effects it contains."""
+    """The answer to one query; ``seen`` is the last behaviour event whose effects it contains.
+
+    ``arm`` is that of the ``experiment`` in which the query took part; ``control`` where it took part in none.
+    """
 
     request_id: str
     user_id: str | None = None
     surface: str = ""
     intent: IntentLabel | None = None
     items: list[AnswerItem] = []
+    experiment: str = ""
     arm: str = ""
     artifact: str = ""
     weights_version: int = 0

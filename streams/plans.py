@@ -12,7 +12,8 @@ from streams.settings import Settings
 @dataclass(frozen=True, slots=True)
 class Plan:
     """``sources`` in use; ``candidates``: most that are ranked; ``policy`` of exploration; business ``rules``;
-    ``online``: whether the online weights are applied; ``arm``: its name on answers and feedback.
+    ``online``: whether the online weights are applied; ``arm``, and the ``experiment`` it belongs to: their names
+    on answers and feedback.
     """
 
     arm: str
@@ -21,10 +22,14 @@ class Plan:
     policy: Policy
     rules: Rules = PLAIN
     online: bool = True
+    experiment: str = ""
 
 
 def plan_of(settings: Settings, arm: str = "control") -> Plan:
-    """The plan that the settings describe. Raises ModelError when epsilon is no probability."""
+    """The plan that the settings describe. Raises ModelError when epsilon is no probability.
+
+    What it reads is what an arm may set, so it reads every setting it depends on, whatever the others say.
+    """
     return Plan(
         arm=arm,
         sources=settings.source_names,

@@ -68,6 +68,7 @@ class Settings:
     sources: str = _setting(
         "query_clicks,covisits,context,semantic,lexical,trending", "the sources in use, comma separated"
     )
+    experiment: str = _setting("", "TOML file of an experiment: its arms, and the settings in which they differ")
     log_level: str = _setting("info", "what is logged", choices=("debug", "info", "warning", "error"))
 
     @property
@@ -115,16 +116,25 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     for f in fields(Settings):
         text = env.get(variable(f.name))
         if text is not None:
-            values[f.name] = _parse(f, text)
+            values[f.name] = _parse(f, text, variable(f.name))
     settings = Settings(**values)
     _check_together(settings)
     return settings
 
 
-def _parse(f: Field[Any], text: str) -> Any:
+def parse(name: str, text: str, label: str) -> Any:
+    """One setting's value from its text, checked as ``load`` does; SettingsError calls it ``label``.
+
+    >>> parse("epsilon", "0.1", "epsilon in arms.toml")
+    0.1
+    """
+    return _parse(Settings.__dataclass_fields__[name], text, label)
+
+
+def _parse(f: Field[Any], text: str, label: str) -> Any:
     def wrong(remedy: str) -> SettingsError:
         shown = "***" if f.metadata.get("secret") or f.metadata.get("url") else repr(text)
-        return SettingsError(f"{variable(f.name)}={shown}: {remedy}")
+        return SettingsError(f"{label}={shown}: {remedy}")
 
     kind: Any = type(f.default)
     if kind is bool:
@@ -152,7 +162,7 @@ def _check_together(s: Settings) -> None:
             f"{variable('kafka_security')}={s.kafka_security} needs {variable('kafka_username')} "
             f"and {variable('kafka_password')}"
         )
-    for name in ("kafka_ca", "kafka_cert", "kafka_cert_key", "redis_ca"):
+    for name in ("kafka_ca", "kafka_cert", "kafka_cert_key", "redis_ca", "experiment"):
         path = getattr(s, name)
         if path and not Path(path).is_file():
             raise SettingsError(f"{variable(name)}={path!r}: no such file")

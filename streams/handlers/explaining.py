@@ -22,7 +22,7 @@ def reasons(ranked: Ranked, places: NDArray[np.intp], brain: Brain) -> list[dict
     """
     if not len(places):
         return []
-    explained = brain.ranker.explain(ranked.rank_input)
+    explained = brain.ranker_for(ranked.plan).explain(ranked.rank_input)
     online = contributions(ranked.weights, ranked.inputs)
     offline = np.where(ranked.offline == 0, 1.0, ranked.offline)
     share = online[:, OFFLINE] / offline

@@ -40,6 +40,7 @@ class Feedback(msgspec.Struct, tag="feedback", tag_field="event", omit_defaults=
     arm: str
     items: list[str]
     inputs: list[list[float]]
+    experiment: str = ""
 
 
 encode_feedback = msgspec.json.Encoder().encode
@@ -78,6 +79,7 @@ def join(
                 arm=impression.arm,
                 items=impression.items,
                 inputs=inputs_of(impression.features, impression.offline).tolist(),
+                experiment=impression.experiment,
             )
         )
     return found

@@ -39,7 +39,7 @@ def on_queries(
     plans = [brain.plan_for(query) for query in queries]
     asks, seen = yield from know(queries, partition, topic, brain)
     prepared = yield from prepare(asks, brain, plans)
-    offline = brain.ranker.score(prepared.inputs)
+    offline = brain.score(prepared.inputs, plans)
     result = Answers()
     for n, query in enumerate(queries):
         candidates, inputs = prepared.candidates[n], prepared.inputs[n]
@@ -77,8 +77,9 @@ def _answer(ranked: Ranked, brain: Brain) -> tuple[Answer, Impression | None]:
         surface=ask.surface,
         intent=_intent(ask, brain),
         items=items,
+        experiment=ranked.plan.experiment,
         arm=ranked.plan.arm,
-        artifact=brain.ranker.version,
+        artifact=brain.ranker_for(ranked.plan).version,
         weights_version=ranked.weights.version,
     )
     return answer, _impression(ranked, shown, answer) if items else None
@@ -106,4 +107,5 @@ def _impression(ranked: Ranked, shown: explore.Shown, answer: Answer) -> Impress
         weights_version=answer.weights_version,
         artifact=answer.artifact,
         feature_names=FEATURES_VERSION,
+        experiment=answer.experiment,
     )

@@ -1,0 +1,1 @@
+"""Experiments: arms whose answers differ in their plans, and what their users did."""
