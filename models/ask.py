@@ -11,6 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.attributes import Wanted
+
 DIM: Final = 64
 
 Rows = NDArray[np.int32]
@@ -62,15 +64,60 @@ class Weighted:
     weight: Floats = field(default_factory=_floats)
 
 
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """A word that is searched for beside, or for ``kind`` "spelling" perhaps instead of, the query's own word ``of``.
+
+    ``kind``: "spelling" or "synonym"; ``weight``: 1 for a word that stands for ``of``, else how much it counts.
+    """
+
+    term: str
+    of: str
+    kind: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A known query near this one in meaning; ``key``: its u64 key; ``cosine``: of the two compact vectors."""
+
+    text: str
+    key: int
+    cosine: float
+
+
 @dataclass(slots=True)
 class Filter:
-    """Business filters of a query; None: no such filter. Prices in the catalogue's currency."""
+    """Business filters of a query; None: no such filter. Prices in the catalogue's currency; ``attributes`` by
+    name, all of which must hold.
+    """
 
     category: tuple[str, ...] | None = None
     brand: tuple[str, ...] | None = None
     price_min: float | None = None
     price_max: float | None = None
     in_stock: bool | None = None
+    attributes: tuple[tuple[str, Wanted], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Items that rules name: rows, codes of category paths, codes of brands, (n,) each, ascending."""
+
+    rows: Rows = field(default_factory=_rows)
+    category: Rows = field(default_factory=_rows)
+    brand: Rows = field(default_factory=_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """What the shop's rules by hand make of a query: ``pins`` are (position, row), by position, from 0; what is to
+    ``bury`` stands behind all others, what is to ``hide`` is never shown.
+    """
+
+    pins: tuple[tuple[int, int], ...] = ()
+    bury: Named = field(default_factory=Named)
+    hide: Named = field(default_factory=Named)
 
 
 @dataclass(slots=True)
@@ -81,8 +128,11 @@ class Ask:
     None without text. ``intent``: probabilities of the six intents in ``models.intent.LABELS`` order, zeros without
     text. ``short``/``long``: the user's interest, unit length or zeros. ``anchors``: rows whose co-visits were read:
     the cart's or the similar item's, then the user's recent distinct items, newest first. ``choices``: what was
-    chosen after this query text; ``trends``: one per half-life of popularity (1, 7, 30 days). ``candidates``: rows
-    to re-rank (rerank surface only).
+    chosen after this query text; ``near``: known queries like it, and ``near_choices``: what was chosen after those;
+    ``corrected``: the text that was understood, where it is not ``text``; ``expansion``: how its words were corrected
+    and what is searched for beside them (``tokens`` hold corrected words). ``trends``: one per half-life of
+    popularity (1, 7, 30 days). ``candidates``: rows
+    to re-rank (rerank surface only). The page has ``limit`` items from ``offset`` on; ``ruled``: the shop's rules.
     """
 
     now: int
@@ -99,8 +149,14 @@ class Ask:
     anchors: Rows = field(default_factory=_rows)
     neighbours: Neighbours = field(default_factory=Neighbours)
     choices: Weighted = field(default_factory=Weighted)
+    corrected: str = ""
+    expansion: tuple[Expansion, ...] = ()
+    near: tuple[Near, ...] = ()
+    near_choices: Weighted = field(default_factory=Weighted)
     trends: tuple[Weighted, ...] = ()
     candidates: Rows | None = None
     exclude: Rows = field(default_factory=_rows)
     filter: Filter | None = None
     limit: int = 10
+    offset: int = 0
+    ruled: Ruled = field(default_factory=Ruled)

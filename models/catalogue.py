@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.attributes import Attributes
 from models.bm25 import Bm25
 from models.codes import LEVELS, Categories, Names
 from models.errors import ModelError
@@ -93,6 +94,7 @@ class Catalogue:
         self.ids: list[str] = []
         self.titles: list[str] = []
         self.lexical = Bm25()
+        self.attributes = Attributes()
         self.categories = Categories()
         self.brands = Names()
         self.version = 0
@@ -141,6 +143,7 @@ class Catalogue:
         for row, entry in zip(rows.tolist(), entries, strict=True):
             self.titles[row] = entry.title
             self.lexical.put(row, entry.tokens)
+            self.attributes.put(row, entry.attributes)
         self.version += 1
 
     def delete(self, item_id: str) -> None:
@@ -150,6 +153,7 @@ class Catalogue:
             return
         self._alive[row] = self._recommendable[row] = False
         self.lexical.drop(row)
+        self.attributes.put(row, {})
         self.version += 1
 
     def row(self, item_id: str) -> int:

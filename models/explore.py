@@ -33,26 +33,48 @@ class Shown:
     propensity: NDArray[np.float64]
 
 
-#: From the number of ranked items, the number of positions (no more than items) and a seed to what is shown.
+#: From the number of ranked items, the number of positions of page one (no more than items) and a seed to an order of
+#: all items; the pages are cut from it, so an item that was swapped into page one is not on page two.
 Policy = Callable[[int, int, int], Shown]
 
 
-def shown(ranked: int, limit: int, request_id: str, policy: Policy) -> Shown:
-    """What a policy shows of ``ranked`` items, best first, at ``limit`` positions or fewer."""
-    return policy(ranked, min(limit, ranked), xxh3_64_intdigest(request_id.encode()))
+def shown(
+    ranked: int,
+    limit: int,
+    request_id: str,
+    policy: Policy,
+    offset: int = 0,
+    pinned: NDArray[np.intp] | None = None,
+    late: int = 0,
+) -> Shown:
+    """What a policy shows of ``ranked`` items, best first, at ``limit`` positions from ``offset`` on, or fewer.
+
+    ``request_id``: of page one, whose order the further pages have. Items at the ``pinned`` positions stay there, and
+    the last ``late`` items are not explored: rules have put them where they are.
+    """
+    free = np.arange(ranked)
+    if pinned is not None and len(pinned):
+        free = np.delete(free, pinned)
+    order, propensity = np.arange(ranked), np.ones(ranked)
+    explored = free[: np.searchsorted(free, ranked - late)]
+    positions = int(np.searchsorted(explored, limit))
+    found = policy(len(explored), positions, xxh3_64_intdigest(request_id.encode()))
+    order[explored], propensity[explored] = explored[found.order], found.propensity
+    page = slice(offset, offset + limit)
+    return Shown(order[page], propensity[page])
 
 
 def nothing(ranked: int, positions: int, seed: int) -> Shown:
     """The ranked order as it is, each item with propensity 1."""
-    return Shown(np.arange(positions), np.ones(positions))
+    return Shown(np.arange(ranked), np.ones(ranked))
 
 
 def epsilon_swap(epsilon: float) -> Policy:
     """With probability ε, one position shows one of the next items instead of its own, both drawn evenly.
 
     The next items are as many as there are positions, or fewer. With m positions and p next items, an item at
-    its own position has propensity 1 - ε / m, a swapped-in one ε / (m p). Raises ModelError unless
-    0 <= ε <= 1.
+    its own position has propensity 1 - ε / m, a swapped-in one ε / (m p); of the next items each stays with 1 - ε / p.
+    Raises ModelError unless 0 <= ε <= 1.
     """
     if not 0 <= epsilon <= 1:
         raise ModelError(f"epsilon: {epsilon} is no probability.", "set STREAMRANK_EPSILON from 0 to 1.")
@@ -61,12 +83,15 @@ def epsilon_swap(epsilon: float) -> Policy:
         following = min(ranked - positions, positions)
         if not following:
             return nothing(ranked, positions, seed)
-        order, propensity = np.arange(positions), np.full(positions, 1 - epsilon / positions)
+        order, propensity = np.arange(ranked), np.ones(ranked)
+        propensity[:positions] = 1 - epsilon / positions
+        propensity[positions : positions + following] = 1 - epsilon / following
         chance = np.random.Generator(np.random.PCG64(seed))
         if chance.random() < epsilon:
             place = int(chance.integers(positions))
-            order[place] = positions + int(chance.integers(following))
-            propensity[place] = epsilon / (positions * following)
+            other = positions + int(chance.integers(following))
+            order[place], order[other] = other, place
+            propensity[place] = propensity[other] = epsilon / (positions * following)
         return Shown(order, propensity)
 
     return swap

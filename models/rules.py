@@ -1,4 +1,4 @@
-"""Business rules: what may be shown at all, and the last word on the order.
+"""Business rules: what may be shown at all. The last word on the order is in ``models.order``.
 
 >>> from models.sample import sample
 >>> catalogue = sample(["red tea", "green tea", "wine"], price=[2.0, 4.0, 9.0])
@@ -17,41 +17,53 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ask import Ask, Filter, Floats, Rows
+from models.ask import Ask, Filter, Named, Rows
 from models.catalogue import Catalogue
 
 Mask = NDArray[np.bool_]
 
 #: The code of a purchase in ``Ask.recent.kind`` (its place in state.records.KINDS).
 PURCHASE: Final = 4
+#: Surfaces that show what nobody asked for by name: only there is what was just bought left out. Who searches may
+#: look for what they bought; who sends candidates has chosen them.
+UNASKED: Final = ("home", "similar", "cart")
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a shop may choose. ``repeat_after``: seconds for which a bought item is not shown again (0: at
-    once, right for groceries); ``per_category``: most items of one leaf category before all others (None: no
-    limit).
+    """What a shop may choose, by name where it differs.
+
+    ``repeat_after``: seconds for which a bought item is not recommended again (0: at once, right for groceries), and
+    ``repeat_by_category``: by category name, an item's deepest named category deciding. By surface, 0 or no entry for
+    none: ``per_brand`` and ``per_category``, the most items of one brand or leaf category on a page; ``diversity``,
+    the strength of maximal marginal relevance, 0 to 1.
     """
 
     repeat_after: float = 0.0
-    per_category: int | None = None
+    repeat_by_category: tuple[tuple[str, float], ...] = ()
+    per_brand: tuple[tuple[str, int], ...] = ()
+    per_category: tuple[tuple[str, int], ...] = ()
+    diversity: tuple[tuple[str, float], ...] = ()
 
 
 PLAIN: Final = Rules()
 
 
 def mask(ask: Ask, catalogue: Catalogue, rules: Rules = PLAIN) -> Mask:
-    """Which rows may be shown, (n,) bool: never deleted, sold out, excluded, or outside the query's filter.
+    """Which rows may be shown, (n,) bool: never deleted, sold out, excluded, hidden, or outside the query's filter.
 
     It may be a view of the catalogue's own array: do not write into it.
     """
     out: Mask = catalogue.recommendable
     if ask.filter is not None:
         out = out & _matches(ask.filter, catalogue, slice(None), ask.now)
-    gone = _excluded(ask, rules)
+    hide = ask.ruled.hide
+    if len(hide.category) or len(hide.brand):
+        out = out & ~_in_groups(hide, catalogue, slice(None))
+    gone = _excluded(ask, catalogue, rules)
     gone = gone[(gone >= 0) & (gone < len(out))]
     if len(gone):
-        out = out.copy() if ask.filter is None else out
+        out = out.copy()
         out[gone] = False
     return out
 
@@ -60,36 +72,52 @@ def allowed(rows: Rows, ask: Ask, catalogue: Catalogue, rules: Rules = PLAIN) ->
     """``mask`` of the given rows only, (n,) bool; False for unknown rows (below 0 or past the end)."""
     known = (rows >= 0) & (rows < len(catalogue))
     some = rows[known]
-    ok = catalogue.recommendable[some] & ~np.isin(some, _excluded(ask, rules))
+    ok = catalogue.recommendable[some] & ~np.isin(some, _excluded(ask, catalogue, rules))
     if ask.filter is not None:
         ok &= _matches(ask.filter, catalogue, some, ask.now)
+    ok &= ~_in_groups(ask.ruled.hide, catalogue, some)
     out = np.zeros(len(rows), np.bool_)
     out[known] = ok
     return out
 
 
-def finish(rows: Rows, scores: Floats, ask: Ask, catalogue: Catalogue, rules: Rules = PLAIN) -> NDArray[np.intp]:
-    """The final order: places in ``rows``, best score first, ties by row.
-
-    On home with ``per_category``, items beyond that many of their leaf category stand after all the others,
-    in order.
-    """
-    order: NDArray[np.intp] = np.lexsort((rows, -scores))
-    if rules.per_category is None or ask.surface != "home":
-        return order
-    leaf = catalogue.category[rows[order]]
-    late = (_nth_of_its_kind(leaf) >= rules.per_category) & (leaf >= 0)
-    return np.concatenate([order[~late], order[late]])
+def named(some: Named, catalogue: Catalogue, rows: Rows) -> Mask:
+    """Which of the given known rows are named, themselves or by their category or brand, (n,) bool."""
+    return np.isin(rows, some.rows) | _in_groups(some, catalogue, rows)
 
 
-def _excluded(ask: Ask, rules: Rules) -> Rows:
+def _in_groups(some: Named, catalogue: Catalogue, rows: slice | Rows) -> Mask:
+    """Rows of a named category or brand."""
+    out: Mask = np.zeros(len(catalogue.category[rows]), np.bool_)
+    if len(some.category):
+        out |= _among(some.category.tolist(), len(catalogue.categories.paths))[catalogue.category[rows]]
+    if len(some.brand):
+        out |= _among(some.brand.tolist(), len(catalogue.brands.names))[catalogue.brand[rows]]
+    return out
+
+
+def _excluded(ask: Ask, catalogue: Catalogue, rules: Rules) -> Rows:
     gone = [ask.exclude]
     if ask.surface == "similar":
         gone.append(ask.anchors[:1])
-    if rules.repeat_after > 0:
-        recent = ask.recent
-        gone.append(recent.rows[(recent.kind == PURCHASE) & (recent.age < rules.repeat_after)])
+    if len(ask.ruled.hide.rows):
+        gone.append(ask.ruled.hide.rows)
+    if (rules.repeat_after > 0 or rules.repeat_by_category) and ask.surface in UNASKED:
+        gone.append(_just_bought(ask, catalogue, rules))
     return gone[0] if len(gone) == 1 else np.concatenate(gone)
+
+
+def _just_bought(ask: Ask, catalogue: Catalogue, rules: Rules) -> Rows:
+    """Rows among the user's last events that were bought less long ago than their category asks for."""
+    recent, by_category = ask.recent, dict(rules.repeat_by_category)
+    bought = np.flatnonzero((recent.kind == PURCHASE) & (recent.rows >= 0))
+    rows = recent.rows[bought]
+    paths = [catalogue.categories.paths[code] if code >= 0 else () for code in catalogue.category[rows]]
+    rest = [
+        next((by_category[name] for name in reversed(path) if name in by_category), rules.repeat_after)
+        for path in paths
+    ]
+    return rows[recent.age[bought] < np.array(rest, np.float64)]
 
 
 def _matches(want: Filter, catalogue: Catalogue, rows: slice | Rows, now: int) -> Mask:
@@ -113,6 +141,8 @@ def _matches(want: Filter, catalogue: Catalogue, rows: slice | Rows, now: int) -
             out &= price >= np.float32(want.price_min)
         if want.price_max is not None:
             out &= price <= np.float32(want.price_max)
+    for name, wanted in want.attributes:
+        out &= catalogue.attributes.match(name, wanted, len(catalogue))[rows]
     return out
 
 
@@ -122,13 +152,3 @@ def _among(codes: Iterable[int], count: int) -> Mask:
     table[list(codes)] = True
     table[-1] = False
     return table
-
-
-def _nth_of_its_kind(codes: Rows) -> NDArray[np.intp]:
-    """How many equal codes stand before each place."""
-    by_code = np.argsort(codes, kind="stable")
-    ordered = codes[by_code]
-    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(codes) else np.zeros(0, np.intp)
-    out = np.empty(len(codes), np.intp)
-    out[by_code] = np.arange(len(codes)) - np.repeat(first, np.diff(np.r_[first, len(codes)]))
-    return out

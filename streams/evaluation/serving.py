@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models import rules
 from models.evaluate.journal import Journal
+from models.order import arrange
 from models.ranker import RankInput
 from models.sources import SOURCES, SURFACES, search
 from state.impressions import Impression
@@ -75,7 +75,7 @@ async def serve(query: Query, store: Store, brain: Brain, *, alone: bool) -> Ser
     plan = brain.plan_for(query)
     (offline,) = brain.ranker.score([one])
     ranked = in_order(query, ask, found, one, offline, brain, plan)
-    order = rules.finish(found.rows, offline, ask, brain.catalogue, plan.rules)
+    order = arrange(found.rows, offline, ask, brain.catalogue, plan.rules).order
     names = _givers(ask.surface, plan) if alone else ()
     sources = {name: search(SOURCES[name], ask, brain.catalogue, EACH).rows for name in names}
     return Served(ranked, found.rows[order], sources, found.rows, one)

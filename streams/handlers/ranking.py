@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models import rules
 from models.ask import Ask
 from models.features import compute, recent_inputs
+from models.order import Arranged, arrange
 from models.ranker import RankInput
 from models.sources import Candidates, retrieve
 from models.weights import INITIAL, OnlineWeights, apply, inputs_of
@@ -33,7 +33,7 @@ class Ranked:
 
     ``candidates`` (n,), ``features`` (n, F), ``offline`` and ``score`` (n,): the ONNX ranker's score, and with
     the online weights and the adjustments on top; ``adjustments``: what else adds to the score, (n,) by name; all
-    in the same order, best first.
+    in the same order, best first. ``arranged``: what the rules made of the order.
     """
 
     query: Query
@@ -46,6 +46,7 @@ class Ranked:
     score: NDArray[np.float32]
     weights: OnlineWeights
     adjustments: dict[str, NDArray[np.float32]]
+    arranged: Arranged
 
     @property
     def inputs(self) -> NDArray[np.float32]:
@@ -107,7 +108,8 @@ def in_order(
     adjustments = adjust(ask, candidates, features, score, brain)
     for added in adjustments.values():
         score = score + added
-    order = rules.finish(candidates.rows, score, ask, brain.catalogue, plan.rules)
+    arranged = arrange(candidates.rows, score, ask, brain.catalogue, plan.rules)
+    order = arranged.order
     return Ranked(
         query=query,
         ask=ask,
@@ -121,4 +123,5 @@ def in_order(
         score=score[order],
         weights=weights,
         adjustments={name: added[order] for name, added in adjustments.items()},
+        arranged=arranged,
     )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.ask import Ask, Filter, Recent
 from models.catalogue import Catalogue
-from models.rules import PURCHASE, Rules, allowed, finish, mask
+from models.rules import PURCHASE, Rules, allowed, mask
 from models.sample import sample
 from state.records import KINDS
 
@@ -98,26 +98,9 @@ def test_a_purchase_has_the_code_that_is_stored() -> None:
     assert KINDS[PURCHASE] == "purchase"
 
 
-def test_the_final_order_is_by_score_then_by_row() -> None:
-    """Equal scores stand in row order, wherever they came."""
-    rows, scores = np.array([3, 2, 1, 0], np.int32), np.array([1, 5, 1, 1], np.float32)
-    assert finish(rows, scores, Ask(now=0, surface="home"), shop()).tolist() == [1, 3, 2, 0]
-
-
-def test_a_category_has_its_share_of_home_and_the_rest_comes_later() -> None:
-    """Beyond the limit items move behind the others, on home; an item without category never does."""
-    catalogue = sample(["a", "b", "c", "d", "e"], category=[["x"], ["x"], ["x"], ["y"], []])
-    rows, scores = np.arange(5, dtype=np.int32), np.array([9, 8, 7, 6, 5], np.float32)
-    two = Rules(per_category=1)
-    assert finish(rows, scores, Ask(now=0, surface="home"), catalogue, two).tolist() == [0, 3, 4, 1, 2]
-    assert finish(rows, scores, Ask(now=0, surface="search"), catalogue, two).tolist() == [0, 1, 2, 3, 4]
-
-
 def test_nothing_in_nothing_out() -> None:
     """Empty catalogue, empty lists."""
     ask, none = Ask(now=0, surface="home", filter=Filter(category=("x",))), np.zeros(0, np.int32)
     assert mask(ask, Catalogue()).shape == (0,)
     assert allowed(none, ask, Catalogue()).shape == (0,)
     assert allowed(np.array([-1, 0], np.int32), ask, Catalogue()).tolist() == [False, False]
-    empty = finish(none, np.zeros(0, np.float32), ask, Catalogue(), Rules(per_category=1))
-    assert empty.shape == (0,)
