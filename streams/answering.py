@@ -98,6 +98,8 @@ class Answering:
         await self._store.write_expiring(answers.expiring, int(self._settings.join_hours * 3600) + 60)
         for answer in answers.answers:
             self._metrics.answers.labels(answer.surface).inc()
+            self._metrics.arm_answers.labels(answer.experiment, answer.arm).inc()
+            self._metrics.arm_items.labels(answer.experiment, answer.arm).inc(len(answer.items))
         default = self._topics.recommendations.name
         await self._publisher.publish(
             [

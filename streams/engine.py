@@ -132,6 +132,7 @@ class Engine:
         self.metrics.events.labels("behavior").inc(len(changes.ids))
         self.metrics.repeated.inc(changes.repeated)
         self.metrics.feedback.inc(len(changes.feedback))
+        self.metrics.count_outcomes(changes.outcomes)
 
     async def _load_behaviors(self, partition: int) -> _Behaviors:
         mark_key = keys.watermark(partition, self.topics.behavior_events.name)

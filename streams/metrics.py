@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from streams.events import DeadLetter
+from streams.handlers.outcomes import Outcome
 
 _BUCKETS = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -31,6 +32,7 @@ class Metrics:
         self.stale = Counter(
             "streamrank_stale_answers", "answers given before their `after` event was stored", registry=registry
         )
+        self._add_arms()
         self.retries = Counter("streamrank_retries", "batches tried again", ["stage"], registry=registry)
         self.seconds = Histogram(
             "streamrank_stage_seconds",
@@ -53,6 +55,29 @@ class Metrics:
             registry=registry,
         )
         self.artifact = Gauge("streamrank_artifact", "artifact in use", ["kind", "version"], registry=registry)
+
+    def _add_arms(self) -> None:
+        """What each arm of an experiment gave and got; series are as many as arms."""
+        registry, labels = self.registry, ["experiment", "arm"]
+        self.arm_answers = Counter("streamrank_arm_answers", "answers given, by arm", labels, registry=registry)
+        self.arm_items = Counter("streamrank_arm_items", "items in answers, by arm", labels, registry=registry)
+        self.arm_outcomes = Counter(
+            "streamrank_arm_outcomes",
+            "clicks, add_to_carts and purchases that belong to an answer, by its arm",
+            [*labels, "kind"],
+            registry=registry,
+        )
+        self.arm_dwell = Counter(
+            "streamrank_arm_dwell_seconds", "dwell that belongs to an answer, by its arm", labels, registry=registry
+        )
+
+    def count_outcomes(self, outcomes: Mapping[Outcome, float]) -> None:
+        """Count what users did with the answers of each arm."""
+        for (experiment, arm, kind), value in outcomes.items():
+            if kind == "dwell":
+                self.arm_dwell.labels(experiment, arm).inc(value)
+            else:
+                self.arm_outcomes.labels(experiment, arm, kind).inc(value)
 
     def dead(self, letters: Sequence[DeadLetter]) -> None:
         """Count dead letters."""

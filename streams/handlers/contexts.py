@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final
 
@@ -33,6 +33,7 @@ from streams.events import (
 )
 from streams.handlers.decoding import Decoded, dead_letter, decode_batch
 from streams.handlers.feedback import Feedback, join
+from streams.handlers.outcomes import Outcome, outcomes
 from streams.handlers.pairs import pairs_of
 from streams.handlers.signals import pack
 from streams.ids import key
@@ -77,7 +78,7 @@ class Known:
 @dataclass(slots=True)
 class Changes:
     """What one behaviour batch leads to. ``pairs``: key, value, … to store with ``mark``; ``ids``: of the events
-    accepted; ``repeated``: how many were not, because their id was counted before.
+    accepted; ``repeated``: how many were not, because their id was counted before; ``outcomes`` by arm.
     """
 
     pairs: list[bytes]
@@ -87,6 +88,7 @@ class Changes:
     feedback: list[Feedback]
     dead: list[DeadLetter]
     repeated: int
+    outcomes: dict[Outcome, float] = field(default_factory=dict)
 
 
 def on_behavior(records: Sequence[Record], mark: bytes | None, window: Window, known: Known) -> Reads:
@@ -129,6 +131,7 @@ def on_behavior(records: Sequence[Record], mark: bytes | None, window: Window, k
         feedback=join(acts.events, acts.offsets, shown, p, known.join_ms),
         dead=batch.dead,
         repeated=usable - len(ids),
+        outcomes=outcomes(acts.events, shown, known.join_ms),
     )
 
 

@@ -47,6 +47,15 @@ encode_feedback = msgspec.json.Encoder().encode
 decode_feedback = msgspec.json.Decoder(Feedback).decode
 
 
+def belongs(event: ItemEvent, impression: Shown, join_ms: int) -> bool:
+    """Whether an event that names the impression's request is of its user, on one of its items, and in time."""
+    return (
+        0 <= event.time - impression.time <= join_ms
+        and event.user_id == impression.user_id
+        and event.item_id in impression.items
+    )
+
+
 def join(
     events: Sequence[ItemEvent],
     offsets: NDArray[np.int64],
@@ -59,9 +68,7 @@ def join(
     for event, offset in zip(events, offsets.tolist(), strict=True):
         weight = SAYS.get(type(event))
         impression = shown.get(event.request_id) if weight and event.request_id else None
-        if impression is None or not 0 <= event.time - impression.time <= join_ms:
-            continue
-        if event.user_id != impression.user_id or event.item_id not in impression.items:
+        if impression is None or not belongs(event, impression, join_ms):
             continue
         position = impression.items.index(event.item_id)
         found.append(
