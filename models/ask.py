@@ -125,8 +125,8 @@ class Ask:
     """One query as the models see it.
 
     ``now``: the query's time, Unix ms. ``vector`` (512,) and ``compact`` (64,): the encoded text, unit length,
-    None without text. ``intent``: probabilities of the six intents in ``models.intent.LABELS`` order, zeros without
-    text. ``short``/``long``: the user's interest, unit length or zeros. ``anchors``: rows whose co-visits were read:
+    None without text. ``image``: the query's, of the catalogue's dimension, unit length. ``intent``: probabilities
+    of the six intents in ``models.intent.LABELS`` order, zeros without text. ``short``/``long``: the user's interest, unit length or zeros. ``anchors``: rows whose co-visits were read:
     the cart's or the similar item's, then the user's recent distinct items, newest first. ``choices``: what was
     chosen after this query text; ``near``: known queries like it, and ``near_choices``: what was chosen after those;
     ``corrected``: the text that was understood, where it is not ``text``; ``expansion``: how its words were corrected
@@ -141,6 +141,7 @@ class Ask:
     tokens: tuple[str, ...] = ()
     vector: Floats | None = None
     compact: Floats | None = None
+    image: Floats | None = None
     intent: Floats = field(default_factory=lambda: np.zeros(6, np.float32))
     short: Floats = field(default_factory=lambda: np.zeros(DIM, np.float32))
     long: Floats = field(default_factory=lambda: np.zeros(DIM, np.float32))

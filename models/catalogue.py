@@ -14,15 +14,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.attributes import Attributes
 from models.bm25 import Bm25
 from models.codes import LEVELS, Categories, Names
-from models.errors import ModelError
+from models.entries import Entry, bad, block, decode_entry, encode_entry
+from models.images import Images
 from models.key_index import KeyIndex
+
+__all__ = ["CAPACITY", "NARROW", "WIDE", "Catalogue", "Entry", "decode_entry", "encode_entry"]
 
 WIDE: Final = 512
 NARROW: Final = 64
@@ -31,50 +33,7 @@ EVERY: Final = slice(None)
 #: Before and after every event's time, Unix ms.
 ALWAYS: Final = (-1, 1 << 62)
 
-Attribute = bool | float | str | list[str]
 Rows = NDArray[np.int32]
-
-
-class Entry(msgspec.Struct, array_like=True):
-    """One item as the ``catalogue`` topic carries it (a tombstone is a delete); a later one replaces it.
-
-    ``key``: ``streams.ids.key(item_id)``; ``time``: the item event's, Unix ms; ``category``: root first;
-    ``tokens``: the title cut into words; ``vector``: 512 little-endian f2, ``compact``: 64 little-endian f4,
-    both unit length; ``valid_from`` to ``valid_to``: when ``price`` holds, outside of it ``list_price`` does;
-    ``first_time``: of the item's first event; ``image``: little-endian f2, unit length, empty without an image.
-    """
-
-    item_id: str
-    key: int
-    time: int
-    title: str
-    category: list[str]
-    brand: str
-    price: float | None
-    list_price: float | None
-    in_stock: bool
-    attributes: dict[str, Attribute]
-    tokens: list[str]
-    vector: bytes
-    compact: bytes
-    valid_from: int | None = None
-    valid_to: int | None = None
-    first_time: int | None = None
-    image: bytes = b""
-
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Entry)
-
-
-def encode_entry(entry: Entry) -> bytes:
-    """The entry as the payload of a catalogue record (msgpack array)."""
-    return _encoder.encode(entry)
-
-
-def decode_entry(payload: bytes) -> Entry:
-    """The entry in a catalogue record's payload; raises msgspec.DecodeError when it is none."""
-    return _decoder.decode(payload)
 
 
 class Catalogue:
@@ -90,13 +49,15 @@ class Catalogue:
     (False, 0)
     """
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
+    def __init__(self, capacity: int = CAPACITY, image_dim: int = 0) -> None:
         self.ids: list[str] = []
         self.titles: list[str] = []
         self.lexical = Bm25()
         self.attributes = Attributes()
         self.categories = Categories()
         self.brands = Names()
+        #: images of ``image_dim`` numbers, by row; an entry's image of another size is not taken
+        self.images = Images(image_dim)
         self.version = 0
         #: whether any item's price held for a time only
         self._windows = False
@@ -122,9 +83,9 @@ class Catalogue:
             return
         for entry in entries:
             if not 0 < entry.key < 1 << 64:
-                raise _bad(entry, "key", f"expected 1 to 2^64 - 1, found {entry.key}")
-        wide = _block(entries, "vector", "<f2", WIDE)
-        narrow = _block(entries, "compact", "<f4", NARROW)
+                raise bad(entry, "key", f"expected 1 to 2^64 - 1, found {entry.key}")
+        wide = block(entries, "vector", "<f2", WIDE)
+        narrow = block(entries, "compact", "<f4", NARROW)
         rows = self._rows_of(entries)
         self._vectors[rows] = wide
         self._compact[rows] = narrow
@@ -140,6 +101,7 @@ class Catalogue:
         self._category[rows] = [self.categories.code(tuple(entry.category)) for entry in entries]
         self._category_path[rows] = [self.categories.levels(tuple(entry.category)) for entry in entries]
         self._brand[rows] = [self.brands.code(entry.brand) if entry.brand else -1 for entry in entries]
+        self.images.put(rows, [entry.image for entry in entries])
         for row, entry in zip(rows.tolist(), entries, strict=True):
             self.titles[row] = entry.title
             self.lexical.put(row, entry.tokens)
@@ -280,22 +242,3 @@ class Catalogue:
         for name, array in self.__dict__.items():
             if isinstance(array, np.ndarray) and n:
                 array[:n] = old[name][:n]
-
-
-def _block(entries: Sequence[Entry], field: str, dtype: str, width: int) -> NDArray[np.floating]:
-    """The entries' vectors as one array, (n, width); raises ModelError on a wrong size or a NaN."""
-    raw: list[bytes] = [getattr(entry, field) for entry in entries]
-    size = width * np.dtype(dtype).itemsize
-    for entry, vector in zip(entries, raw, strict=True):
-        if len(vector) != size:
-            raise _bad(entry, field, f"expected {size} bytes ({width} x {dtype}), found {len(vector)}")
-    block: NDArray[np.floating] = np.frombuffer(b"".join(raw), dtype).reshape(-1, width)
-    finite = np.isfinite(block).all(axis=1)
-    if not finite.all():
-        raise _bad(entries[int(finite.argmin())], field, "holds NaN or infinity")
-    return block
-
-
-def _bad(entry: Entry, field: str, what: str) -> ModelError:
-    remedy = "publish the item again; if it recurs, verify the encoder with `streamrank artifact verify`."
-    return ModelError(f"Catalogue entry {entry.item_id!r}: {field}: {what}.", remedy)
