@@ -126,13 +126,14 @@ class Ask:
 
     ``now``: the query's time, Unix ms. ``vector`` (512,) and ``compact`` (64,): the encoded text, unit length,
     None without text. ``image``: the query's, of the catalogue's dimension, unit length. ``intent``: probabilities
-    of the six intents in ``models.intent.LABELS`` order, zeros without text. ``short``/``long``: the user's interest, unit length or zeros. ``anchors``: rows whose co-visits were read:
-    the cart's or the similar item's, then the user's recent distinct items, newest first. ``choices``: what was
-    chosen after this query text; ``near``: known queries like it, and ``near_choices``: what was chosen after those;
-    ``corrected``: the text that was understood, where it is not ``text``; ``expansion``: how its words were corrected
-    and what is searched for beside them (``tokens`` hold corrected words). ``trends``: one per half-life of
-    popularity (1, 7, 30 days). ``candidates``: rows
-    to re-rank (rerank surface only). The page has ``limit`` items from ``offset`` on; ``ruled``: the shop's rules.
+    of the six intents in ``models.intent.LABELS`` order, zeros without text. ``short``/``long``: the user's
+    interest, unit length or zeros. ``anchors``: rows whose co-visits were read: the cart's or the similar item's,
+    then the user's recent distinct items, newest first. ``choices``: what was chosen after this query text;
+    ``near``: known queries like it, and ``near_choices``: what was chosen after those; ``corrected``: the text that
+    was understood, where it is not ``text``; ``expansion``: how its words were corrected and what is searched for
+    beside them (``tokens`` hold corrected words). ``trends``: one per half-life of popularity (1, 7, 30 days).
+    ``candidates``: rows to re-rank (rerank surface only). The page has ``limit`` items from ``offset`` on;
+    ``ruled``: the shop's rules.
     """
 
     now: int
