@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from models.artifact import Artifact, check_ports
 from models.ask import DIM, Floats
@@ -40,11 +41,11 @@ class RankInput:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Candidate i's score is ``base`` + the sum of ``values[i]``; ``values`` (n, len(``groups``))."""
+    """Candidate i's score is ``base`` + the sum of ``values[i]``; ``values`` (n, len(``groups``)), float64."""
 
     base: float
     groups: tuple[str, ...]
-    values: Floats
+    values: NDArray[np.float64]
 
 
 class Ranker:
@@ -85,30 +86,48 @@ class Ranker:
         empty = np.zeros(0, np.float32)
         return [next(scores) if len(one.features) else empty for one in batch]
 
-    def explain(self, one: RankInput) -> Explanation:
+    def explain(self, one: RankInput, served: Floats | None = None) -> Explanation:
         """What each group of features adds to each candidate's score.
 
         Groups are revealed one after the other, in the order of ``GROUPS``: at first every feature has its
         mean over the list and there are no recent items (``base`` is that score, the same for all), and a
         group's contribution is by how much the score moves when it is revealed. So they add up exactly, and
         what two groups do only together is credited to the later one. The user's recent items belong to
-        ``interest``.
+        ``interest``. ``served`` (n,): the scores that were given, to which the values then add up; computed in
+        another order of the list they may differ in the last digits, which go to the last group that differs.
         """
         groups = tuple(GROUPS)
         n = len(one.features)
+        values = np.zeros((n, len(groups)))
         if not n:
-            return Explanation(0.0, groups, np.zeros((0, len(groups)), np.float32))
-        mean = one.features.mean(axis=0, dtype=np.float64).astype(np.float32)
-        features, weight = np.tile(mean, (n, 1)), np.zeros_like(one.recent_weight)
-        steps = [RankInput(features, one.candidates, one.recent, weight)]
-        for group in groups:
+            return Explanation(0.0, groups, values)
+        steps, moved = self._revealed(one)
+        scores = np.stack(self._run(steps)).astype(np.float64)
+        scores[0] = scores[0, 0]
+        if served is not None and moved:
+            scores[-1] = served
+        values[:, moved] = np.diff(scores, axis=0).T
+        return Explanation(float(scores[0, 0]), groups, values)
+
+    def _revealed(self, one: RankInput) -> tuple[list[RankInput], list[int]]:
+        """The list with nothing revealed, then with one group more each; and the places in ``GROUPS`` of these.
+
+        Groups in which the candidates do not differ would move nothing and are left out.
+        """
+        features = np.tile(one.features.mean(axis=0, dtype=np.float64).astype(np.float32), (len(one.features), 1))
+        weight = np.zeros_like(one.recent_weight)
+        steps, moved = [RankInput(features, one.candidates, one.recent, weight)], []
+        for place, (group, names) in enumerate(GROUPS.items()):
+            columns = [INDEX[name] for name in names]
+            remembers = group == "interest" and bool(one.recent_weight.any())
+            if not remembers and (features[:, columns] == one.features[:, columns]).all():
+                continue
             features = features.copy()
-            columns = [INDEX[name] for name in GROUPS[group]]
             features[:, columns] = one.features[:, columns]
-            weight = one.recent_weight if group == "interest" else weight
+            weight = one.recent_weight if remembers else weight
             steps.append(RankInput(features, one.candidates, one.recent, weight))
-        scores = np.stack(self._run(steps))
-        return Explanation(float(scores[0, 0]), groups, np.diff(scores, axis=0).T)
+            moved.append(place)
+        return steps, moved
 
     def _run(self, batch: Sequence[RankInput]) -> list[Floats]:
         sizes = [_size(one) for one in batch]

@@ -12,15 +12,26 @@ from typing import Final
 FEATURES_VERSION: Final = "1"
 
 #: The retrieval sources, in the order of a candidate's scores.
-SOURCES: Final = ("query_clicks", "covisits", "context", "semantic", "lexical", "trending")
+SOURCES: Final = (
+    "query_clicks",
+    "covisits",
+    "context",
+    "semantic",
+    "lexical",
+    "trending",
+    "covisits_wide",
+    "covisits_recent",
+    "image",
+)
 
-#: Each group is one line of an explanation; a feature stands in exactly one.
+#: Each group is one line of an explanation; a feature stands in exactly one. A source's score is a group of its
+#: own, of the source's name.
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
     # chosen by others after this query
     "query_clicks": ("query_clicks",),
     # what follows, or goes with, the user's last items
-    "covisits": (
-        "covisits",
+    "covisits": ("covisits",),
+    "neighbours": (
         "after_newest",
         "after_newest_2",
         "after_newest_5",
@@ -29,13 +40,19 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "together_basket",
         "after_basket",
     ),
+    # what goes with the user's history, of a year and of the last days
+    "covisits_wide": ("covisits_wide",),
+    "covisits_recent": ("covisits_recent",),
     # how like the item is to what the user looked at
-    "interest": ("context", "like_short_interest", "like_long_interest", "like_newest", "like_newest_5"),
+    "context": ("context",),
+    "interest": ("like_short_interest", "like_long_interest", "like_newest", "like_newest_5"),
     # meaning and words of the query
-    "semantic": ("semantic", "like_text"),
+    "semantic": ("semantic",),
+    "meaning": ("like_text",),
     "lexical": ("lexical",),
     # how much it is asked for at the moment
-    "trending": ("trending", "popularity_1_day", "popularity_7_days", "popularity_30_days"),
+    "trending": ("trending",),
+    "popularity": ("popularity_1_day", "popularity_7_days", "popularity_30_days"),
     # what became of it so far
     "track_record": ("views", "clicks", "carts", "purchases", "click_rate", "purchase_rate", "rating"),
     # what this user did with this very item
@@ -46,6 +63,9 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "newness": ("age", "idle"),
     # the same for all candidates of a list: they tell the network which case it has before it
     "situation": ("user_events", "basket_size", "has_text", "text_words"),
+    # what it looks like
+    "image": ("image",),
+    "looks": ("like_image_newest",),
 }
 
 FEATURES: Final = tuple(name for group in GROUPS.values() for name in group)
@@ -62,6 +82,8 @@ MEANING: Final[dict[str, str]] = {
     "together_newest": "share of what was used within an hour of the newest item that was this item",
     "together_basket": "the same, mean over the basket (items of the last hour, or of the cart)",
     "after_basket": "share of what followed that was this item, mean over the basket",
+    "covisits_wide": "score of the source covisits_wide: goes with the user's last 20 items, half-life a year",
+    "covisits_recent": "score of the source covisits_recent: the same, half-life ten days",
     "context": "score of the source context: near the user's interest",
     "like_short_interest": "cosine with the user's interest of the last hours",
     "like_long_interest": "cosine with the user's interest of the last weeks",
@@ -101,4 +123,6 @@ MEANING: Final[dict[str, str]] = {
     "basket_size": "log of the number of items of the user in the last hour",
     "has_text": "1 when the query has a text",
     "text_words": "log of the number of words of the query",
+    "image": "score of the source image: looks like what was asked for",
+    "like_image_newest": "cosine of its image with that of the user's newest item that has one",
 }

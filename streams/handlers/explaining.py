@@ -2,39 +2,55 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.weights import INPUTS, OFFLINE, contributions
+from models.ask import Floats
+from models.ranker import Ranker, RankInput
+from models.weights import INPUTS, OFFLINE, OnlineWeights, inputs_of, scaled
 
-if TYPE_CHECKING:
-    from streams.brain import Brain
-    from streams.handlers.ranking import Ranked
+#: contributions are given with so many digits after the point; smaller ones are left out
+DIGITS: Final = 6
+LEAST: Final = 0.5 * 10.0**-DIGITS
 
 
-def reasons(ranked: Ranked, places: NDArray[np.intp], brain: Brain) -> list[dict[str, float]]:
-    """For each place of the ranked list: what each feature group of the offline ranker, and each weight of the
-    online ranker (``online:…``), adds to the score. ``base`` is the same for the whole list.
+def reasons(
+    ranker: Ranker,
+    rank_input: RankInput,
+    offline: Floats,
+    weights: OnlineWeights,
+    adjustments: Mapping[str, Floats],
+    places: NDArray[np.intp],
+) -> list[dict[str, float]]:
+    """For each of ``places`` in a list: what adds up to its score, by name, to within 1e-4.
 
-    The values add up to the score, up to rounding. Groups that add nothing are left out.
+    ``base``, the same for the whole list; each source and each other feature group of the offline ranker
+    (``models.features.GROUPS``), by ``Ranker.explain``; each weight of the online ranker (``online:…``); each
+    adjustment. ``offline`` (n,): the offline scores as served; ``adjustments``: (n,) by name. What the online
+    ranker makes of the offline score as a whole is shared out among base and groups. Names that add nothing are
+    left out.
     """
     if not len(places):
         return []
-    explained = brain.ranker_for(ranked.plan).explain(ranked.rank_input)
-    online = contributions(ranked.weights, ranked.inputs)
-    offline = np.where(ranked.offline == 0, 1.0, ranked.offline)
-    share = online[:, OFFLINE] / offline
+    explained = ranker.explain(rank_input, offline)
+    online = scaled(inputs_of(rank_input.features, offline), np.array(weights.scale)) * np.array(weights.weights)
+    share = _share(online[:, OFFLINE], offline, weights).tolist()
     found = []
     for place in places.tolist():
-        scale = float(share[place])
-        why = {"base": explained.base * scale}
-        for group, value in zip(explained.groups, explained.values[place].tolist(), strict=True):
-            why[group] = value * scale
-        for name, added in ranked.adjustments.items():
-            why[name] = float(added[place])
-        for name, value in zip(INPUTS[:OFFLINE], online[place, :OFFLINE].tolist(), strict=True):
-            why[f"online:{name}"] = value
-        found.append({name: round(value, 6) for name, value in why.items() if abs(value) >= 5e-7})
+        why = {"base": explained.base * share[place]}
+        why |= dict(zip(explained.groups, (share[place] * explained.values[place]).tolist(), strict=True))
+        why |= {f"online:{name}": value for name, value in zip(INPUTS, online[place].tolist(), strict=True)}
+        del why[f"online:{INPUTS[OFFLINE]}"]
+        why |= {name: float(added[place]) for name, added in adjustments.items()}
+        found.append({name: round(value, DIGITS) for name, value in why.items() if abs(value) >= LEAST})
     return found
+
+
+def _share(online: NDArray[np.float64], offline: Floats, weights: OnlineWeights) -> NDArray[np.float64]:
+    """What the online ranker makes of one point of each offline score, (n,)."""
+    slope = weights.weights[OFFLINE] / weights.scale[OFFLINE]
+    some = offline != 0
+    return np.where(some, online / np.where(some, offline, 1.0), slope)

@@ -6,7 +6,6 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
 from models import explore
-from models.ask import Ask
 from models.features import FEATURES, FEATURES_VERSION, SOURCES
 from state import keys
 from state.impressions import Impression
@@ -66,7 +65,15 @@ def _answer(ranked: Ranked, brain: Brain) -> tuple[Answer, Impression | None]:
         for row, place, propensity in zip(rows, shown.order, shown.propensity, strict=True)
     ]
     if query.explain:
-        for item, place, why in zip(items, shown.order, reasons(ranked, shown.order, brain), strict=True):
+        whys = reasons(
+            brain.ranker_for(ranked.plan),
+            ranked.rank_input,
+            ranked.offline,
+            ranked.weights,
+            ranked.adjustments,
+            shown.order,
+        )
+        for item, place, why in zip(items, shown.order, whys, strict=True):
             item.reasons = why
             values = ranked.features[place].tolist()
             item.features = {n: round(v, 6) for n, v in zip(FEATURES, values, strict=True) if v}
@@ -75,7 +82,7 @@ def _answer(ranked: Ranked, brain: Brain) -> tuple[Answer, Impression | None]:
         request_id=query.request_id,
         user_id=query.user_id,
         surface=ask.surface,
-        intent=_intent(ask, brain),
+        intent=IntentLabel(*ask.meant) if ask.meant else None,
         items=items,
         experiment=ranked.plan.experiment,
         arm=ranked.plan.arm,
@@ -83,13 +90,6 @@ def _answer(ranked: Ranked, brain: Brain) -> tuple[Answer, Impression | None]:
         weights_version=ranked.weights.version,
     )
     return answer, _impression(ranked, shown, answer) if items else None
-
-
-def _intent(ask: Ask, brain: Brain) -> IntentLabel | None:
-    if ask.vector is None:
-        return None
-    found = brain.intent.decide(ask.intent)
-    return IntentLabel(found.label, round(found.confidence, 6))
 
 
 def _impression(ranked: Ranked, shown: explore.Shown, answer: Answer) -> Impression:

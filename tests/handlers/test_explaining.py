@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from models.features import GROUPS
-from models.weights import INPUTS, OFFLINE, OnlineWeights
+from models.features import FEATURES, GROUPS, INDEX, RECENT, SOURCES
+from models.ranker import RankInput
+from models.weights import INPUTS, OFFLINE, OnlineWeights, apply, inputs_of
 from streams.brain import Brain
 from streams.events import AnswerItem, Query
+from streams.handlers.explaining import reasons
 from streams.handlers.queries import on_queries
 from tests.data.small_log import START
 from tests.handlers.driving import TOPIC, run
@@ -43,7 +48,7 @@ def test_reasons_add_up_for_any_weights(shelf: Brain, weights: OnlineWeights | N
     for item in items:
         reasons = item.reasons or {}
         assert reasons.keys() <= names
-        assert sum(reasons.values()) == pytest.approx(item.score, abs=1e-3)
+        assert sum(reasons.values()) == pytest.approx(item.score, abs=1e-4)
         assert all(abs(value) >= 5e-7 for value in reasons.values())
 
 
@@ -58,3 +63,52 @@ def test_an_online_weight_shows_by_its_name(shelf: Brain) -> None:
 def test_base_is_the_same_for_the_whole_list(shelf: Brain) -> None:
     """It says nothing about one item."""
     assert len({(item.reasons or {}).get("base", 0.0) for item in explained(shelf, None)}) == 1
+
+
+def test_every_source_is_a_line_of_its_own() -> None:
+    """A source's score is a feature group of the source's name, with nothing else in it."""
+    assert all(GROUPS[source] == (source,) for source in SOURCES)
+
+
+weight = st.floats(-3, 3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.integers(1, 25), seed=st.integers(0, 10_000), spread=st.sampled_from([0.0, 1e-6, 1.0, 1e3, 1e6]),
+    weights=st.lists(weight, min_size=len(INPUTS), max_size=len(INPUTS)),
+    scales=st.lists(st.floats(0.1, 10), min_size=len(INPUTS), max_size=len(INPUTS)),
+    added=st.lists(weight, max_size=3), history=st.booleans(),
+)  # fmt: skip
+def test_contributions_add_up_whatever_the_features_weights_and_adjustments(
+    shelf: Brain, size: int, seed: int, spread: float, weights: list[float], scales: list[float], added: list[float],
+    history: bool,
+) -> None:  # fmt: skip
+    """Sources, groups, online weights and adjustments are the score, rounded as it is answered, to within 1e-4."""
+    rng = np.random.default_rng(seed)
+    features = (rng.normal(size=(size, len(FEATURES))) * spread * (rng.random(len(FEATURES)) < 0.6)).astype(np.float32)
+    vectors = (rng.normal(size=(size, 64)) / 8).astype(np.float32)
+    recent = (rng.normal(size=(RECENT, 64)) / 8).astype(np.float32)
+    one = RankInput(features, vectors, recent, (rng.normal(size=RECENT) * history).astype(np.float32))
+    online = OnlineWeights(version=3, names=INPUTS, weights=tuple(weights), scale=tuple(scales), pairs=5)
+    adjustments = {f"adjustment {n}": (rng.normal(size=size) * by).astype(np.float32) for n, by in enumerate(added)}
+    offline = shelf.ranker.score([one])[0]
+    score = apply(online, inputs_of(features, offline))
+    for more in adjustments.values():
+        score = score + more
+    order = rng.permutation(size)
+    mixed = RankInput(features[order], vectors[order], recent, one.recent_weight)
+    moved = {name: values[order] for name, values in adjustments.items()}
+    found = reasons(shelf.ranker, mixed, offline[order], online, moved, np.arange(size))
+    for values, place in zip(found, order.tolist(), strict=True):
+        assert abs(sum(values.values()) - round(float(score[place]), 6)) < 1e-4
+
+
+def test_what_one_source_adds_is_told_apart_from_its_group(shelf: Brain) -> None:
+    """A list that differs by one source's score alone is explained by that source alone."""
+    features = np.zeros((6, len(FEATURES)), np.float32)
+    features[:, INDEX["lexical"]] = np.arange(6)
+    blank = np.zeros((RECENT, 64), np.float32)
+    one = RankInput(features, np.zeros((6, 64), np.float32), blank, np.zeros(RECENT, np.float32))
+    found = reasons(shelf.ranker, one, shelf.ranker.score([one])[0], learnt(lexical=0.25), {}, np.arange(6))
+    assert {name for values in found for name in values} == {"base", "lexical", "online:lexical"}

@@ -86,7 +86,7 @@ def test_reasons_add_up_to_the_score(shelf: Brain, given: dict[str, object]) -> 
     assert answer.weights_version == 7
     assert answer.items
     for item in answer.items:
-        assert sum((item.reasons or {}).values()) == pytest.approx(item.score, abs=1e-3)
+        assert sum((item.reasons or {}).values()) == pytest.approx(item.score, abs=1e-4)
         assert set(item.features or {}) <= set(FEATURES)
         assert set(item.sources) <= set(SOURCES)
 
