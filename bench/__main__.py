@@ -1,9 +1,13 @@
-"""`python -m bench ingest|query`: speed on real Kafka and Redis, which they start and end themselves."""
+"""`python -m bench ingest|query`: speed on real Kafka and Redis, which they start and end themselves.
+
+`python -m bench intents`: the intent head on public data.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,11 +20,14 @@ from bench.servers import missing
 
 @click.group()
 def main() -> None:
-    """Measure streamrank on real Apache Kafka and Redis."""
+    """Measure streamrank."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its errors come as exceptions too
+
+
+def _need_servers() -> None:
     reason = missing()
     if reason is not None:
         raise click.ClickException(reason)
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its errors come as exceptions too
 
 
 def _say(text: str) -> None:
@@ -40,6 +47,7 @@ def ingest(as_json: bool, events: int, rounds: int) -> None:
 
     Example: python -m bench ingest --json
     """
+    _need_servers()
     figures = uvloop.run(ingest_bench.measure(events, rounds, _say))
     _show(figures, as_json, ingest_bench.table(figures))
 
@@ -53,8 +61,23 @@ def query(as_json: bool, events: int, profile: str | None) -> None:
 
     Example: python -m bench query --json
     """
+    _need_servers()
     figures = uvloop.run(query_bench.measure(events, None, _say, profile))
     _show(figures, as_json, query_bench.table(figures))
+
+
+@main.command()
+@click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def intents(data: Path, as_json: bool) -> None:
+    """The intent head on BANKING77 and CLINC150, which lie in DATA as banking77/ and clinc150/.
+
+    Example: python -m bench intents ../shared/data --json
+    """
+    from bench import intents as intents_bench
+
+    figures = intents_bench.measure(data, _say)
+    _show(figures, as_json, intents_bench.table(figures))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a shopper wants: one of six intents with a calibrated confidence, or ``unknown``.
+"""What a shopper wants: one of six intents, or of a shop's own, with a calibrated confidence, or ``unknown``.
 
 The head is a small network on the encoder's vectors, made by ``models.training.intent``; its output is
 divided by a temperature fitted on held-out folds (Guo et al., "On Calibration of Modern Neural Networks",
@@ -62,13 +62,14 @@ class IntentModel:
         self._head = _read_head(artifact)
         self.version = artifact.version
         self.threshold = self._head.threshold
+        self.labels = self._head.labels
 
     def probabilities(self, vectors: np.ndarray) -> np.ndarray:
-        """Probabilities (n, 6) float32 in the order of ``INTENTS`` for the encoder's vectors (n, 512).
+        """Probabilities (n, intents) float32 in the order of ``labels`` for the encoder's vectors (n, 512).
 
         Row by row: a row's bytes do not depend on the others. An empty text's zeros give zeros.
         """
-        found = np.zeros((len(vectors), len(INTENTS)), np.float32)
+        found = np.zeros((len(vectors), len(self.labels)), np.float32)
         for row, vector in enumerate(vectors):
             if vector.any():
                 found[row] = self._session.run({"vector": vector[None, :]})[0][0]
@@ -86,11 +87,19 @@ class IntentModel:
                     probabilities[row] = 0.0
         return [self.decide(row) for row in probabilities]
 
+    def of_six(self, probabilities: np.ndarray) -> np.ndarray:
+        """Probabilities (n, intents) as those of ``INTENTS``, (n, 6): 0 for one that this head does not know."""
+        found = np.zeros((len(probabilities), len(INTENTS)), np.float32)
+        for place, label in enumerate(INTENTS):
+            if label in self.labels:
+                found[:, place] = probabilities[:, self.labels.index(label)]
+        return found
+
     def decide(self, probabilities: np.ndarray) -> Intent:
-        """The intent that six probabilities (6,) stand for; ``UNKNOWN`` below the threshold."""
+        """The intent that probabilities (intents,) stand for; ``UNKNOWN`` below the threshold."""
         best = int(probabilities.argmax())
         confidence = round(float(probabilities[best]), 4)
-        return Intent(INTENTS[best] if confidence >= self.threshold else UNKNOWN, confidence)
+        return Intent(self.labels[best] if confidence >= self.threshold else UNKNOWN, confidence)
 
 
 def _read_head(artifact: Artifact) -> Head:
@@ -99,7 +108,8 @@ def _read_head(artifact: Artifact) -> Head:
         head = msgspec.json.decode(artifact.file(HEAD).read_bytes(), type=Head)
     except msgspec.DecodeError as error:
         raise ArtifactError(artifact.path, HEAD, "labels and threshold", str(error), remedy) from error
-    if head.labels != INTENTS or not 0 < head.threshold < 1:
+    outputs = artifact.manifest.outputs[0].shape[-1]
+    if not len(head.labels) == len(set(head.labels)) == outputs or not 0 < head.threshold < 1:
         found = f"{head.labels} at {head.threshold}"
-        raise ArtifactError(artifact.path, HEAD, f"labels {INTENTS}, threshold in 0..1", found, remedy)
+        raise ArtifactError(artifact.path, HEAD, f"{outputs} labels, a threshold in 0..1", found, remedy)
     return head

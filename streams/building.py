@@ -23,31 +23,41 @@ Steps = Callable[[str, float], None]
 
 
 async def build(
-    kind: str, settings: Settings, out: Path, log: Path | None, lists: int, seed: int, steps: Steps
+    kind: str,
+    settings: Settings,
+    out: Path,
+    steps: Steps,
+    *,
+    log: Path | None = None,
+    lists: int = 15_000,
+    seed: int = 0,
+    data: Path | None = None,
+    test: Path | None = None,
 ) -> Artifact:
     """Build the artifact of ``kind`` into the folder ``out``.
 
-    ``log`` (ranker): the event log to learn from; ``lists``: rankings sampled from it. Raises SettingsError
-    where the log or the extra `train` is missing, ModelError and LogError where they cannot be used.
+    ``log`` (ranker): the event log to learn from; ``lists``: rankings sampled from it. ``data`` (intent): labelled
+    texts, by default the shipped ones, and ``test``: those that judge, by default a fifth of ``data``.
+    Raises SettingsError where the log or the extra `train` is missing, ModelError and LogError where they cannot be
+    used.
     """
     if kind == "encoder":
         return build_encoder(out, steps)
     if find_spec("torch") is None:
         raise SettingsError(f"artifact build {kind} trains a network: install the extra `train` (make test-install)")
     if kind == "intent":
-        return _intent(settings, out, steps)
+        return _intent(settings, out, steps, data, test)
     if log is None:
         raise SettingsError("artifact build ranker learns from an event log: name it with --log LOG")
     return await _ranker(settings, out, log, lists, seed, steps)
 
 
-def _intent(settings: Settings, out: Path, steps: Steps) -> Artifact:
+def _intent(settings: Settings, out: Path, steps: Steps, data: Path | None, test: Path | None) -> Artifact:
     from models.training.intent import TEST, TRAIN, train_intent
 
     steps("training", 0.0)
-    built = train_intent(TRAIN, TEST, _encoder(settings), out)
-    steps("training", 1.0)
-    return built
+    train, judge = (data, test) if data else (TRAIN, test or TEST)
+    return train_intent(train, judge, _encoder(settings), out, lambda share: steps("training", share))
 
 
 async def _ranker(settings: Settings, out: Path, log: Path, lists: int, seed: int, steps: Steps) -> Artifact:

@@ -28,11 +28,22 @@ def command() -> None:
 @command.command()
 @click.argument("kind", type=click.Choice(KINDS))
 @click.option("--log", type=click.Path(dir_okay=False), help="Event log to learn from (ranker).")
+@click.option("--data", type=click.Path(dir_okay=False), help="Labelled texts, a CSV: text,intent (intent).")
+@click.option("--test", type=click.Path(dir_okay=False), help="Labelled texts to judge by; else a fifth (intent).")
 @click.option("-o", "--output", type=click.Path(file_okay=False), help="Folder; default: where workers look.")
 @click.option("--lists", default=15_000, show_default=True, help="Rankings sampled from the log (ranker).")
 @click.option("--seed", default=0, show_default=True, help="Seed of sampling and training (ranker).")
 @json_option
-def build(kind: str, log: str | None, output: str | None, lists: int, seed: int, as_json: bool) -> None:
+def build(
+    kind: str,
+    log: str | None,
+    data: str | None,
+    test: str | None,
+    output: str | None,
+    lists: int,
+    seed: int,
+    as_json: bool,
+) -> None:
     """Build an artifact; running workers swap it in. Intent and ranker need the extra `train`.
 
     \b
@@ -45,8 +56,9 @@ def build(kind: str, log: str | None, output: str | None, lists: int, seed: int,
     settings = load()
     out = Path(output) if output else settings.artifact_folder / kind
     with steps(quiet=as_json) as show_step:
-        source = Path(log) if log else None
-        built = run(build_artifact(kind, settings, out, source, lists, seed, show_step))
+        sources = {"log": log, "data": data, "test": test}
+        files = {name: Path(given) for name, given in sources.items() if given}
+        built = run(build_artifact(kind, settings, out, show_step, lists=lists, seed=seed, **files))
     _print(built, as_json)
 
 

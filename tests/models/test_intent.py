@@ -152,13 +152,27 @@ def test_an_artifact_of_another_kind_is_refused(encoder_path: Path, encoder: Enc
         IntentModel(encoder_path, encoder.version)
 
 
-def test_labels_in_another_order_are_refused(intent_path: Path, encoder: Encoder, tmp_path: Path) -> None:
-    """A head whose outputs mean something else is not read as ours."""
+@pytest.mark.parametrize("labels", [INTENTS[:5], (*INTENTS, "more"), (*INTENTS[:5], INTENTS[0])], ids=len)
+def test_labels_that_do_not_fit_the_graph_are_refused(
+    intent_path: Path, encoder: Encoder, tmp_path: Path, labels: tuple[str, ...]
+) -> None:
+    """One label for each output, each once."""
     made = artifacts.Artifact.load(intent_path)
-    head = msgspec.json.encode(Head(INTENTS[::-1], 0.5, 1.0))
+    head = msgspec.json.encode(Head(labels, 0.5, 1.0))
     artifacts.write(tmp_path / "a", made.manifest, {"model.onnx": made.graph, HEAD: head})
     with pytest.raises(ArtifactError, match=r"head\.json"):
         IntentModel(tmp_path / "a", encoder.version)
+
+
+def test_labels_in_another_order_mean_what_they_say(intent_path: Path, encoder: Encoder, tmp_path: Path) -> None:
+    """The head's order is that of its outputs; the six come out in their own."""
+    made = artifacts.Artifact.load(intent_path)
+    head = msgspec.json.encode(Head(INTENTS[::-1], 0.5, 1.0))
+    artifacts.write(tmp_path / "a", made.manifest, {"model.onnx": made.graph, HEAD: head})
+    vectors = encoder.encode(["free delivery coupons"]).vector
+    turned, plain = (IntentModel(path, encoder.version) for path in (tmp_path / "a", intent_path))
+    six = turned.of_six(turned.probabilities(vectors))
+    assert six[0, ::-1].tolist() == plain.of_six(plain.probabilities(vectors))[0].tolist()
 
 
 def test_the_shipped_head_verifies_and_is_under_a_megabyte(intent_path: Path, tmp_path: Path) -> None:
