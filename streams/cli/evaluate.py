@@ -45,11 +45,11 @@ def command(
     for it. `unseen` leaves out what the user already had, `repeat` ranks only that.
 
     \b
-    Example: streamrank evaluate shop.jsonl.gz --task unseen --compare no-online,frozen
+    Example: streamrank evaluate shop.jsonl.gz --task unseen --compare knn,frozen
     """
-    from streams.evaluation.evaluation import COMPARE, Options
+    from streams.evaluation.evaluation import Options
 
-    chosen = COMPARE if compare is None else tuple(n for n in names(compare) if n != "none")
+    chosen = None if compare is None else tuple(n for n in names(compare) if n != "none")
     options = Options(task, surface, tests, seed, _moment(until), chosen)
     found = _evaluate(log, redis, options, as_json)
     if as_json:
@@ -69,7 +69,7 @@ def _evaluate(log: str, redis: str | None, options: Options, quiet: bool) -> Rep
     from streams.settings import load
 
     settings = load()
-    check(options.compare)
+    check(options.compare or ())
     lines = list(input_lines(log))
     with ExitStack() as stack:
         if redis is None:

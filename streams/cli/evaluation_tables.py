@@ -31,13 +31,13 @@ def _table(title: str, *columns: str) -> Table:
 def _metrics(report: Report) -> Table:
     systems = list(report.metrics["ndcg@10"])
     title = f"{report.log}: {report.tested:,} tested events, task {report.settings['task']}"
-    table = _table(title, "metric", *systems)
-    for name, found in report.metrics.items():
-        table.add_row(name, *(_interval(found[system]) for system in systems))
-    table.add_row("coverage", *(f"{report.coverage[system]:.3f}" for system in systems))
-    for name, gains in report.differences.items():
-        cells = (_difference(gains[system]) if system in gains else "" for system in systems)
-        table.add_row(f"{systems[0]} over it, {name}", *cells)
+    table = _table(title, "", "NDCG@10", *list(report.metrics)[1:], "coverage", f"{systems[0]} over it, NDCG@10")
+    for system in systems:
+        first, *rest = (found[system] for found in report.metrics.values())
+        gain = report.differences["ndcg@10"].get(system)
+        cells = (f"{interval.mean:.4f}" for interval in rest)
+        over = _difference(gain) if gain is not None else ""
+        table.add_row(system, _interval(first), *cells, f"{report.coverage[system]:.3f}", over)
     return table
 
 
@@ -50,13 +50,12 @@ def _retrieval(report: Report) -> Table:
 
 def _groups(report: Report) -> Table:
     systems = list(report.metrics["ndcg@10"])
-    table = _table("NDCG@10 by group", "group", "tested", *systems, *(f"over {s}" for s in systems[1:]))
+    over = "knn" if "knn" in systems else systems[-1]
+    table = _table("NDCG@10 by group", "group", "tested", *systems, f"{systems[0]} over {over}")
     for name, group in report.groups.items():
         gains = group.differences["ndcg@10"]
-        table.add_row(
-            name, f"{group.tested:,}", *(f"{group.metrics['ndcg@10'][s].mean:.4f}" for s in systems),
-            *(_difference(gains[s]) if s in gains else "" for s in systems[1:]),
-        )  # fmt: skip
+        means = (f"{group.metrics['ndcg@10'][s].mean:.4f}" for s in systems)
+        table.add_row(name, f"{group.tested:,}", *means, _difference(gains[over]) if over in gains else "")
     return table
 
 

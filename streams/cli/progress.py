@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 __all__ = ["stages", "steps"]
 
@@ -14,7 +22,8 @@ __all__ = ["stages", "steps"]
 @contextmanager
 def stages(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     """A function of (stage, done, total) that draws a bar for each stage."""
-    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    left = TimeRemainingColumn()
+    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), left)
     with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
         tasks: dict[str, TaskID] = {}
 

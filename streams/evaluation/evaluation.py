@@ -10,28 +10,36 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluate.journal import Journal
+from models.evaluate.baselines import BASELINES, CASCADE, KNN, LEXICAL, POPULAR, QUERY_TABLE, Baselines, Texts
+from models.evaluate.journal import Ints, Journal
 from models.evaluate.report import Report, report
+from models.evaluate.results import Results
 from models.evaluate.sample import drawn, eligible
 from state.store import Store
 from streams.brain import Brain
 from streams.errors import LogError, SettingsError
-from streams.evaluation.prequential import FROZEN, NO_ONLINE, STREAMRANK, Course, Prequential
+from streams.evaluation.prequential import FROZEN, NO_ONLINE, Course, Prequential
 from streams.evaluation.reading import read_journal
 from streams.log import Head, Line, head, in_time_order
 from streams.settings import Settings
 
 #: called with a stage's name, what is done of it, and the whole
 Stages = Callable[[str, int, int], None]
-#: systems that the handlers answer for
-SERVED: Final = (STREAMRANK, NO_ONLINE, FROZEN)
-COMPARE: Final = (NO_ONLINE,)
+#: baselines that the handlers answer for
+SERVED: Final = (NO_ONLINE, FROZEN)
+NAMES: Final = (*SERVED, *BASELINES)
+#: compared unless others are named; those for searches where the log has any
+COMPARE: Final = (POPULAR, KNN, FROZEN, NO_ONLINE)
+SEARCHES: Final = (QUERY_TABLE, LEXICAL, CASCADE)
+#: events of the first half on which baselines choose their settings
+TUNE: Final = 1_000
 
 
 @dataclass(frozen=True)
 class Options:
     """``task`` and ``surface``: which events are tested; ``tests``: at most so many, drawn by ``seed`` from the
     log's second half; ``until``: Unix ms, later lines are left out; ``compare``: named baselines;
+    None: those of COMPARE, with searches those of SEARCHES too;
     ``frozen_at``: share of the events after which `frozen` learns nothing.
     """
 
@@ -40,7 +48,7 @@ class Options:
     tests: int = 5_000
     seed: int = 0
     until: int | None = None
-    compare: tuple[str, ...] = COMPARE
+    compare: tuple[str, ...] | None = None
     frozen_at: float = 0.1
 
 
@@ -53,7 +61,7 @@ async def evaluate(
     ``redis``: URLs of two empty databases, the second for `frozen`. Raises LogError where nothing can be tested,
     SettingsError on an unknown baseline or a database that holds anything.
     """
-    check(options.compare)
+    check(options.compare or ())
     stages("reading", 0, len(lines))
     ordered = _until(in_time_order(lines), options.until)
     journal, queries = read_journal(ordered)
@@ -63,7 +71,10 @@ async def evaluate(
     if not len(tests):
         surface = f" on {options.surface}" if options.surface else ""
         raise LogError(f"'{log}': no event of task {options.task!r}{surface} in its second half: name another task")
-    frozen_at = int(journal.line[int(len(journal) * options.frozen_at)]) if FROZEN in options.compare else None
+    compare = options.compare
+    if compare is None:
+        compare = COMPARE + (SEARCHES if (journal.text[tests] >= 0).any() else ())
+    frozen_at = int(journal.line[int(len(journal) * options.frozen_at)]) if FROZEN in compare else None
     course = Course(journal, options.task, options.surface, tests, frozen_at=frozen_at)
     async with AsyncExitStack() as stack:
         wanted = redis[: 1 if frozen_at is None else 2]
@@ -75,16 +86,33 @@ async def evaluate(
         prequential = Prequential(course, settings, brain, *stores)
         results = await prequential.run(ordered, queries, lambda done, total: stages("handlers", done, total))
     stages("handlers", len(ordered), len(ordered))
-    if NO_ONLINE not in options.compare:
+    if NO_ONLINE not in compare:
         del results.ranks[NO_ONLINE], results.tops[NO_ONLINE]
-    return report(log, journal, results, _vectors(journal, brain), _settings(options, journal, brain), options.seed)
+    tune = drawn(ok, 0.25, 0.5, TUNE, options.seed + 1)
+    chosen = _baselines(journal, options.task, compare, brain, tune, results, stages)
+    settings_used = _settings(options, journal, brain) | chosen
+    return report(log, journal, results, _vectors(journal, brain), settings_used, options.seed)
+
+
+def _baselines(
+    journal: Journal, task: str, compare: Sequence[str], brain: Brain, tune: Ints, results: Results, stages: Stages
+) -> dict[str, str]:
+    """Let the baselines answer at the tested events; returns the settings that they chose, by name."""
+    names = [name for name in compare if name in BASELINES]
+    if not names:
+        return {}
+    baselines = Baselines(journal, task, names, Texts(brain.normalise, brain.words.tokens))
+    total = len(tune) + len(results.rows)
+    baselines.run(tune, results, lambda done, _: stages("baselines", done, total))
+    stages("baselines", total, total)
+    return baselines.chosen()
 
 
 def check(names: Sequence[str]) -> None:
     """Raise SettingsError when one is no baseline."""
     for name in names:
-        if name not in SERVED[1:]:
-            raise SettingsError(f"--compare: {name!r} is no baseline: name some of {', '.join(SERVED[1:])}")
+        if name not in NAMES:
+            raise SettingsError(f"--compare: {name!r} is no baseline: name some of {', '.join(NAMES)}")
 
 
 def _until(lines: list[Line], until: int | None) -> list[Line]:

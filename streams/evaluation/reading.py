@@ -15,10 +15,12 @@ from streams.events import (
     AddToCart,
     Click,
     Delete,
+    DeleteRule,
     Dislike,
     ItemEvent,
     Purchase,
     Rating,
+    Rule,
     decode_behavior,
     decode_item,
 )
@@ -56,6 +58,8 @@ class _Reader:
 
     def item(self, line: int, raw: bytes) -> None:
         event = decode_item(raw)
+        if isinstance(event, Rule | DeleteRule):
+            return
         number = self.items.of(event.item_id)
         if isinstance(event, Delete):
             self.gone.setdefault(number, line)
