@@ -97,7 +97,7 @@ def train_intent(
     inside = held_out & (known.intents >= 0)
     temperature = fit_temperature(logits[inside], known.intents[inside])
     threshold = fit_threshold(softmax(logits[held_out] / temperature), known.intents[held_out])
-    networks = fit_some(np.flatnonzero(known.intents >= 0))
+    networks = fit_some(np.arange(len(known.texts)))
     figures = {
         "train_texts": float(len(known.texts)),
         "intents": float(len(known.labels)),
@@ -112,10 +112,15 @@ def train_intent(
 
 
 def fit(vectors: np.ndarray, intents: np.ndarray, count: int, recipe: Recipe, seed: int) -> Network:
-    """One network, from scratch: AdamW, cross entropy with label smoothing .05, cosine."""
+    """One network, from scratch: AdamW, cross entropy with label smoothing .05, cosine.
+
+    A text of none of the intents (-1) should get all of them alike (Hendrycks et al., "Deep Anomaly Detection with
+    Outlier Exposure", ICLR 2019).
+    """
     torch.manual_seed(seed)
     network = Network(count, recipe.hidden, recipe.drop)
-    x, y = torch.from_numpy(vectors), torch.from_numpy(intents)
+    wanted = np.where(intents[:, None] < 0, 1 / count, np.eye(count)[intents]).astype(np.float32)
+    x, y = torch.from_numpy(vectors), torch.from_numpy(wanted)
     optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.epochs)
     loss = nn.CrossEntropyLoss(label_smoothing=0.05)
@@ -131,18 +136,12 @@ def fit(vectors: np.ndarray, intents: np.ndarray, count: int, recipe: Recipe, se
 def cross_validated(
     vectors: np.ndarray, intents: np.ndarray, recipe: Recipe, fit_some: Callable[[np.ndarray], list[Network]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Averaged logits (n, intents) of rows by networks that did not see them, and which rows those are, (n,).
-
-    Texts of none of the intents are never learnt from: the first fold's networks judge them all.
-    """
-    strange = intents < 0
+    """Averaged logits (n, intents) of rows by networks that did not see them, and which rows those are, (n,)."""
     fold = np.random.default_rng(0).permutation(len(intents)) % recipe.folds
     logits = np.zeros((len(intents), int(intents.max()) + 1), np.float32)
     for i in range(recipe.judged_folds):
-        networks = fit_some(np.flatnonzero((fold != i) & (intents >= 0)))
-        unseen = (fold == i) | (strange if i == 0 else False)
-        logits[unseen] = _logits(networks, vectors[unseen])
-    return logits, (fold < recipe.judged_folds) | strange
+        logits[fold == i] = _logits(fit_some(np.flatnonzero(fold != i)), vectors[fold == i])
+    return logits, fold < recipe.judged_folds
 
 
 def fit_temperature(logits: np.ndarray, intents: np.ndarray) -> float:
