@@ -14,6 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from models.experiment import METRICS
 from streams.admin import create_topics
 from streams.app import ROLES
 from streams.artifacts import KINDS as ARTIFACTS
@@ -21,6 +22,7 @@ from streams.cli import COMMANDS, main
 from streams.cli import artifact as artifact_cli
 from streams.cli import ask as ask_cli
 from streams.cli import event as event_cli
+from streams.cli import experiment as experiment_cli
 from streams.cli import import_ as import_cli
 from streams.cli import serve as serve_cli
 from streams.events import Surface
@@ -53,7 +55,8 @@ def commands() -> list[list[str]]:
 def test_the_commands_are_those_of_the_table() -> None:
     """Names that users type do not change by accident."""
     assert list(COMMANDS) == [
-        "demo", "serve", "topics", "publish", "ask", "event", "consume", "replay", "import", "artifact", "doctor"
+        "demo", "serve", "topics", "publish", "ask", "event", "consume", "replay", "evaluate", "experiment", "import",
+        "artifact", "doctor",
     ]  # fmt: skip
 
 
@@ -68,7 +71,8 @@ def test_every_command_has_help_with_an_example(path: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "path", [["topics", "create"], ["topics", "list"], ["publish"], ["ask"], ["event"], ["consume"], ["replay"],
-             ["import"], ["artifact", "build"], ["artifact", "show"], ["artifact", "verify"], ["doctor"]],
+             ["experiment"], ["import"], ["artifact", "build"], ["artifact", "show"], ["artifact", "verify"],
+             ["doctor"]],
     ids=" ".join,
 )  # fmt: skip
 def test_every_command_that_prints_data_prints_json(path: list[str]) -> None:
@@ -83,6 +87,7 @@ def test_choices_are_those_of_the_library() -> None:
     assert set(serve_cli.ROLES) == set(ROLES)
     assert set(artifact_cli.KINDS) == set(ARTIFACTS)
     assert set(import_cli.DATASETS) == set(IMPORTERS)
+    assert list(experiment_cli.METRICS) == list(METRICS)
 
 
 def test_help_is_fast_and_loads_nothing_heavy() -> None:

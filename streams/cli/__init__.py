@@ -26,6 +26,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "consume": ("consume", "Follow answers, dead letters or events."),
     "replay": ("replay", "Run an event log through the handlers, without Kafka."),
     "evaluate": ("evaluate", "Did learning pay? Rank before learning, and compare with baselines."),
+    "experiment": ("experiment", "What the arms of an experiment did, and what can be concluded."),
     "import": ("import_", "Turn a public data set into an event log."),
     "artifact": ("artifact", "Build, show or verify a model artifact."),
     "doctor": ("doctor", "Say what is wrong, and what to do."),

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-__all__ = ["as_json", "echo_json", "json_option", "names", "run"]
+__all__ = ["as_json", "echo_json", "json_option", "moment", "names", "run"]
 
 T = TypeVar("T")
 
@@ -38,3 +38,22 @@ def names(text: str | None) -> list[str]:
     (['a', 'b', 'c'], [])
     """
     return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def moment(text: str | None, option: str) -> int | None:
+    """A moment in an option, as Unix ms: milliseconds, or an ISO date or time, in UTC unless it says otherwise.
+
+    >>> moment("2023-11-14T22:13:20", "--since"), moment("7", "--since"), moment(None, "--since")
+    (1700000000000, 7, None)
+    """
+    if text is None or text.isdigit():
+        return None if text is None else int(text)
+    from datetime import UTC, datetime
+
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r}: expected Unix milliseconds or a date such as 2026-03-01", param_hint=option
+        ) from None
+    return int(found.replace(tzinfo=found.tzinfo or UTC).timestamp() * 1000)
