@@ -123,7 +123,14 @@ def _state(spec: TopicSpec, partitions: int, policy: str | None, wanted: Topics)
 
 
 def _of_users(spec: TopicSpec, wanted: Topics) -> bool:
-    return spec not in (wanted.feedback, wanted.catalogue, wanted.ranker_weights, wanted.dead_letters)
+    return spec not in (
+        wanted.feedback,
+        wanted.catalogue,
+        wanted.ranker_weights,
+        wanted.queries,
+        wanted.rules,
+        wanted.dead_letters,
+    )
 
 
 async def _partitions(admin: AIOKafkaAdminClient) -> dict[str, int]:

@@ -224,6 +224,9 @@ class Worker:
                     t.ranker_weights.name, bootstrap, self._apply_weights, fetch_max_wait_ms=wait, **self._kafka
                 )
             )
+            readers.append(
+                BroadcastReader(t.rules.name, bootstrap, self.brain.apply_rules, fetch_max_wait_ms=wait, **self._kafka)
+            )
         return readers
 
     def _apply_catalogue(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:

@@ -1,6 +1,7 @@
 """Waiting until the catalogue holds the items that were published.
 
-The catalogue agent publishes one record for each item, with the item's id as key, or a dead letter.
+The catalogue agent publishes one record for each item, with the item's id as key, or a dead letter; for a rule one
+on the rules topic, with the rule's id.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord  # type: ignore[import-unt
 from streams.errors import StreamrankError
 from streams.events import decode_dead_letter
 from streams.follow import existing_topics, following
+from streams.ruling import rule_key
 from streams.settings import Settings
 from streams.topics import topics
 
@@ -24,15 +26,16 @@ __all__ = ["Arrival", "arriving"]
 class Arrival:
     """Which of the items sent have not reached the catalogue yet; ``refused`` became dead letters."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, catalogue: str, item_events: str) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, catalogue: str, rules: str, item_events: str) -> None:
         self._consumer = consumer
         self._catalogue = catalogue
+        self._rules = rules
         self._item_events = item_events
         self._missing: set[bytes] = set()
         self.refused = 0
 
     def expect(self, item_id: bytes) -> None:
-        """An item with this id was sent."""
+        """An item or a rule with this key was sent."""
         self._missing.add(item_id)
 
     async def complete(self, patience: float, progress: Callable[[str, int, int], None]) -> None:
@@ -60,6 +63,9 @@ class Arrival:
         if record.topic == self._catalogue:
             self._missing.discard(record.key)
             return
+        if record.topic == self._rules:
+            self._missing.discard(rule_key(record.key.decode()).encode())
+            return
         try:
             letter = decode_dead_letter(record.value or b"")
         except msgspec.DecodeError:
@@ -76,7 +82,7 @@ async def arriving(settings: Settings) -> AsyncIterator[Arrival]:
     Raises SettingsError naming the topics of the deployment that are missing.
     """
     named = topics(settings.partitions, settings.topic_prefix)
-    watched = (named.catalogue.name, named.dead_letters.name)
+    watched = (named.catalogue.name, named.rules.name, named.dead_letters.name)
     async with following(settings, *watched) as consumer:
         await existing_topics(consumer, [spec.name for spec in named])
-        yield Arrival(consumer, named.catalogue.name, named.item_events.name)
+        yield Arrival(consumer, named.catalogue.name, named.rules.name, named.item_events.name)

@@ -12,7 +12,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from streams.events import Answer, Behavior, DeadLetter, Delete, Item, Query
+from streams.events import Answer, Behavior, DeadLetter, ItemEvents, Query
 from streams.settings import checkout
 from streams.topics import Topics, TopicSpec, topics
 
@@ -22,7 +22,8 @@ __all__ = ["EXAMPLES", "PATH", "document", "text"]
 PATH: Final = Path("docs") / "asyncapi.json"
 
 _BEHAVIORS: Final[tuple[type[msgspec.Struct], ...]] = get_args(Behavior)
-_STRUCTS: Final[tuple[type[msgspec.Struct], ...]] = (Item, Delete, *_BEHAVIORS, Query, Answer, DeadLetter)
+_ITEM_EVENTS: Final[tuple[type[msgspec.Struct], ...]] = get_args(ItemEvents)
+_STRUCTS: Final[tuple[type[msgspec.Struct], ...]] = (*_ITEM_EVENTS, *_BEHAVIORS, Query, Answer, DeadLetter)
 _AT: Final = 1_700_000_000_000
 _ACTION: Final = {"event_id": "e9", "user_id": "u1", "item_id": "p1", "time": _AT + 1_000}
 
@@ -34,6 +35,12 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "in_stock": True,
     },
     "delete": {"event": "delete", "item_id": "p1", "time": _AT},
+    "rule": {
+        "event": "rule", "rule_id": "spring", "time": _AT, "action": "pin", "item_ids": ["p1"],
+        "surfaces": ["search"], "text": "小米手机", "match": "words", "position": 0,
+        "valid_from": _AT, "valid_to": _AT + 604_800_000,
+    },
+    "delete_rule": {"event": "delete_rule", "rule_id": "spring", "time": _AT},
     "impression": {
         "event": "impression", "event_id": "e1", "user_id": "u1", "time": _AT + 500, "request_id": "r1",
         "item_ids": ["p1", "p2"],
@@ -48,7 +55,11 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "query": {
         "event": "query", "request_id": "r2", "user_id": "u1", "time": _AT + 2_000, "surface": "search",
         "text": "小米10手机", "limit": 10,
-        "filters": {"category": ["phones"], "price": {"max": 3000.0}, "in_stock": True}, "exclude": ["p7"],
+        "filters": {
+            "category": ["phones"], "price": {"max": 3000.0}, "in_stock": True,
+            "attributes": {"colour": ["grey", "black"], "memory_gb": {"min": 128.0}},
+        },
+        "exclude": ["p7"],
         "explain": True, "after": {"partition": 3, "offset": 991},
     },
     "answer": {
@@ -78,6 +89,8 @@ _INTERNAL: Final = {
     "signals": ("What follows from behaviour events for the items and queries of a partition.", "x-msgpack"),
     "feedback": ("Behaviour joined to its impression: a training example of the online ranker.", "json"),
     "catalogue": ("An item as every query worker holds it; null deletes it.", "x-msgpack"),
+    "queries": ("A query text that led to choices, as every query worker knows it.", "x-msgpack"),
+    "rules": ("A rule of the shop as every query worker holds it; null deletes it.", "x-msgpack"),
     "ranker-weights": ("The online ranker's weights for a surface.", "json"),
 }
 
@@ -115,7 +128,7 @@ def text() -> str:
 def _tags(topic: str) -> list[str]:
     """Tags of the messages on a topic."""
     named: dict[str, tuple[type[msgspec.Struct], ...]] = {
-        "item-events": (Item, Delete), "behavior-events": _BEHAVIORS, "query-events": (Query,),
+        "item-events": _ITEM_EVENTS, "behavior-events": _BEHAVIORS, "query-events": (Query,),
         "recommendations": (Answer,), "dead-letters": (DeadLetter,),
     }  # fmt: skip
     return [_tag(struct) for struct in named[topic]] if topic in named else [topic]

@@ -11,8 +11,11 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from models.ask import Ask, Floats
 from models.catalogue import Catalogue, decode_entry
 from models.encoder import Encoder
+from models.expansion import Lore
 from models.intent import IntentModel
+from models.known_queries import decode_query
 from models.ranker import Ranker, RankInput
+from models.rule_book import RuleBook, decode_rule
 from models.weights import OnlineWeights, decode_weights, usable
 from models.words import Words, normalise
 from streams.artifacts import Opened, open_artifacts, open_rankers
@@ -43,6 +46,8 @@ class Brain:
     weights: dict[str, OnlineWeights] = field(default_factory=dict)
     experiment: Experiment | None = None
     rankers: dict[str, Ranker] = field(default_factory=dict)
+    lore: Lore = field(default_factory=Lore)
+    rule_book: RuleBook = field(default_factory=RuleBook)
 
     @classmethod
     def load(cls, settings: Settings, opened: Opened | None = None) -> Brain:
@@ -55,7 +60,7 @@ class Brain:
         experiment = load_experiment(settings.experiment, settings) if settings.experiment else None
         models = opened or open_artifacts(settings)
         return cls(
-            catalogue=Catalogue(),
+            catalogue=Catalogue(image_dim=settings.image_dim),
             words=Words.load(),
             encoder=models.encoder,
             intent=models.intent,
@@ -64,6 +69,7 @@ class Brain:
             plan=plan_of(settings),
             experiment=experiment,
             rankers=open_rankers(settings, experiment) if experiment else {},
+            lore=Lore(settings.queries),
         )
 
     def plan_for(self, query: Query) -> Plan:
@@ -94,11 +100,21 @@ class Brain:
         asks = [a for a in asks if a.text.strip()]
         if not asks:
             return
-        encoded = self.encoder.encode([a.text for a in asks])
-        intents = self.intent.probabilities(encoded.vector)
+        for ask in asks:
+            self._read_words(ask)
+        encoded = self.encoder.encode([a.corrected or a.text for a in asks])
+        probabilities = self.intent.probabilities(encoded.vector)
+        intents = self.intent.of_six(probabilities)
         for n, ask in enumerate(asks):
-            ask.tokens = tuple(self.words.tokens(ask.text))
             ask.vector, ask.compact, ask.intent = encoded.vector[n], encoded.compact[n], intents[n]
+            found = self.intent.decide(probabilities[n])
+            ask.meant = found.label, found.confidence
+
+    def _read_words(self, ask: Ask) -> None:
+        """Fill in the words of an ask's text, corrected, and what they are expanded by."""
+        text = normalise(ask.text)
+        found = self.lore.understand(text, self.words.tokens(text), self.catalogue.lexical)
+        ask.tokens, ask.expansion, ask.corrected = found
 
     def understand_items(self) -> Understand:
         """How the catalogue handler understands items."""
@@ -107,7 +123,7 @@ class Brain:
             encoded = self.encoder.encode(texts)
             return encoded.vector, encoded.compact
 
-        return Understand(encode, self.words.tokens)
+        return Understand(encode, self.words.tokens, self.catalogue.images.dim)
 
     def apply_catalogue(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Take records of the catalogue topic, in order."""
@@ -120,6 +136,22 @@ class Brain:
             run = []
             self.catalogue.delete(item_id.decode())
         self.catalogue.upsert(run)
+        self.lore.learn_words(self.catalogue.lexical)
+
+    def apply_queries(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Take records of the queries topic, in order."""
+        for _, payload in pairs:
+            if payload is not None:
+                query = decode_query(payload)
+                self.lore.learn(query, self.words.tokens(query.text))
+
+    def apply_rules(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Take records of the rules topic, in order."""
+        for rule_id, payload in pairs:
+            if payload is None:
+                self.rule_book.delete(rule_id.decode())
+            else:
+                self.rule_book.put(decode_rule(payload))
 
     def apply_weights(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Take records of the ranker-weights topic; weights that do not fit are refused, the old ones stay."""

@@ -16,17 +16,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from streams.errors import InvalidEvent
+from streams.fields import Attribute, Filters, Id, Place, Price, Range, RuleId, Surface, Text, Time, Vector
+
+#: types of fields that are read from here
+__all__ = ["Filters", "Place", "Range", "Surface"]
 
 MAX_RECORD_BYTES: Final = 1 << 20
 DAY_MS: Final = 86_400_000
-
-Id = Annotated[str, Meta(min_length=1, max_length=128)]
-Text = Annotated[str, Meta(max_length=2_000)]
-Time = Annotated[int, Meta(ge=0, le=4_294_967_295_999)]  # to 2106: seconds are stored in 32 bits
-Price = Annotated[float, Meta(ge=0, le=1e12)]
-Surface = Literal["search", "home", "similar", "cart", "rerank"]
-Attribute = bool | float | Annotated[str, Meta(max_length=500)] | Annotated[list[Text], Meta(max_length=50)]
-Vector = Annotated[list[float], Meta(min_length=1, max_length=4_096)]
 
 
 class Base(Struct, kw_only=True, tag_field="event", omit_defaults=True):
@@ -61,6 +57,34 @@ class Delete(Base, tag="delete", kw_only=True):
     """An item that is gone; the same as a tombstone with its key."""
 
     item_id: Id
+
+
+class Rule(Base, tag="rule", kw_only=True):
+    """The shop pins items to places, buries items behind all others, or hides them; a later rule of its id replaces
+    it. Its record's key is ``rule:`` and the ``rule_id``.
+
+    It holds on its ``surfaces`` (none: all), for queries whose text is ``text`` or, with ``match`` "words", has all
+    its words (no text: all queries), from ``valid_from`` until ``valid_to`` in the query's time. ``pin`` takes
+    ``item_ids``, shown from ``position`` on; ``bury`` and ``hide`` take categories and brands as well.
+    """
+
+    rule_id: RuleId
+    action: Literal["pin", "bury", "hide"]
+    item_ids: Annotated[list[Id], Meta(max_length=1_000)] = []
+    category: Annotated[list[Id], Meta(max_length=100)] = []
+    brand: Annotated[list[Id], Meta(max_length=100)] = []
+    surfaces: Annotated[list[Surface], Meta(max_length=5)] = []
+    text: Text = ""
+    match: Literal["equal", "words"] = "equal"
+    position: Annotated[int, Meta(ge=0, le=1_000)] = 0
+    valid_from: Time | None = None
+    valid_to: Time | None = None
+
+
+class DeleteRule(Base, tag="delete_rule", kw_only=True):
+    """A rule that holds no longer; the same as a tombstone with its key."""
+
+    rule_id: RuleId
 
 
 # ---------------------------------------------------------------- behavior-events
@@ -125,45 +149,28 @@ class Dwell(ItemEvent, tag="dwell", kw_only=True):
 
 
 # ---------------------------------------------------------------- query-events and recommendations
-class Place(Struct):
-    """A record's place in behavior-events."""
-
-    partition: Annotated[int, Meta(ge=0, le=1_000_000)]
-    offset: Annotated[int, Meta(ge=0)]
-
-
-class Range(Struct, omit_defaults=True):
-    """A closed interval; a missing side is open."""
-
-    min: float | None = None
-    max: float | None = None
-
-
-class Filters(Struct, omit_defaults=True):
-    """Items must match every filter given; within a list, any of its values."""
-
-    category: Annotated[list[Id], Meta(max_length=100)] | None = None
-    brand: Annotated[list[Id], Meta(max_length=100)] | None = None
-    price: Range | None = None
-    in_stock: bool | None = None
-
-
 class Query(Base, tag="query", kw_only=True):
     """A question: the answer goes to the recommendations topic, or to ``reply_topic``.
 
     Without ``surface`` it follows from what is given: ``candidates`` → rerank, ``item_id`` → similar,
-    ``cart`` → cart, ``text`` → search, else home. Without ``user_id`` nobody is known, and the record's key
-    is the request id; an anonymous session that should be remembered uses its session id as user id.
+    ``cart`` → cart, ``text`` or ``image_vector`` → search, else home. Without ``user_id`` nobody is known, and the
+    record's key is the request id; an anonymous session that should be remembered uses its session id as user id.
+
+    ``offset`` gives the items from there on: page two of the same user, text, time and limit has none of page one's.
+    With exploration, ``page_of`` names page one's ``request_id``, so that its chance is drawn again.
     """
 
     request_id: Id
     user_id: Id | None = None
     surface: Surface | None = None
     text: Text = ""
+    image_vector: Vector | None = None
     item_id: Id | None = None
     cart: Annotated[list[Id], Meta(max_length=200)] = []
     candidates: Annotated[list[Id], Meta(max_length=1_000)] = []
     limit: Annotated[int, Meta(ge=1, le=100)] = 10
+    offset: Annotated[int, Meta(ge=0, le=1_000)] = 0
+    page_of: Id | None = None
     filters: Filters | None = None
     exclude: Annotated[list[Id], Meta(max_length=1_000)] = []
     explain: bool = False
@@ -239,10 +246,11 @@ class DeadLetter(Struct, tag="dead_letter", tag_field="event"):
 
 
 Behavior = Impression | View | Click | AddToCart | Purchase | Rating | Dislike | Dwell
-Event = Item | Delete | Behavior | Query | Answer
+ItemEvents = Item | Delete | Rule | DeleteRule
+Event = ItemEvents | Behavior | Query | Answer
 
 _any: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
-_item: msgspec.json.Decoder[Item | Delete] = msgspec.json.Decoder(Item | Delete)
+_item: msgspec.json.Decoder[ItemEvents] = msgspec.json.Decoder(ItemEvents)
 _behavior: msgspec.json.Decoder[Behavior] = msgspec.json.Decoder(Behavior)
 _query: msgspec.json.Decoder[Query] = msgspec.json.Decoder(Query)
 _answer: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)

@@ -46,6 +46,7 @@ class Head(msgspec.Struct):
     item_id: str | None = None
     user_id: str | None = None
     request_id: str | None = None
+    rule_id: str | None = None
 
 
 _head: msgspec.json.Decoder[Head] = msgspec.json.Decoder(Head)
@@ -77,7 +78,7 @@ def head(raw: bytes) -> Head | None:
     """An event's head, as much of it as has the right type; None where it is not a JSON object at all.
 
     >>> head(b'{"event":"click","time":"soon","user_id":7,"item_id":"p1"}')
-    Head(event='click', time=None, item_id='p1', user_id=None, request_id=None)
+    Head(event='click', time=None, item_id='p1', user_id=None, request_id=None, rule_id=None)
     >>> head(b'{"event":') is None
     True
     """
@@ -138,7 +139,7 @@ def _lenient(raw: bytes) -> Head | None:
         found = _fields.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    names = ("item_id", "user_id", "request_id")
+    names = ("item_id", "user_id", "request_id", "rule_id")
     texts = {name: value for name in names if isinstance(value := found.get(name), str)}
     tag, at = found.get("event"), found.get("time")
     return Head(

@@ -11,16 +11,15 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import Final
 
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from streams.arrival import arriving
-from streams.events import Event, Item, Query
+from streams.events import Event, Item, Query, Rule
 from streams.follow import unavailable
 from streams.kafka_options import kafka_options
 from streams.log import WORKERS_OWN, Head, Line, head, in_time_order, read_lines
-from streams.routing import now
+from streams.routing import ITEM_TAGS, now
 from streams.sending import Sender
 from streams.settings import Settings
 from streams.topics import topics
@@ -31,12 +30,10 @@ __all__ = ["Progress", "Summary", "publish_log"]
 #: called with the stage (`items`, `catalogue`, `events`), how many are done, and of how many
 Progress = Callable[[str, int, int], None]
 
-_ITEMS: Final = frozenset(("item", "delete"))
-
 
 @dataclass
 class Summary:
-    """What was published, in lines, and the seconds of each stage.
+    """What was published, in lines, and the seconds of each stage; rules count as items.
 
     ``broken`` lines were sent too and are in none of the other counts; ``skipped`` are the log's answers and
     dead letters, which only workers publish; ``refused`` items became dead letters. ``unsorted`` is the first
@@ -112,7 +109,7 @@ async def _publish(
 
         def seen(key: bytes | None, event: Event | None) -> None:
             _count(summary, event)
-            if key is not None and isinstance(event, Item):
+            if key is not None and isinstance(event, Item | Rule):
                 arrival.expect(key)
 
         clock = _Clock(summary)
@@ -136,7 +133,7 @@ def _scan(path: Path | str) -> _Scan:
         first = head(raw) or Head()
         at = first.time or 0
         found.newest = max(found.newest, at)
-        if first.event in _ITEMS:
+        if first.event in ITEM_TAGS:
             found.items += 1
         elif first.event in WORKERS_OWN:
             found.skipped += 1
@@ -152,7 +149,7 @@ def _only(path: Path | str, items: bool) -> Iterator[Line]:
     """The item lines of a log, or all that are neither items nor a worker's own."""
     for line in read_lines(path):
         tag = (head(line.raw) or Head()).event
-        if (tag in _ITEMS) == items and tag not in WORKERS_OWN:
+        if (tag in ITEM_TAGS) == items and tag not in WORKERS_OWN:
             yield line
 
 
@@ -161,7 +158,7 @@ def _count(summary: Summary, event: Event | None) -> None:
         summary.broken += 1
     elif isinstance(event, Query):
         summary.queries += 1
-    elif event.__struct_config__.tag in _ITEMS:
+    elif event.__struct_config__.tag in ITEM_TAGS:
         summary.items += 1
     else:
         summary.behaviors += 1

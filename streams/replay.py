@@ -16,6 +16,7 @@ from streams.errors import LogError
 from streams.log import Line, head, in_time_order
 from streams.messages import Message, Record
 from streams.routing import now, topic_of
+from streams.ruling import rule_key
 from streams.settings import Settings
 from streams.topics import topics
 from streams.transport import partition_for
@@ -102,7 +103,7 @@ class Replay:
         key: str | None = None
         if found is not None:
             if spec is self._topics.item_events:
-                key = found.item_id
+                key = rule_key(found.rule_id) if found.rule_id and not found.item_id else found.item_id
             elif spec is self._topics.query_events:
                 key = found.user_id or found.request_id
             else:
@@ -134,8 +135,12 @@ class Replay:
                 onward.setdefault(message.topic, []).append((partition, record))
             elif message.topic == t.catalogue.name:
                 self.brain.apply_catalogue([(message.key or b"", message.value)])
+            elif message.topic == t.queries.name:
+                self.brain.apply_queries([(message.key or b"", message.value)])
             elif message.topic == t.ranker_weights.name:
                 self.brain.apply_weights([(message.key or b"", message.value)])
+            elif message.topic == t.rules.name:
+                self.brain.apply_rules([(message.key or b"", message.value)])
             elif message.topic == t.dead_letters.name:
                 self._on_dead(message.value or b"")
             else:

@@ -22,21 +22,28 @@ from streams.events import (
     Answer,
     Behavior,
     Delete,
+    DeleteRule,
     Event,
     Item,
+    ItemEvents,
     Query,
+    Rule,
     decode_event,
     encode,
     invalid,
 )
+from streams.ruling import check_rule, rule_key
 from streams.topics import Topics, TopicSpec
 
-__all__ = ["BEHAVIORS", "behavior", "checked", "new_id", "now", "route", "topic_of"]
+__all__ = ["BEHAVIORS", "ITEM_TAGS", "behavior", "checked", "new_id", "now", "route", "topic_of"]
 
 #: tag -> struct of every behaviour event, in the order of their declaration
 BEHAVIORS: Final[dict[str, type[msgspec.Struct]]] = {
     str(kind.__struct_config__.tag): kind for kind in get_args(Behavior)
 }
+
+#: tags of what goes to item-events
+ITEM_TAGS: Final = frozenset(str(kind.__struct_config__.tag) for kind in get_args(ItemEvents))
 
 
 def now() -> int:
@@ -69,7 +76,7 @@ def behavior(kind: str, **fields: object) -> Behavior:
 
 def topic_of(tag: str, topics: Topics) -> TopicSpec | None:
     """The topic for events with this tag; None for a tag that nobody publishes (`answer`, unknown ones)."""
-    if tag in ("item", "delete"):
+    if tag in ITEM_TAGS:
         return topics.item_events
     if tag in BEHAVIORS:
         return topics.behavior_events
@@ -80,6 +87,8 @@ def route(event: Event, topics: Topics) -> tuple[TopicSpec, bytes]:
     """The topic and the key of an event. Raises InvalidEvent for an answer: workers publish those."""
     if isinstance(event, Item | Delete):
         return topics.item_events, event.item_id.encode()
+    if isinstance(event, Rule | DeleteRule):
+        return topics.item_events, rule_key(event.rule_id).encode()
     if isinstance(event, Query):
         return topics.query_events, event.key.encode()
     if isinstance(event, Answer):
@@ -98,6 +107,8 @@ def checked(event: Event) -> bytes:
         if b"null" in raw:
             _refuse_infinite(msgspec.to_builtins(event), "")
         decode_event(raw)
+        if isinstance(event, Rule):
+            check_rule(event)
     except msgspec.DecodeError as error:
         raise invalid(error) from error
     except (TypeError, UnicodeEncodeError) as error:

@@ -14,6 +14,7 @@ import msgspec
 from streams.events import Event, decode_event, encode
 from streams.log import Head, Line, head
 from streams.routing import topic_of
+from streams.ruling import rule_key
 from streams.topics import Topics, TopicSpec
 from streams.transport.partitioner import partition_for
 from streams.transport.producer import BatchProducer
@@ -41,7 +42,8 @@ def destination(first: Head | None, named: Topics) -> tuple[TopicSpec, bytes | N
     found = first or Head()
     spec = topic_of(found.event, named) or named.behavior_events
     if spec is named.item_events:
-        return spec, _key(found.item_id) or b""
+        name = rule_key(found.rule_id) if found.rule_id and not found.item_id else found.item_id
+        return spec, _key(name) or b""
     if spec is named.query_events:
         return spec, _key(found.user_id or found.request_id)
     return spec, _key(found.user_id)

@@ -65,10 +65,28 @@ class Settings:
     epsilon: float = _setting(0.0, "share of answers in which one item is swapped for another", least=0, most=1)
     learning_rate: float = _setting(0.02, "step of the online ranker", least=0, most=1)
     online: bool = _setting(True, "whether the online ranker's weights are applied and learnt")
+    queries: int = _setting(50_000, "most query texts whose choices every query worker knows", least=0, most=1_000_000)
     sources: str = _setting(
-        "query_clicks,covisits,context,semantic,lexical,trending", "the sources in use, comma separated"
+        "query_clicks,covisits,context,semantic,lexical,trending,covisits_wide,covisits_recent,image",
+        "the sources in use, comma separated",
     )
     experiment: str = _setting("", "TOML file of an experiment: its arms, and the settings in which they differ")
+    image_dim: int = _setting(
+        0, "length of the image vectors of items and queries (0: images are off); publish the items after a change",
+        least=0, most=4_096,
+    )  # fmt: skip
+    repeat_days: str = _setting(
+        "0",
+        "days for which what was just bought is not recommended on home, cart and similar; by category with "
+        "`name=days`, the deepest named one deciding: `0,electronics=90`",
+    )
+    per_brand: str = _setting(
+        "0", "most items of a brand on a page of home, cart and similar (0: no limit); by surface: `2,search=5`"
+    )
+    per_category: str = _setting("0", "the same for the items of a leaf category")
+    diversity: str = _setting(
+        "0", "strength of maximal marginal relevance on home, cart and similar, 0 to 1; by surface: `0,home=0.2`"
+    )
     log_level: str = _setting("info", "what is logged", choices=("debug", "info", "warning", "error"))
 
     @property

@@ -37,6 +37,8 @@ class Topics:
     feedback: TopicSpec
     catalogue: TopicSpec
     ranker_weights: TopicSpec
+    queries: TopicSpec
+    rules: TopicSpec
     dead_letters: TopicSpec
 
     def __iter__(self) -> Iterator[TopicSpec]:
@@ -56,7 +58,7 @@ def topics(partitions: int = 8, prefix: str = "") -> Topics:
         return TopicSpec(prefix + name, key, n, config)
 
     return Topics(
-        item_events=spec("item-events", "item_id", partitions, {**_COMPACT, **_INPUT}),
+        item_events=spec("item-events", "item_id or rule_id", partitions, {**_COMPACT, **_INPUT}),
         behavior_events=spec("behavior-events", "user_id", partitions, _INPUT),
         query_events=spec("query-events", "user_id", partitions, _INPUT),
         recommendations=spec("recommendations", "user_id", partitions, {}),
@@ -64,5 +66,7 @@ def topics(partitions: int = 8, prefix: str = "") -> Topics:
         feedback=spec("feedback", "surface", 1, {}),
         catalogue=spec("catalogue", "item_id", 1, _COMPACT),
         ranker_weights=spec("ranker-weights", "surface", 1, _COMPACT),
+        rules=spec("rules", "rule_id", 1, _COMPACT),
+        queries=spec("queries", "query text", 1, _COMPACT),
         dead_letters=spec("dead-letters", "source topic", 1, {}),
     )

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from streams.topics import topics
 
 
-def test_the_design_names_nine_topics() -> None:
-    """Names, in the design's order."""
+def test_the_topics_have_their_names() -> None:
+    """The design's nine, in its order, and two more broadcasts."""
     assert [spec.name for spec in topics()] == [
         "item-events", "behavior-events", "query-events", "recommendations", "signals", "feedback", "catalogue",
-        "ranker-weights", "dead-letters",
+        "ranker-weights", "queries", "rules", "dead-letters",
     ]  # fmt: skip
 
 
@@ -34,4 +34,4 @@ def test_a_prefix_is_put_before_every_name() -> None:
 def test_broadcast_topics_and_items_are_compacted() -> None:
     """What is read from the start must not grow without end."""
     compacted = {spec.name for spec in topics() if spec.config.get("cleanup.policy") == "compact"}
-    assert compacted == {"item-events", "catalogue", "ranker-weights"}
+    assert compacted == {"item-events", "catalogue", "ranker-weights", "queries", "rules"}

@@ -27,10 +27,10 @@ from models.sources.registry import SOURCES
 #: Which sources give candidates on a surface; the others only score them. When these give fewer than the
 #: answer has places, trending fills up.
 SURFACES: Final = {
-    "search": ("query_clicks", "semantic", "lexical"),
-    "home": ("covisits", "context", "trending"),
-    "similar": ("covisits", "semantic"),
-    "cart": ("covisits", "context", "trending"),
+    "search": ("query_clicks", "semantic", "lexical", "image"),
+    "home": ("covisits", "context", "trending", "covisits_wide", "covisits_recent", "image"),
+    "similar": ("covisits", "semantic", "covisits_wide", "covisits_recent", "image"),
+    "cart": ("covisits", "context", "trending", "covisits_wide", "covisits_recent", "image"),
     "rerank": (),
 }
 #: Directions in one pass over the compact vectors, and rows times directions in one matrix product. Small
@@ -44,8 +44,8 @@ BLOCK: Final = 8192
 class Candidates:
     """What was found for one ask, (n,) distinct rows, best ranks first.
 
-    ``scores``: (n, 6), a column a source in the order of ``SOURCES``: each row's true score from every source
-    in use, named by it or not. ``given``: (n, 6) bool, which sources named it (empty when not kept).
+    ``scores``: (n, sources), a column a source in the order of ``SOURCES``: each row's true score from every source
+    in use, named by it or not. ``given``: (n, sources) bool, which sources named it (empty when not kept).
     """
 
     rows: Rows
@@ -86,7 +86,8 @@ def retrieve(
         few = sum(len(one.rows) for one in lists.values()) < ask.limit
         if few and "trending" in sources and "trending" not in lists:
             lists["trending"] = SOURCES["trending"].candidates(ask, catalogue, k_each, Scope(shown, first))
-        out.append(_union(ask, catalogue, used, lists, k_total))
+        found = _union(ask, catalogue, used, lists, k_total)
+        out.append(_with_pinned(found, ask, catalogue, used, rules))
     return out
 
 
@@ -148,6 +149,20 @@ def _union(
         if source in used and len(others):
             scores[others, column] = source.score(ask, catalogue, rows[others])
     return Candidates(rows, scores, given)
+
+
+def _with_pinned(found: Candidates, ask: Ask, catalogue: Catalogue, used: Sequence[Source], rules: Rules) -> Candidates:
+    """The candidates, and behind them the pinned items that may be shown and that no source named."""
+    if not ask.ruled.pins:
+        return found
+    pinned = np.array([row for _, row in ask.ruled.pins], np.int32)
+    more = pinned[allowed(pinned, ask, catalogue, rules) & ~np.isin(pinned, found.rows)]
+    none = np.zeros((len(more), len(SOURCES)), np.bool_)
+    return Candidates(
+        np.concatenate([found.rows, more]),
+        np.concatenate([found.scores, _scores(ask, catalogue, used, more)]),
+        np.concatenate([found.given, none]),
+    )
 
 
 def _scores(ask: Ask, catalogue: Catalogue, used: Iterable[Source], rows: Rows) -> Floats:

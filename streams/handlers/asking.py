@@ -8,15 +8,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ask import Ask, Filter, Neighbours, Recent, Weighted
+from models import attributes
+from models.ask import Ask, Filter, Neighbours, Recent, Relation, Weighted
 from models.catalogue import Catalogue
 from state import contexts, covisits, query_clicks, trends
 from state.records import CONTEXT, COVISIT, QUERY_CLICK, RING
-from streams.events import Filters, Query
+from streams.events import Filters, Query, Range
+from streams.fields import Wanted
+from streams.handlers.images import query_image
 from streams.ids import key
 
 #: how many of the user's recent items have their co-visits read, after the query's own items
-ANCHORS: Final = 8
+ANCHORS: Final = 20
 TREND_ITEMS: Final = 100
 
 
@@ -28,20 +31,27 @@ def surface_of(query: Query) -> str:
     """
     if query.surface is not None:
         return query.surface
-    given = (("rerank", query.candidates), ("similar", query.item_id), ("cart", query.cart), ("search", query.text))
+    given = (
+        ("rerank", query.candidates),
+        ("similar", query.item_id),
+        ("cart", query.cart),
+        ("search", query.text or query.image_vector),
+    )
     return next((surface for surface, value in given if value), "home")
 
 
 def new_ask(query: Query, catalogue: Catalogue) -> Ask:
-    """An Ask that knows the query alone."""
+    """An Ask that knows the query alone. Raises InvalidEvent when its image is none."""
     return Ask(
         now=query.time,
         surface=surface_of(query),
         text=query.text,
+        image=query_image(query.image_vector, catalogue.images.dim),
         candidates=_known_rows(query.candidates, catalogue) if query.candidates else None,
         exclude=_known_rows([*query.exclude, *query.cart], catalogue),
         filter=_filter(query.filters),
         limit=query.limit,
+        offset=query.offset,
     )
 
 
@@ -94,6 +104,15 @@ def add_neighbours(ask: Ask, anchors: Sequence[int], values: Mapping[int, bytes 
         together=decayed.together[used][known],
         anchor_mass=decayed.mass,
     )
+    ask.wide, ask.lately = _relation(decayed.wide, catalogue), _relation(decayed.recent, catalogue)
+
+
+def _relation(found: covisits.Undirected, catalogue: Catalogue) -> Relation:
+    used = found.item != 0
+    rows = catalogue.rows(found.item[used])
+    known = rows >= 0
+    anchor = np.nonzero(used)[0].astype(np.int32)
+    return Relation(anchor[known], rows[known], found.weight[used][known], found.mass)
 
 
 def add_choices(ask: Ask, value: bytes | None, catalogue: Catalogue) -> None:
@@ -143,4 +162,11 @@ def _filter(filters: Filters | None) -> Filter | None:
         price_min=price.min if price else None,
         price_max=price.max if price else None,
         in_stock=filters.in_stock,
+        attributes=tuple((name, _wanted(value)) for name, value in filters.attributes.items()),
     )
+
+
+def _wanted(value: Wanted) -> attributes.Wanted:
+    if isinstance(value, Range):
+        return attributes.between(value.min, value.max)
+    return attributes.one_of(value if isinstance(value, list) else [value])

@@ -1,31 +1,35 @@
-"""Item events: understand each item once, and tell every worker through the catalogue topic."""
+"""Item events: understand each item once, and tell every worker through the catalogue topic; rules through theirs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import Entry, encode_entry
+from models.rule_book import RuleEntry, encode_rule
 from streams.errors import InvalidEvent
-from streams.events import DAY_MS, DeadLetter, Delete, Item, decode_item
+from streams.events import DAY_MS, DeadLetter, Delete, DeleteRule, Item, ItemEvents, Rule, decode_item
 from streams.handlers.decoding import dead_letter, decode_one
+from streams.handlers.images import item_image
 from streams.ids import key
 from streams.messages import Message, Record
+from streams.ruling import RULE_KEY, check_rule, rule_entry, rule_key
 
-_item_id = attrgetter("item_id")
 Encode = Callable[[Sequence[str]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 @dataclass(slots=True)
 class Understand:
-    """How items are understood: ``encode`` texts to (n, 512) and (n, 64) unit vectors, ``tokens`` cuts words."""
+    """How items are understood: ``encode`` texts to (n, 512) and (n, 64) unit vectors, ``tokens`` cuts words;
+    ``image_dim``: numbers of an image vector, 0 where images are off.
+    """
 
     encode: Encode
     tokens: Callable[[str], list[str]]
+    image_dim: int = 0
 
 
 @dataclass(slots=True)
@@ -39,48 +43,72 @@ class ItemChanges:
 
 
 def on_items(
-    records: Sequence[Record], newest: int, topic: str, partition: int, target: str, how: Understand
+    records: Sequence[Record],
+    newest: int,
+    topic: str,
+    partition: int,
+    target: str,
+    how: Understand,
+    rules: str = "rules",
 ) -> ItemChanges:
-    """Turn a partition's item events into records of the catalogue topic ``target``; a later one of an item wins.
+    """Turn a partition's item events into records of the catalogue topic ``target``, its rule events into records of
+    the topic ``rules``; a later one of an item or a rule wins.
 
-    A tombstone with an item's id as key deletes it, as a ``delete`` event does. Times more than a day ahead of
-    both the partition's ``newest`` and the record's arrival make dead letters.
+    A tombstone with an item's id as key deletes it, as a ``delete`` event does; so does one with a rule's key. Times
+    more than a day ahead of both the partition's ``newest`` and the record's arrival make dead letters.
     """
-    latest: dict[str, Item | None] = {}
+    latest: dict[str, Item | RuleEntry | None] = {}
     dead: list[DeadLetter] = []
     accepted = 0
     for record in records:
         try:
-            item_id, item = _item_or_delete(record, newest)
+            name, event = _read(record, newest, how.image_dim)
+            latest[name] = rule_entry(event, how.tokens) if isinstance(event, Rule) else event
         except InvalidEvent as error:
             dead.append(dead_letter(record, error, topic, partition))
             continue
-        if item is not None:
-            newest = max(newest, item.time)
-        latest[item_id] = item
+        if event is not None:
+            newest = max(newest, event.time)
         accepted += 1
-    kept = [item for item in latest.values() if item is not None]
+    kept = [item for item in latest.values() if isinstance(item, Item)]
     entries = dict(zip((i.item_id for i in kept), _entries(kept, how), strict=True))
-    messages = [
-        Message(target, item_id.encode(), encode_entry(entries[item_id]) if item else None)
-        for item_id, item in latest.items()
-    ]
+    messages = []
+    for name, thing in latest.items():
+        if name.startswith(RULE_KEY):
+            rule_id = name.removeprefix(RULE_KEY).encode()
+            messages.append(Message(rules, rule_id, encode_rule(thing) if isinstance(thing, RuleEntry) else None))
+        else:
+            messages.append(Message(target, name.encode(), encode_entry(entries[name]) if thing is not None else None))
     return ItemChanges(messages, dead, accepted, newest)
 
 
-def _item_or_delete(record: Record, newest: int) -> tuple[str, Item | None]:
+def key_of(event: ItemEvents) -> str:
+    """The key of an event's record on item-events.
+
+    >>> key_of(Delete(time=0, item_id="p1")), key_of(DeleteRule(time=0, rule_id="r1"))
+    ('p1', 'rule:r1')
+    """
+    return rule_key(event.rule_id) if isinstance(event, Rule | DeleteRule) else event.item_id
+
+
+def _read(record: Record, newest: int, image_dim: int) -> tuple[str, Item | Rule | None]:
+    """A record's key, and its item or rule: None where that is deleted."""
     if record[1] is None and record[0]:
         try:
             return record[0].decode(), None
         except UnicodeDecodeError:
             raise InvalidEvent("wrong_key", "key", "a tombstone's key must be an item id in UTF-8") from None
-    event = decode_one(record, decode_item, _item_id)
+    event = decode_one(record, decode_item, key_of)
     if event.time > max(newest, record[3]) + DAY_MS:
         raise InvalidEvent("future", "time", f"{event.time} is more than a day ahead of the newest, {newest}")
-    if isinstance(event, Delete):
-        return event.item_id, None
-    _check_promotion(event)
-    return event.item_id, event
+    if isinstance(event, Item | Delete) and event.item_id.startswith(RULE_KEY):
+        raise InvalidEvent("invalid", "item_id", f"{event.item_id!r} begins like a rule's key: choose another id")
+    if isinstance(event, Item):
+        _check_promotion(event)
+        item_image(event.image_vector, image_dim)
+    elif isinstance(event, Rule):
+        check_rule(event)
+    return key_of(event), None if isinstance(event, Delete | DeleteRule) else event
 
 
 def _check_promotion(item: Item) -> None:
@@ -113,6 +141,7 @@ def _entries(items: Sequence[Item], how: Understand) -> list[Entry]:
             compact=compact[n].astype("<f4").tobytes(),
             valid_from=item.valid_from,
             valid_to=item.valid_to,
+            image=item_image(item.image_vector, how.image_dim),
         )
         for n, item in enumerate(items)
     ]

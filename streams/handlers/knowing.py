@@ -35,6 +35,8 @@ def know(
         ask.trends = trending(trends, query.time, brain.catalogue)
         anchors.append(anchor_keys(query, recent, ask.recent.weight > 0))
     brain.understand(asks)
+    for ask in asks:
+        ask.ruled = brain.rule_book.find(ask.surface, brain.normalise(ask.text), ask.tokens, ask.now, brain.catalogue)
     yield from _neighbourhood(asks, anchors, brain)
     offset = int(read_mark(mark)["offset"])
     return asks, Place(partition, offset) if offset >= 0 else None

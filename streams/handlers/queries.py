@@ -53,14 +53,16 @@ def on_queries(
 
 def _answer(ranked: Ranked, brain: Brain) -> tuple[Answer, Impression | None]:
     query, ask = ranked.query, ranked.ask
-    shown = explore.shown(len(ranked.score), query.limit, query.request_id, ranked.plan.policy)
+    shown = _shown(ranked)
     rows = ranked.candidates.rows[shown.order]
+    pinned = set(ranked.arranged.pinned.tolist())
     items = [
         AnswerItem(
             item_id=brain.catalogue.ids[row],
             score=round(float(ranked.score[place]), 6),
             propensity=float(propensity),
-            sources=[s for s, named in zip(SOURCES, ranked.candidates.given[place], strict=True) if named],
+            sources=["rule"] * (place in pinned)
+            + [s for s, named in zip(SOURCES, ranked.candidates.given[place], strict=True) if named],
         )
         for row, place, propensity in zip(rows, shown.order, shown.propensity, strict=True)
     ]
@@ -90,6 +92,14 @@ def _answer(ranked: Ranked, brain: Brain) -> tuple[Answer, Impression | None]:
         weights_version=ranked.weights.version,
     )
     return answer, _impression(ranked, shown, answer) if items else None
+
+
+def _shown(ranked: Ranked) -> explore.Shown:
+    """The page that the query asks for. A further page explores nothing but what page one did, if it names that."""
+    query, arranged = ranked.query, ranked.arranged
+    again = query.page_of or query.request_id
+    policy = explore.nothing if query.offset and query.page_of is None else ranked.plan.policy
+    return explore.shown(len(ranked.score), query.limit, again, policy, query.offset, arranged.pinned, arranged.late)
 
 
 def _impression(ranked: Ranked, shown: explore.Shown, answer: Answer) -> Impression:
