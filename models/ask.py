@@ -57,6 +57,19 @@ class Neighbours:
 
 
 @dataclass(slots=True)
+class Relation:
+    """Undirected co-visit neighbours of the anchors, each array of shape (m,), in order of ``anchor``.
+
+    ``weight``: decayed to now; ``mass``: shape (anchors,), each anchor's total over all its neighbours.
+    """
+
+    anchor: Rows = field(default_factory=_rows)
+    rows: Rows = field(default_factory=_rows)
+    weight: Floats = field(default_factory=_floats)
+    mass: Floats = field(default_factory=_floats)
+
+
+@dataclass(slots=True)
 class Weighted:
     """Catalogue rows with a weight each, shape (n,) both, best first."""
 
@@ -120,15 +133,34 @@ class Ruled:
     hide: Named = field(default_factory=Named)
 
 
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """What a search that refines others keeps of them: the product's ``text``, the refining ``words`` with their
+    kinds, price limits, the ``texts`` typed until now.
+    """
+
+    text: str
+    words: tuple[tuple[str, str], ...] = ()
+    low: float | None = None
+    high: float | None = None
+    texts: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Ask:
     """One query as the models see it.
 
+    A text that refines the search before it is asked together with it: ``text`` is both, ``refined_from`` what was
+    searched for until now (``continued``: its parts), ``preferred`` the rows that have what is asked for now. ``about``: the row of the product
+    that the text speaks of without naming it.
+
     ``now``: the query's time, Unix ms. ``vector`` (512,) and ``compact`` (64,): the encoded text, unit length,
     None without text. ``image``: the query's, of the catalogue's dimension, unit length. ``intent``: probabilities
-    of the six intents in ``models.intent.LABELS`` order, zeros without text. ``short``/``long``: the user's
+    of the six intents in ``models.intent.INTENTS`` order, zeros without text; ``meant``: the
+    intent's label, one of a shop's own where it has its own intents, and its confidence. ``short``/``long``: the user's
     interest, unit length or zeros. ``anchors``: rows whose co-visits were read: the cart's or the similar item's,
-    then the user's recent distinct items, newest first. ``choices``: what was chosen after this query text;
+    then the user's recent distinct items, newest first; ``neighbours``, ``wide`` and ``lately`` (of the last days):
+    theirs. ``choices``: what was chosen after this query text;
     ``near``: known queries like it, and ``near_choices``: what was chosen after those; ``corrected``: the text that
     was understood, where it is not ``text``; ``expansion``: how its words were corrected and what is searched for
     beside them (``tokens`` hold corrected words). ``trends``: one per half-life of popularity (1, 7, 30 days).
@@ -139,17 +171,24 @@ class Ask:
     now: int
     surface: str
     text: str = ""
+    refined_from: str = ""
+    continued: Continued | None = None
+    preferred: Rows = field(default_factory=_rows)
+    about: Rows = field(default_factory=_rows)
     tokens: tuple[str, ...] = ()
     vector: Floats | None = None
     compact: Floats | None = None
     image: Floats | None = None
     intent: Floats = field(default_factory=lambda: np.zeros(6, np.float32))
+    meant: tuple[str, float] | None = None
     short: Floats = field(default_factory=lambda: np.zeros(DIM, np.float32))
     long: Floats = field(default_factory=lambda: np.zeros(DIM, np.float32))
     recent: Recent = field(default_factory=Recent)
     events: int = 0
     anchors: Rows = field(default_factory=_rows)
     neighbours: Neighbours = field(default_factory=Neighbours)
+    wide: Relation = field(default_factory=Relation)
+    lately: Relation = field(default_factory=Relation)
     choices: Weighted = field(default_factory=Weighted)
     corrected: str = ""
     expansion: tuple[Expansion, ...] = ()

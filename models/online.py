@@ -1,6 +1,6 @@
 """The online ranker: a narrow linear layer over the offline score, learnt from every click (River).
 
-It sees seven inputs of each shown item: the six source scores and the offline ranker's score. A click says
+It sees a few inputs of each shown item: the sources' scores and the offline ranker's score. A click says
 that the clicked item was better than those shown above it and the one below ("click > skip above" and "click
 > no-click next" of Joachims et al. 2005, "Accurately Interpreting Clickthrough Data as Implicit Feedback").
 Each such pair is one step of River's logistic regression on the difference of the two inputs. Inputs are
@@ -84,7 +84,7 @@ class OnlineRanker:
     """The one trainer's model; ``learning_rate`` is the step of the stochastic gradient descent.
 
     >>> ranker = OnlineRanker(learning_rate=0.1)
-    >>> liked, passed = np.zeros(7, np.float32), np.zeros((1, 7), np.float32)
+    >>> liked, passed = np.zeros(len(INPUTS), np.float32), np.zeros((1, len(INPUTS)), np.float32)
     >>> liked[INPUTS.index("lexical")] = 1.0
     >>> ranker.learn(PairwiseFeedback(liked, passed)), ranker.export().weights[4] > 0
     (1, True)

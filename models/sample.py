@@ -11,9 +11,9 @@ from xxhash import xxh3_64_intdigest
 from models.catalogue import NARROW, WIDE, Catalogue, Entry
 
 
-def sample(titles: Sequence[str], **columns: Sequence[Any]) -> Catalogue:
+def sample(titles: Sequence[str], dim: int = 0, **columns: Sequence[Any]) -> Catalogue:
     """A catalogue of items whose ids are their titles; ``columns`` hold one value a title for fields of
-    Entry.
+    Entry, ``dim`` is that of their images.
 
     A title's words (split at spaces) have random vectors and the title's is their sum, so that titles that
     share words are near each other.
@@ -21,7 +21,7 @@ def sample(titles: Sequence[str], **columns: Sequence[Any]) -> Catalogue:
     >>> sample(["red tea", "green tea"], price=[1.0, 2.0]).price.tolist()
     [1.0, 2.0]
     """
-    catalogue = Catalogue(capacity=max(len(titles), 1))
+    catalogue = Catalogue(capacity=max(len(titles), 1), image_dim=dim)
     catalogue.upsert(
         [sample_entry(t, **{name: column[i] for name, column in columns.items()}) for i, t in enumerate(titles)]
     )

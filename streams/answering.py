@@ -12,6 +12,7 @@ from streams.brain import Brain
 from streams.errors import InvalidEvent
 from streams.events import DAY_MS, Answer, AnswerError, Query, decode_query, encode
 from streams.handlers.decoding import dead_letter, decode_one, letters, reply_topic_of, request_id_of
+from streams.handlers.images import query_image
 from streams.handlers.queries import Answers, on_queries
 from streams.marks import offset_of
 from streams.messages import Message, Publisher, Record
@@ -64,6 +65,7 @@ class Answering:
             raise InvalidEvent("future", "time", f"{query.time} is more than a day ahead of the newest, {newest}")
         if query.reply_topic is not None and not await self._publisher.exists(query.reply_topic):
             raise InvalidEvent("unknown_topic", "reply_topic", f"no topic {query.reply_topic!r}: make it before asking")
+        query_image(query.image_vector, self._brain.catalogue.images.dim)
         self._newest[partition] = max(newest, query.time)
         return query
 

@@ -45,7 +45,7 @@ def compute(
 ) -> Floats:
     """Features of each candidate, float32 (n, len(FEATURES)), always finite.
 
-    ``candidates``: their catalogue ``rows`` (n,), and ``scores`` (n, 6) by the sources in the order of
+    ``candidates``: their catalogue ``rows`` (n,), and ``scores`` (n, s) by the sources in the order of
     ``SOURCES``; ``counts`` (n,): their count records (``state.records.COUNT``, ``popularity`` relative to
     ``last``), zeros where nothing was counted. ``out``: written to and returned when given.
     Raises ValueError when the shapes do not fit together.
@@ -68,6 +68,7 @@ def compute(
         columns.shares(look, catalogue),
         columns.price(ask, look, catalogue),
         columns.situation(ask, look, catalogue.first_time),
+        columns.looks(look, catalogue.images),
     ):
         for name, column in group.items():
             result[:, INDEX[name]] = column

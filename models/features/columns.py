@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ask import Ask, Floats, Rows
+from models.images import Images
 
 DAY_MS: Final = 86_400_000
 HOUR_S: Final = 3600.0
@@ -40,10 +41,12 @@ class Attributes(Protocol):
     def brand(self) -> NDArray[np.int32]: ...  # noqa: D102
     @property
     def first_time(self) -> NDArray[np.int64]: ...  # noqa: D102
+    @property
+    def images(self) -> Images: ...  # noqa: D102
 
 
 class Candidates(Protocol):
-    """Catalogue rows (n,) and their scores by source (n, 6)."""
+    """Catalogue rows (n,) and their scores by source (n, s)."""
 
     @property
     def rows(self) -> Rows: ...  # noqa: D102
@@ -136,6 +139,14 @@ def interest(ask: Ask, look: Lookup, compact: Floats) -> Columns:
     cosines = look.vectors @ targets.T
     names = ("like_short_interest", "like_long_interest", "like_newest", "like_newest_5", "like_text")
     return {name: cosines[:, place] for place, name in enumerate(names)}
+
+
+def looks(look: Lookup, images: Images) -> Columns:
+    """Cosine of the image with that of the newest liked item that has one; 0 where either is missing."""
+    liked = images.having(look.seen[look.weight > 0])[:1]
+    if not len(liked):
+        return {"like_image_newest": np.zeros(len(look.rows), np.float32)}
+    return {"like_image_newest": images.cosines(look.rows, images.vectors(liked)[0])}
 
 
 def track_record(ask: Ask, counts: NDArray[np.void]) -> Columns:

@@ -7,8 +7,10 @@ from typing import Final
 from models.sources.base import Source
 from models.sources.context import UserContext
 from models.sources.covisits import Covisits
+from models.sources.image import Image
 from models.sources.lexical import Lexical
 from models.sources.query_clicks import QueryClicks
+from models.sources.relations import RecentCovisits, WideCovisits
 from models.sources.semantic import Semantic
 from models.sources.trending import Trending
 
@@ -19,6 +21,9 @@ _ALL: Final[tuple[Source, ...]] = (
     Semantic(),
     Lexical(),
     Trending(),
+    WideCovisits(),
+    RecentCovisits(),
+    Image(),
 )
 
 #: Every source by name, in the order of the columns of ``Candidates.scores``.

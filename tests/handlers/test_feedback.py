@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from models.features import FEATURES as FEATURE_NAMES
 from models.online import INPUTS, OnlineRanker
 from state import keys
 from state.impressions import Impression as Shown
@@ -16,7 +17,7 @@ from streams.routing import behavior
 from tests.handlers.driving import AT, Ingest, records
 
 HOUR = 3_600_000
-FEATURES = np.random.default_rng(3).random((3, 46)).astype(np.float32)
+FEATURES = np.random.default_rng(3).random((3, len(FEATURE_NAMES))).astype(np.float32)
 
 
 def ingest() -> Ingest:

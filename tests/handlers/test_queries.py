@@ -75,9 +75,9 @@ def test_an_answer_tells_what_it_has_seen(shelf: Brain) -> None:
 )
 def test_reasons_add_up_to_the_score(shelf: Brain, given: dict[str, object]) -> None:
     """For every item, on every surface, up to rounding; also with weights learnt online."""
-    learnt = OnlineWeights(
-        version=7, names=INPUTS, weights=(0.3, 0.2, -0.1, 0.5, 0.4, 0.1, 0.9), scale=(1.0,) * 7, pairs=9
-    )
+    width = len(INPUTS)
+    weights = (*np.linspace(-0.1, 0.5, width - 1).tolist(), 0.9)
+    learnt = OnlineWeights(version=7, names=INPUTS, weights=weights, scale=(1.0,) * width, pairs=9)
     shelf.weights = dict.fromkeys(("search", "home", "similar", "cart", "rerank"), learnt)
     try:
         answer = one(shelf, clicked("p1", "p9"), explain=True, **given)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.ask import Ask, Floats, Neighbours, Recent, Rows
 from models.features import FEATURES, GROUPS, INDEX, MEANING, RECENT, SOURCES, columns, compute, recent_inputs
+from models.images import Images
 from state import records
 
 NOW = 1_700_000_000_000
@@ -36,7 +37,7 @@ class Shelf:
         self.category_path = np.stack([self.category % 2, self.category], axis=1).astype(np.int32)
         self.brand = rng.integers(-1, 4, self.rows).astype(np.int32)
         self.first_time = np.full(self.rows, NOW - 10 * 86_400_000, np.int64)
-
+        self.images = Images(dim=4)
 
     def price_at(self, now: int, rows: Rows) -> Floats:
         """The same at any time."""
@@ -60,7 +61,7 @@ SHELF = Shelf(50)
 
 def candidates(rows: list[int]) -> Chosen:
     """Candidates with scores that tell the sources apart."""
-    scores = np.arange(len(rows) * 6, dtype=np.float32).reshape(-1, 6)
+    scores = np.arange(len(rows) * len(SOURCES), dtype=np.float32).reshape(-1, len(SOURCES))
     return Chosen(np.array(rows, np.int32), scores)
 
 
@@ -103,7 +104,7 @@ def test_an_unknown_user_with_nothing_gets_every_feature() -> None:
     values = compute(Ask(NOW, "home"), SHELF, candidates([3, 4]), counted(2))
     assert values.shape == (2, len(FEATURES))
     assert np.isfinite(values).all()
-    assert [column(values, name)[1] for name in SOURCES] == [6, 7, 8, 9, 10, 11]
+    assert [column(values, name)[1] for name in SOURCES] == list(range(len(SOURCES), 2 * len(SOURCES)))
 
 
 def test_no_candidates_give_no_rows() -> None:
@@ -270,7 +271,7 @@ def test_two_hundred_candidates_take_less_than_two_milliseconds() -> None:
         np.ones(160, np.float32),
         np.ones((5, 2), np.float32),
     )
-    chosen, counts = Chosen(rows, np.ones((200, 6), np.float32)), counted(200)
+    chosen, counts = Chosen(rows, np.ones((200, len(SOURCES)), np.float32)), counted(200)
     taken = []
     for _ in range(50):
         start = time.perf_counter()

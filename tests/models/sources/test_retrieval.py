@@ -134,10 +134,10 @@ def test_a_source_that_named_a_row_and_one_that_did_not_score_it_alike() -> None
 def test_the_union_takes_turns_among_sources() -> None:
     """With a small total every source still has its best item in it."""
     ask = ask_of("home", 3)
-    found = retrieve([ask], SHOP, ALL, 100, 3)[0]
-    for name in SURFACES["home"]:
-        alone = retrieve([ask], SHOP, [name], 100, 1)[0]
-        assert alone.rows[0] in found.rows
+    found = retrieve([ask], SHOP, ALL, 100, len(SURFACES["home"]))[0]
+    alone = [retrieve([ask], SHOP, [name], 100, 1)[0].rows for name in SURFACES["home"]]
+    assert sum(len(rows) for rows in alone) >= 3
+    assert all(np.isin(rows, found.rows).all() for rows in alone)
 
 
 def test_a_narrow_filter_still_finds_its_items() -> None:
@@ -160,7 +160,7 @@ def test_a_filter_that_nothing_matches_finds_nothing(surface: str) -> None:
     ask.filter = Filter(category=("no such category",))
     found = retrieve([ask], SHOP, ALL, 100, 200)[0]
     assert found.rows.shape == (0,)
-    assert found.scores.shape == found.given.shape == (0, 6)
+    assert found.scores.shape == found.given.shape == (0, len(ALL))
 
 
 @pytest.mark.parametrize("surface", list(SURFACES))
