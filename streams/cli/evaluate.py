@@ -26,6 +26,7 @@ SURFACES = ("search", "home", "similar", "cart")
 @click.option("--until", help="Leave out what is later: Unix milliseconds, or a date.")
 @click.option("--compare", help="Baselines, comma separated; `none` for none.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the sample and of the intervals.")
+@click.option("--train", is_flag=True, help="Train the ranker on the first half, and again every tenth (extra train).")
 @click.option("--redis", help="URL of an empty Redis database; default: an embedded Valkey.")
 @json_option
 def command(
@@ -36,6 +37,7 @@ def command(
     until: str | None,
     compare: str | None,
     seed: int,
+    train: bool,
     redis: str | None,
     as_json: bool,
 ) -> None:
@@ -50,7 +52,7 @@ def command(
     from streams.evaluation.evaluation import Options
 
     chosen = None if compare is None else tuple(n for n in names(compare) if n != "none")
-    options = Options(task, surface, tests, seed, _moment(until), chosen)
+    options = Options(task, surface, tests, seed, _moment(until), chosen, train=train)
     found = _evaluate(log, redis, options, as_json)
     if as_json:
         echo_json(found)
@@ -69,7 +71,7 @@ def _evaluate(log: str, redis: str | None, options: Options, quiet: bool) -> Rep
     from streams.settings import load
 
     settings = load()
-    check(options.compare or ())
+    check(options)
     lines = list(input_lines(log))
     with ExitStack() as stack:
         if redis is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Final
 
 import numpy as np
@@ -18,7 +19,8 @@ from models.evaluate.sample import drawn, eligible
 from state.store import Store
 from streams.brain import Brain
 from streams.errors import LogError, SettingsError
-from streams.evaluation.prequential import FROZEN, NO_ONLINE, Course, Prequential
+from streams.evaluation.lists import OwnRanker
+from streams.evaluation.prequential import FROZEN, NO_ONLINE, Course, Keep, Prequential
 from streams.evaluation.reading import read_journal
 from streams.log import Head, Line, head, in_time_order
 from streams.settings import Settings
@@ -40,7 +42,8 @@ class Options:
     """``task`` and ``surface``: which events are tested; ``tests``: at most so many, drawn by ``seed`` from the
     log's second half; ``until``: Unix ms, later lines are left out; ``compare``: named baselines;
     None: those of COMPARE, with searches those of SEARCHES too;
-    ``frozen_at``: share of the events after which `frozen` learns nothing.
+    ``frozen_at``: share of the events after which `frozen` learns nothing. ``train``: train the ranker on this log,
+    on ``lists`` lists of its first half, and again every tenth on the tested ones too.
     """
 
     task: str = "unseen"
@@ -50,6 +53,8 @@ class Options:
     until: int | None = None
     compare: tuple[str, ...] | None = None
     frozen_at: float = 0.1
+    train: bool = False
+    lists: int = 15_000
 
 
 async def evaluate(
@@ -61,7 +66,7 @@ async def evaluate(
     ``redis``: URLs of two empty databases, the second for `frozen`. Raises LogError where nothing can be tested,
     SettingsError on an unknown baseline or a database that holds anything.
     """
-    check(options.compare or ())
+    check(options)
     stages("reading", 0, len(lines))
     ordered = _until(in_time_order(lines), options.until)
     journal, queries = read_journal(ordered)
@@ -75,7 +80,9 @@ async def evaluate(
     if compare is None:
         compare = COMPARE + (SEARCHES if (journal.text[tests] >= 0).any() else ())
     frozen_at = int(journal.line[int(len(journal) * options.frozen_at)]) if FROZEN in compare else None
-    course = Course(journal, options.task, options.surface, tests, frozen_at=frozen_at)
+    lists = drawn(ok, 0.1, 0.5, options.lists, options.seed) if options.train else drawn(ok, 0.0, 0.0, 0, 0)
+    course = Course(journal, options.task, options.surface, tests, lists, frozen_at)
+    own = OwnRanker(options.seed, log, lambda done, total: stages("training", done, total)) if options.train else None
     async with AsyncExitStack() as stack:
         wanted = redis[: 1 if frozen_at is None else 2]
         stores = [Store(url, settings.redis_timeout_s, settings.redis_ca) for url in wanted]
@@ -83,7 +90,8 @@ async def evaluate(
             stack.push_async_callback(store.close)
             if not await store.empty():
                 raise SettingsError("evaluate needs an empty Redis database: name another one, or flush it")
-        prequential = Prequential(course, settings, brain, *stores)
+        frozen = stores[1] if frozen_at is not None else None
+        prequential = Prequential(course, settings, brain, stores[0], frozen, Keep(own=own))
         results = await prequential.run(ordered, queries, lambda done, total: stages("handlers", done, total))
     stages("handlers", len(ordered), len(ordered))
     if NO_ONLINE not in compare:
@@ -108,11 +116,13 @@ def _baselines(
     return baselines.chosen()
 
 
-def check(names: Sequence[str]) -> None:
-    """Raise SettingsError when one is no baseline."""
-    for name in names:
+def check(options: Options) -> None:
+    """Raise SettingsError on an unknown baseline, and where a package is missing that the options need."""
+    for name in options.compare or ():
         if name not in NAMES:
             raise SettingsError(f"--compare: {name!r} is no baseline: name some of {', '.join(NAMES)}")
+    if options.train and find_spec("torch") is None:
+        raise SettingsError("--train trains a network: install the extra `train` (make test-install), or leave it out")
 
 
 def _until(lines: list[Line], until: int | None) -> list[Line]:
@@ -140,5 +150,6 @@ def _settings(options: Options, journal: Journal, brain: Brain) -> dict[str, str
         "items": len(journal.items),
         "sources": ",".join(brain.plan.sources),
         "candidates": brain.plan.candidates,
-        "ranker": brain.ranker.version,
+        "ranker": "trained on the log" if options.train else brain.ranker.version,
+        "lists": options.lists if options.train else None,
     }

@@ -14,11 +14,11 @@ import numpy as np
 
 from models.evaluate.journal import Ints, Journal
 from models.evaluate.results import TOP, Results, place_of
-from models.training.rankings import RankingsWriter
 from models.weights import OnlineWeights
 from state.store import Store
 from streams.brain import Brain
-from streams.evaluation.serving import Served, feedback, query_of, serve
+from streams.evaluation.lists import TENTHS, Lists, OwnRanker
+from streams.evaluation.serving import Rows, Served, feedback, query_of, serve
 from streams.log import Line, head
 from streams.replay import Replay
 from streams.settings import Settings
@@ -32,8 +32,8 @@ Progress = Callable[[int, int], None]
 @dataclass
 class Course:
     """What is asked on the way through a log: ``tests``, places in the journal whose answers count; ``lists``:
-    places whose candidates are only logged, to train on; ``frozen_at``: the line from which the frozen state
-    learns nothing more (None: there is none).
+    places whose lists are only kept, to train on; ``frozen_at``: the line from which the frozen state learns
+    nothing more (None: there is none).
     """
 
     journal: Journal
@@ -42,26 +42,31 @@ class Course:
     tests: Ints
     lists: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     frozen_at: int | None = None
-    log_lists: bool = False
 
 
 @dataclass
-class Logged:
-    """Lists as they were ranked, for rankers trained later: ``rows`` of the journal, in order of ``writer``."""
+class Keep:
+    """Who keeps the lists: ``lists`` for rankers trained afterwards, ``own`` for the ranker trained on the way."""
 
-    writer: RankingsWriter = field(default_factory=RankingsWriter)
-    rows: list[int] = field(default_factory=list)
+    lists: Lists | None = None
+    own: OwnRanker | None = None
 
 
 class Prequential:
     """Feeds a log to the handlers and asks at the course's events."""
 
     def __init__(
-        self, course: Course, settings: Settings, brain: Brain, store: Store, frozen: Store | None = None
+        self,
+        course: Course,
+        settings: Settings,
+        brain: Brain,
+        store: Store,
+        frozen: Store | None = None,
+        keep: Keep | None = None,
     ) -> None:
         self.course, self.brain, self.store = course, brain, store
         self.results = Results.empty(course.tests)
-        self.logged = Logged()
+        self._keep = keep or Keep()
         settings = replace(settings, partitions=1)
         brain.partitions = 1
         self.replay = _replay(settings, store, brain)
@@ -77,15 +82,17 @@ class Prequential:
         tests = {int(journal.line[row]): test for test, row in enumerate(self.course.tests)}
         lists = {int(journal.line[row]): int(row) for row in self.course.lists}
         stop = self.course.frozen_at or 0
+        train = {int(journal.line[int(len(journal) * tenth)]) for tenth in TENTHS} if self._keep.own else set()
         for place, line in enumerate(lines):
             if place in queries:
                 continue
+            if place in train and self._keep.own is not None:
+                self.brain.ranker = self._keep.own.train()
             if place in tests:
                 await self._test(tests[place])
             elif place in lists:
                 await self.replay.flush()
-                row = lists[place]
-                self._log(row, await self._serve(row, alone=False))
+                self._kept(lists[place], await self._serve(lists[place], alone=False))
             await self.replay.feed(line.raw)
             if self._frozen is not None and place < stop:
                 await self._feed_frozen(line)
@@ -115,8 +122,7 @@ class Prequential:
         results.candidates[test] = bool((rows == target).any())
         if self._frozen_store is not None:
             await self._ask_frozen(test, row, target)
-        if self.course.log_lists:
-            self._log(row, served)
+        self._kept(row, served)
         await self._learn(served, item)
 
     async def _learn(self, served: Served, item: str) -> None:
@@ -126,22 +132,19 @@ class Prequential:
             await self.replay.engine.feedback(0, [record])
             await self.replay.flush()
 
-    def _log(self, row: int, served: Served) -> None:
-        journal, one = self.course.journal, served.rank_input
+    def _kept(self, row: int, served: Served) -> None:
+        journal = self.course.journal
         target = self.brain.catalogue.row(journal.items[journal.item[row]])
-        targets = np.flatnonzero(served.candidates == target).tolist()
-        kept = len(self.logged.writer)
-        surface = served.ranked.ask.surface
-        self.logged.writer.add(
-            one.features, one.candidates, one.recent, one.recent_weight, targets, int(journal.time[row]), surface,
-            int(journal.user[row]),
-        )  # fmt: skip
-        if len(self.logged.writer) > kept:
-            self.logged.rows.append(row)
+        if self._keep.own is not None:
+            self._keep.own.add(served, target, int(journal.time[row]), int(journal.user[row]))
+        if self._keep.lists is not None:
+            items = self._items(served.candidates, len(served.candidates))
+            place = place_of(served.candidates, target) - 1
+            self._keep.lists.add(row, served.rank_input.features, items, place)
 
-    def _items(self, rows: np.ndarray) -> Ints:
+    def _items(self, rows: Rows, most: int = TOP) -> Ints:
         ids = self.brain.catalogue.ids
-        return np.array([self._numbers[ids[row]] for row in rows[:TOP].tolist()], np.int64)
+        return np.array([self._numbers[ids[row]] for row in rows[:most].tolist()], np.int64)
 
     # ---- the frozen state
 

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluate.journal import Journal
-from models.order import arrange
 from models.ranker import RankInput
 from models.sources import SOURCES, SURFACES, search
 from state.impressions import Impression
@@ -73,17 +72,12 @@ async def serve(query: Query, store: Store, brain: Brain, *, alone: bool) -> Ser
     prepared: Prepared = await run_steps(_prepared(query, brain), store.read)
     ask, found, one = prepared.asks[0], prepared.candidates[0], prepared.inputs[0]
     plan = brain.plan_for(query)
-    (offline,) = brain.ranker.score([one])
+    (offline,) = brain.score([one], [plan])
     ranked = in_order(query, ask, found, one, offline, brain, plan)
-    order = arrange(found.rows, offline, ask, brain.catalogue, plan.rules).order
+    before = in_order(query, ask, found, one, offline, brain, replace(plan, online=False))
     names = _givers(ask.surface, plan) if alone else ()
     sources = {name: search(SOURCES[name], ask, brain.catalogue, EACH).rows for name in names}
-    return Served(ranked, found.rows[order], sources, found.rows, one)
-
-
-def without_online(brain: Brain) -> Brain:
-    """The same brain without what the online ranker has learnt."""
-    return replace(brain, plan=replace(brain.plan, online=False))
+    return Served(ranked, before.candidates.rows, sources, found.rows, one)
 
 
 def _givers(surface: str, plan: Plan) -> Sequence[str]:
@@ -112,7 +106,7 @@ def feedback(served: Served, item_id: str, brain: Brain, offset: int) -> Record 
         features=ranked.features[:SHOWN],
         offline=ranked.offline[:SHOWN],
         weights_version=ranked.weights.version,
-        artifact=brain.ranker.version,
+        artifact=brain.ranker_for(ranked.plan).version,
     )
     click = Click(
         event_id=query.request_id, user_id=user, item_id=item_id, time=query.time, request_id=query.request_id
