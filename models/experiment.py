@@ -73,7 +73,8 @@ class Difference:
     """An arm minus the control, with a 95 % interval and a two-sided p-value; the same relative to the control.
 
     ``detectable``: the relative difference that an experiment of this size finds four times in five at ``LEVEL``.
-    The relative figures are None where the control's rate is 0.
+    The relative figures are None where the control's rate is 0, the relative interval also where that rate is so
+    uncertain that the interval has no ends.
     """
 
     difference: float
@@ -152,12 +153,20 @@ def compare(control: Estimate | None, arm: Estimate | None) -> Difference | None
     relative = low = high = detectable = None
     if control.mean > 0:
         relative = arm.mean / control.mean - 1
-        # the delta method once more, for the ratio of two independent rates
-        spread = math.sqrt(arm.variance + (arm.mean / control.mean) ** 2 * control.variance) / control.mean
-        low, high = relative - _Z95 * spread, relative + _Z95 * spread
+        low, high = _fieller(control, arm)
         detectable = (_Z_LEVEL + _Z_POWER) * error / control.mean
     half = _Z95 * error
     return Difference(difference, difference - half, difference + half, p, relative, low, high, detectable)
+
+
+def _fieller(control: Estimate, arm: Estimate) -> tuple[float, float] | tuple[None, None]:
+    """The 95 % interval of arm ÷ control - 1 (Fieller 1954): it holds 0 if and only if that of the difference does."""
+    a = control.mean**2 - _Z95**2 * control.variance
+    if a <= 0:
+        return None, None
+    b, c = arm.mean * control.mean, arm.mean**2 - _Z95**2 * arm.variance
+    root = math.sqrt(max(b * b - a * c, 0.0))
+    return (b - root) / a - 1, (b + root) / a - 1
 
 
 def sample_ratio(counts: Sequence[int], shares: Sequence[float]) -> SampleRatio | None:

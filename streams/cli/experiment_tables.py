@@ -16,6 +16,8 @@ __all__ = ["print_report"]
 
 def print_report(found: Report, out: Console) -> None:
     """Totals, rates and differences by arm; then what can be concluded, and what was left out."""
+    times = " to ".join(_day(time) for time in (found.first, found.last) if time is not None)
+    out.print(escape(f"{found.experiment}: answers from {times} UTC"))
     for table in (_totals(found), _metrics(found), _differences(found)):
         out.print(table)
     for line in found.conclusion:
@@ -31,8 +33,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _totals(found: Report) -> Table:
-    times = " to ".join(_day(time) for time in (found.first, found.last) if time is not None)
-    table = _table(f"{found.experiment}, answers from {times}", "", *found.totals)
+    table = _table("counted", "", *found.totals)
     for name in next(iter(found.totals.values())):
         table.add_row(name, *(f"{totals[name]:,.0f}" for totals in found.totals.values()))
     if found.shares is not None:

@@ -195,6 +195,20 @@ def test_the_chi_square_tail_has_its_known_quantiles() -> None:
     assert chi_square_tail(0.0, 3) == 1.0
 
 
+@pytest.mark.parametrize("lift", [0.7, 0.9, 0.97, 1.0, 1.03, 1.1, 1.4])
+@pytest.mark.parametrize("users", [40, 400, 4_000])
+def test_the_relative_interval_holds_0_just_where_the_p_value_is_above_5_percent(lift: float, users: int) -> None:
+    """The interval, the relative interval and the p-value never contradict each other, however few the users."""
+    rows = behave(users, np.repeat([1.0, lift], USERS // 2))
+    found = analyse({"control": rows[:users], "explore": rows[-users:]}, "control").differences["explore"]
+    for metric in METRICS:
+        one = found[metric]
+        if one is not None:
+            assert (one.p > 0.05) == (one.low < 0 < one.high)
+            if one.relative_low is not None and one.relative_high is not None:
+                assert (one.p > 0.05) == (one.relative_low < 0 < one.relative_high)
+
+
 def test_an_estimate_of_a_plain_mean_is_the_textbook_one() -> None:
     """With one answer a user the delta method is the mean and its standard error."""
     users = np.zeros((400, len(COLUMNS)))
