@@ -15,6 +15,7 @@ from state.event_ids import Window, block_keys
 from streams.events import Behavior, DeadLetter, encode
 from streams.handlers.contexts import Known, on_behavior, read_mark
 from streams.handlers.feedback import Feedback
+from streams.handlers.outcomes import Outcome
 from streams.ids import key
 from streams.messages import Record
 from streams.signals import CHOICE, PAIR, TOUCH
@@ -85,6 +86,7 @@ class Ingest:
     dead: list[DeadLetter] = field(default_factory=list)
     feedback: list[Feedback] = field(default_factory=list)
     deltas: Counter[Delta] = field(default_factory=Counter)
+    outcomes: dict[Outcome, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.window = Window([None] * len(block_keys(0)), 0)
@@ -97,6 +99,8 @@ class Ingest:
         self.window.add(changes.ids)
         self.dead += changes.dead
         self.feedback += changes.feedback
+        for outcome, value in changes.outcomes.items():
+            self.outcomes[outcome] = self.outcomes.get(outcome, 0.0) + value
         for target, signals in changes.signals.items():
             for kind, data, layout in (
                 ("pair", signals.pairs, PAIR), ("touch", signals.touches, TOUCH), ("choice", signals.choices, CHOICE)
