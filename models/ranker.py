@@ -23,6 +23,8 @@ from models.session import CPU, Device, open_session
 
 #: File of the artifact that lists the features it was trained on, in order.
 NAMES_FILE: Final = "features.json"
+#: Figure of the manifest: the sources that were silent in its training log, comma separated.
+SILENT: Final = "silent_sources"
 REMEDY: Final = "build it again with `streamrank artifact build ranker --log LOG`."
 
 
@@ -68,6 +70,11 @@ class Ranker:
     def version(self) -> str:
         """The artifact's version, shown in answers."""
         return self.artifact.version
+
+    def knows(self, source: str) -> bool:
+        """Whether the training log showed a source at work, so that its score is judged by what was learnt."""
+        silent = str(self.artifact.manifest.figures.get(SILENT, "")).split(",")
+        return source in self.names and source not in silent
 
     def score(self, batch: Sequence[RankInput]) -> list[Floats]:
         """Scores (n,) of each list, higher is better; an empty list has none.

@@ -15,8 +15,8 @@ import torch
 from models.artifact import Artifact, Manifest, write
 from models.ask import DIM
 from models.errors import SessionError
-from models.features import FEATURES, FEATURES_VERSION, RECENT
-from models.ranker import NAMES_FILE
+from models.features import FEATURES, FEATURES_VERSION, INDEX, RECENT, SOURCES
+from models.ranker import NAMES_FILE, SILENT
 from models.session import Session, open_session
 from models.training.network import Network
 
@@ -77,11 +77,16 @@ def save(network: Network, out: Path, created_from: Mapping[str, str], figures: 
             created_from=dict(created_from),
             inputs=session.inputs,
             outputs=session.outputs,
-            figures={**figures, "onnx_against_torch": float(f"{difference:.2g}")},
+            figures={**figures, SILENT: silent(network), "onnx_against_torch": float(f"{difference:.2g}")},
             licence="Apache-2.0",
             requires={"features": FEATURES_VERSION},
         )
         return write(out, manifest, {"model.onnx": graph, NAMES_FILE: msgspec.json.encode(FEATURES)})
+
+
+def silent(network: Network) -> str:
+    """The sources whose score never differed in training, comma separated."""
+    return ",".join(name for name in SOURCES if bool(torch.isinf(network.normalise.median[INDEX[name]])))
 
 
 def _example(lists: int, longest: int, seed: int) -> dict[str, np.ndarray]:
