@@ -151,8 +151,8 @@ class Ask:
     """One query as the models see it.
 
     A text that refines the search before it is asked together with it: ``text`` is both, ``refined_from`` what was
-    searched for until now (``continued``: its parts), ``preferred`` the rows that have what is asked for now. ``about``: the row of the product
-    that the text speaks of without naming it.
+    searched for until now (``continued``: its parts), ``preferred`` the rows that have what is asked for now.
+    ``about``: the row of the product that the text speaks of without naming it.
 
     ``now``: the query's time, Unix ms. ``vector`` (512,) and ``compact`` (64,): the encoded text, unit length,
     None without text. ``image``: the query's, of the catalogue's dimension, unit length. ``intent``: probabilities
@@ -160,7 +160,7 @@ class Ask:
     intent's label, one of a shop's own where it has its own intents, and its confidence. ``short``/``long``: the user's
     interest, unit length or zeros. ``anchors``: rows whose co-visits were read: the cart's or the similar item's,
     then the user's recent distinct items, newest first; ``neighbours``, ``wide`` and ``lately`` (of the last days):
-    theirs. ``choices``: what was chosen after this query text;
+    theirs; ``shelves``: what is popular in the categories in question (``mass``: their shares of interest). ``choices``: what was chosen after this query text;
     ``near``: known queries like it, and ``near_choices``: what was chosen after those; ``corrected``: the text that
     was understood, where it is not ``text``; ``expansion``: how its words were corrected and what is searched for
     beside them (``tokens`` hold corrected words). ``trends``: one per half-life of popularity (1, 7, 30 days).
@@ -189,6 +189,7 @@ class Ask:
     neighbours: Neighbours = field(default_factory=Neighbours)
     wide: Relation = field(default_factory=Relation)
     lately: Relation = field(default_factory=Relation)
+    shelves: Relation = field(default_factory=Relation)
     choices: Weighted = field(default_factory=Weighted)
     corrected: str = ""
     expansion: tuple[Expansion, ...] = ()

@@ -10,6 +10,8 @@ docs/decisions/0002-lexical-and-vector-search.md.
 >>> scores = index.scores(["red", "apple"], 3)
 >>> int(scores.argmax()), [round(float(s), 2) for s in scores]
 (0, [1.0, 0.5, 0.6])
+>>> [round(float(s), 2) for s in index.scores(["red", "apple"], 3, {"apple": 0.5})]
+[0.75, 0.25, 0.6]
 >>> index.drop(0); float(index.scores(["apple"], 3)[0])
 0.0
 """
@@ -19,15 +21,17 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import log1p
-from typing import Final
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int32]
+Weights: TypeAlias = Mapping[str, float]
 
 K1: Final = 1.2
 B: Final = 0.75
@@ -43,6 +47,7 @@ class Bm25:
     def __init__(self, k1: float = K1, b: float = B) -> None:
         self.k1, self.b = k1, b
         self._numbers: dict[str, int] = {}
+        self._names: list[str] = []
         self._postings: list[array[int]] = []
         self._terms: dict[int, array[int]] = {}
         self._lengths = np.zeros(1 << 10, np.float32)
@@ -84,25 +89,54 @@ class Bm25:
         self._total -= len(terms)
         self._lengths[row] = 0
 
-    def scores(self, tokens: Iterable[str], rows: int) -> Floats:
-        """BM25 of every row below ``rows``, shape (rows,); 0 without a match; repeats count once."""
+    def frequency(self, token: str) -> int:
+        """How many rows hold a token."""
+        number = self._numbers.get(token)
+        return 0 if number is None else len(self._postings[number])
+
+    def terms(self, start: int = 0) -> Iterator[str]:
+        """Every token that was ever put, in order of its first, from the ``start``-th on."""
+        return iter(self._names[start:])
+
+    def holding(self, tokens: Iterable[str]) -> Rows:
+        """Rows that hold every one of some tokens, ascending; none for no tokens.
+
+        >>> index = Bm25(); index.put(0, ["red", "tea"]); index.put(1, ["red"])
+        >>> index.holding(["tea", "red"]).tolist(), index.holding(["tea", "wine"]).tolist(), index.holding([]).tolist()
+        ([0], [], [])
+        """
+        found: Rows | None = None
+        for token in dict.fromkeys(tokens):
+            number = self._numbers.get(token)
+            codes = np.array(self._postings[number] if number is not None else (), np.uint32)
+            held = (codes >> _BITS).astype(np.int32)
+            found = held if found is None else np.intersect1d(found, held, assume_unique=True)
+            if not len(found):
+                break
+        return np.zeros(0, np.int32) if found is None else found
+
+    def scores(self, tokens: Iterable[str], rows: int, weights: Weights = MappingProxyType({})) -> Floats:
+        """BM25 of every row below ``rows``, shape (rows,); 0 without a match; repeats count once.
+
+        ``weights``: how much a token counts, where that is not 1.
+        """
         out = np.zeros(rows, np.float32)
-        for held, weight in self._weighed(tokens):
+        for held, weight in self._weighed(tokens, weights):
             if held[-1] >= rows:
                 keep = held < rows
                 held, weight = held[keep], weight[keep]
             out[held] += weight
         return out
 
-    def score(self, tokens: Iterable[str], rows: Rows) -> Floats:
+    def score(self, tokens: Iterable[str], rows: Rows, weights: Weights = MappingProxyType({})) -> Floats:
         """BM25 of the given rows, shape (n,); equal to ``scores(…)[rows]``, without the whole array."""
         out = np.zeros(len(rows), np.float32)
-        for held, weight in self._weighed(tokens):
+        for held, weight in self._weighed(tokens, weights):
             place = np.minimum(np.searchsorted(held, rows), len(held) - 1)
             out += np.where(held[place] == rows, weight[place], np.float32(0))
         return out
 
-    def _weighed(self, tokens: Iterable[str]) -> Iterable[tuple[Rows, Floats]]:
+    def _weighed(self, tokens: Iterable[str], weights: Weights) -> Iterable[tuple[Rows, Floats]]:
         """Rows and their weights, one pair for each distinct token that is held, in order of the tokens."""
         average = self._total / max(len(self._terms), 1)
         base, slope = np.float32(self.k1 * (1 - self.b)), np.float32(self.k1 * self.b / max(average, 1e-9))
@@ -115,7 +149,7 @@ class Bm25:
             held = (codes >> _BITS).astype(np.int32)
             count = (codes & _MOST).astype(np.float32)
             del codes
-            idf = log1p((len(self._terms) - len(held) + 0.5) / (len(held) + 0.5))
+            idf = log1p((len(self._terms) - len(held) + 0.5) / (len(held) + 0.5)) * weights.get(token, 1.0)
             weight = count / (count + (base + slope * self._lengths[held]))
             yield held, (weight * np.float32(idf * (self.k1 + 1))).astype(np.float32)
 
@@ -124,4 +158,5 @@ class Bm25:
         if number is None:
             number = self._numbers[token] = len(self._postings)
             self._postings.append(array("I"))
+            self._names.append(token)
         return number

@@ -10,6 +10,7 @@ import logging
 import re
 import unicodedata
 import warnings
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -92,6 +93,15 @@ class Words:
         return found
 
 
+def replace_words(text: str, changes: Mapping[str, str]) -> str:
+    """A normalised text with its English words replaced, where ``changes`` holds the token that a word becomes.
+
+    >>> replace_words("assasins creed 2手柄", {"assasin": "assassin"})
+    'assassin creed 2手柄'
+    """
+    return _LETTERS.sub(lambda match: changes.get(singular(match.group()), match.group()), text)
+
+
 def singular(word: str) -> str:
     """An English plural's singular, by Harman's S-stemmer (JASIS 42, 1991) with the -es rules of a shop.
 
@@ -136,6 +146,7 @@ def _simplified(path: Path = TRADITIONAL) -> dict[int, str]:
 
 
 _KEEP_E = frozenset({"shoes", "toes", "axes"})
+_LETTERS = re.compile(r"(?<![^\W_\u3400-\u9fff])[a-z]+(?![^\W_\u3400-\u9fff])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _INVISIBLE = re.compile("[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]")
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"

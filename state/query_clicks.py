@@ -55,3 +55,41 @@ def decayed(rows: Rows, now_seconds: float) -> Choices:
     scale = 1 / sketch.growth(now_seconds, HALF_LIFE_DAYS)
     weight, mass = ((rows[name] * scale).astype(np.float32) for name in ("weight", "mass"))
     return Choices(rows["item"], weight, mass)
+
+
+def until_doubled(
+    rows: Rows, row: NDArray[np.intp], weight: NDArray[np.float32], time: NDArray[np.uint32]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which of D deltas to add so that each row stands where its mass last passed a power of two; which rows did.
+
+    The arguments are those of ``fold``, which changes nothing here; returns (D,) and (R,). The mass is the one in
+    forward decay: it passes a power of two at a row's first choice, then with the 2nd, 4th, 8th … of one moment,
+    and also when a row is as much in use as a half-life ago. How deltas are cut into batches does not matter, as
+    long as those of a row come in the same order.
+
+    >>> from state.records import QUERY_CLICK
+    >>> deltas = np.zeros(3, np.intp), np.float32([1, 1, 1]), np.full(3, LANDMARK, np.uint32)
+    >>> [found.tolist() for found in until_doubled(np.zeros(1, QUERY_CLICK), *deltas)]
+    [[True, True, False], [True]]
+    """
+    added = weight * sketch.growth(time, HALF_LIFE_DAYS)
+    order = np.argsort(row, kind="stable")
+    rank = np.empty(len(row), np.intp)
+    rank[order] = sketch.place_in_row(row[order])
+    mass, level = rows["mass"].copy(), _level(rows["mass"])
+    last = np.full(len(rows), -1, np.intp)
+    ends = np.cumsum(np.bincount(rank))
+    for turn, some in enumerate(np.split(np.argsort(rank, kind="stable"), ends[:-1])):
+        own = row[some]
+        mass[own] += added[some]
+        found = _level(mass[own])
+        last[own[found > level[own]]] = turn
+        level[own] = found
+    return rank <= last[row], last >= 0
+
+
+def _level(mass: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The power of two at or below each mass; a sum that rounding left just below one counts as it."""
+    with np.errstate(divide="ignore"):
+        found: NDArray[np.float64] = np.floor(np.log2(mass) + 1e-9)
+    return found

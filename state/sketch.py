@@ -59,13 +59,13 @@ class Deltas(NamedTuple):
     weights: Sums
 
 
-def growth(time: NDArray[np.uint32] | float, half_life_days: float) -> Sums:
-    """Forward-decay factor of a moment in Unix seconds: 2 ** ((time - LANDMARK) / half-life).
+def growth(time: NDArray[np.uint32] | float, half_life_days: float, landmark: int = LANDMARK) -> Sums:
+    """Forward-decay factor of a moment in Unix seconds: 2 ** ((time - landmark) / half-life).
 
     >>> float(growth(LANDMARK + 60 * DAY, half_life_days=60))
     2.0
     """
-    seconds = np.asarray(time, np.float64) - LANDMARK
+    seconds = np.asarray(time, np.float64) - landmark
     half_lives = np.clip(seconds / (half_life_days * DAY), -_FARTHEST, _FARTHEST)
     return np.asarray(np.exp2(half_lives), np.float64)
 
@@ -111,7 +111,7 @@ def fold(items: Items, weights: Sequence[Sums], deltas: Deltas) -> None:
     used = np.count_nonzero(items, axis=1)
     fits = (used + np.bincount(misses.row, minlength=len(items)) <= items.shape[1])[misses.row]
     appended = _pick(misses, fits)
-    _put(items, weights, appended, used[appended.row] + _rank(appended.row))
+    _put(items, weights, appended, used[appended.row] + place_in_row(appended.row))
     if not fits.all():
         _replace(items, weights, _pick(misses, ~fits))
 
@@ -129,10 +129,10 @@ def _find(items: Items, deltas: Deltas) -> Index:
     return slot
 
 
-def _rank(row: Index) -> Index:
+def place_in_row(row: Index) -> Index:
     """Place of each entry among those of its row; ``row`` is sorted.
 
-    >>> _rank(np.array([4, 4, 7, 7, 7])).tolist()
+    >>> place_in_row(np.array([4, 4, 7, 7, 7])).tolist()
     [0, 1, 0, 1, 2]
     """
     start = np.concatenate([[True], row[1:] != row[:-1]])[: len(row)]
@@ -150,7 +150,7 @@ def _replace(items: Items, weights: Sequence[Sums], misses: Deltas) -> None:
     """Let the misses of overflowing rows take the places of lighter slots, or of the lightest quarter."""
     slots = items.shape[1]
     misses = _heaviest_first(misses)
-    rank = _rank(misses.row)
+    rank = place_in_row(misses.row)
     misses, rank = _pick(misses, rank < slots), rank[rank < slots]
     rows = misses.row[rank == 0]
     place = np.cumsum(rank == 0) - 1

@@ -227,11 +227,18 @@ class Worker:
             readers.append(
                 BroadcastReader(t.rules.name, bootstrap, self.brain.apply_rules, fetch_max_wait_ms=wait, **self._kafka)
             )
+            readers.append(
+                BroadcastReader(t.queries.name, bootstrap, self._apply_queries, fetch_max_wait_ms=wait, **self._kafka)
+            )
         return readers
 
     def _apply_catalogue(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
         self.brain.apply_catalogue(pairs)
         self.metrics.items.set(len(self.brain.catalogue))
+
+    def _apply_queries(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
+        self.brain.apply_queries(pairs)
+        self.metrics.queries.set(len(self.brain.lore.table))
 
     def _apply_weights(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
         self.brain.apply_weights(pairs)

@@ -91,6 +91,15 @@ class Brain:
             found |= zip(places, ranker.score([lists[n] for n in places]), strict=True)
         return [found[n] for n in range(len(lists))]
 
+    def category_of(self, items: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """Keys of the categories of u64 item keys, both (n,); 0 for none, and for items not known yet."""
+        rows = self.catalogue.rows(items)
+        if not len(self.catalogue):
+            return np.zeros(len(items), np.uint64)
+        code = np.where(rows >= 0, self.catalogue.category[rows], -1)
+        # code -1 takes the last place, which is none
+        return np.append(self.catalogue.categories.keys, np.uint64(0))[code]
+
     def normalise(self, text: str) -> str:
         """A text as queries are counted by."""
         return normalise(text)

@@ -35,7 +35,6 @@ from streams.steps import run_steps
 from streams.topics import Topics, topics
 from streams.trainer import Trainer
 
-
 #: query texts encoded in one go, 0.6 ms each
 TOLD_TOGETHER: Final = 8
 
@@ -181,7 +180,7 @@ class Engine:
         if not fresh:
             return
         deltas = [decode_signals(r[1]) for r in fresh if r[1] is not None]
-        steps = fold_signals(deltas, mine.sources, self.settings.partitions, partition)
+        steps = fold_signals(deltas, mine.sources, self.settings.partitions, partition, self.brain.category_of)
         async with self.store.transaction(keys.watermark(partition, topic)) as transaction:
             changes = await run_steps(steps, self._guarded(transaction, mine.raw, topic, partition))
             await self._tell(changes.chosen)

@@ -42,6 +42,7 @@ class Metrics:
             registry=registry,
         )
         self.items = Gauge("streamrank_catalogue_items", "items in the catalogue", registry=registry)
+        self.queries = Gauge("streamrank_known_queries", "query texts known by their choices", registry=registry)
         self.weights = Gauge(
             "streamrank_weights_version", "version of the online weights in use", ["surface"], registry=registry
         )

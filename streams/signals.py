@@ -11,13 +11,15 @@ from typing import Final
 import msgspec
 import numpy as np
 
-#: ``row``'s item was followed by ``item`` (``after`` = 1/distance), or seen within an hour of it (``together``).
+#: ``row``'s item was followed by ``item`` (``after`` = 1/distance), or seen within an hour of it (``together``), or
+#: both were among twenty events of a user (``wide``, by the root of the distance).
 PAIR: Final = np.dtype(
     [
         ("row", "<u8"),
         ("item", "<u8"),
         ("after", "<f4"),
-        ("together", "<f4"),
+        ("together", "<f2"),
+        ("wide", "<f2"),
         ("time", "<u4"),
         ("offset", "<u4"),
     ]
@@ -35,7 +37,7 @@ class Signals(msgspec.Struct, array_like=True):
 
     ``source``: partition of behavior-events; ``base``: its first offset here. ``pairs``, ``touches`` and
     ``choices`` are the bytes of arrays of PAIR, TOUCH and CHOICE; their ``offset`` counts from ``base``.
-    Times are Unix seconds.
+    Times are Unix seconds. ``texts``: each distinct query text of the choices, normalised (a choice holds its key).
     """
 
     source: int
@@ -43,6 +45,7 @@ class Signals(msgspec.Struct, array_like=True):
     pairs: bytes
     touches: bytes
     choices: bytes
+    texts: list[str] = []
 
 
 encode_signals = msgspec.msgpack.Encoder().encode

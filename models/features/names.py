@@ -22,6 +22,7 @@ SOURCES: Final = (
     "covisits_wide",
     "covisits_recent",
     "image",
+    "query_neighbours",
 )
 
 #: Each group is one line of an explanation; a feature stands in exactly one. A source's score is a group of its
@@ -52,7 +53,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "lexical": ("lexical",),
     # how much it is asked for at the moment
     "trending": ("trending",),
-    "popularity": ("popularity_1_day", "popularity_7_days", "popularity_30_days"),
+    "popularity": ("popularity_1_day", "popularity_7_days", "popularity_30_days", "popularity_180_days"),
     # what became of it so far
     "track_record": ("views", "clicks", "carts", "purchases", "click_rate", "purchase_rate", "rating"),
     # what this user did with this very item
@@ -66,6 +67,8 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     # what it looks like
     "image": ("image",),
     "looks": ("like_image_newest",),
+    # chosen by others after queries like this one
+    "query_neighbours": ("query_neighbours",),
 }
 
 FEATURES: Final = tuple(name for group in GROUPS.values() for name in group)
@@ -96,6 +99,7 @@ MEANING: Final[dict[str, str]] = {
     "popularity_1_day": "weight of events on the item, half-life 1 day",
     "popularity_7_days": "weight of events on the item, half-life 7 days",
     "popularity_30_days": "weight of events on the item, half-life 30 days",
+    "popularity_180_days": "weight of events on the item, half-life 180 days",
     "views": "log of the number of views",
     "clicks": "log of the number of clicks",
     "carts": "log of the number of times put in a basket",
@@ -123,6 +127,7 @@ MEANING: Final[dict[str, str]] = {
     "basket_size": "log of the number of items of the user in the last hour",
     "has_text": "1 when the query has a text",
     "text_words": "log of the number of words of the query",
+    "query_neighbours": "score of the source query_neighbours: chosen after queries like this one",
     "image": "score of the source image: looks like what was asked for",
     "like_image_newest": "cosine of its image with that of the user's newest item that has one",
 }

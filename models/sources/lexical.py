@@ -1,6 +1,7 @@
 """Lexical search: items whose titles share words with the query.
 
-Score: BM25, 0 upwards (a rare word in a short title of a large catalogue: about 10).
+Score: BM25, 0 upwards (a rare word in a short title of a large catalogue: about 10). Words that the query is
+expanded by count with their weights.
 
 >>> from models.sample import sample
 >>> from models.sources.base import search
@@ -32,10 +33,20 @@ class Lexical:
         """The best matches."""
         if not ask.tokens:
             return Weighted()
-        scores = catalogue.lexical.scores(ask.tokens, len(catalogue))
+        scores = catalogue.lexical.scores(_terms(ask), len(catalogue), _weights(ask))
         rows = near_top(np.where(scope.allowed, scores, np.float32(0)), k, above=0.0)
         return best(rows, scores[rows], k, scope.liked)
 
     def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
         """Each row's BM25."""
-        return catalogue.lexical.score(ask.tokens, rows)
+        return catalogue.lexical.score(_terms(ask), rows, _weights(ask))
+
+
+def _terms(ask: Ask) -> tuple[str, ...]:
+    """The query's words, then those that it is expanded by."""
+    return (*ask.tokens, *_weights(ask))
+
+
+def _weights(ask: Ask) -> dict[str, float]:
+    """The weights of expanding words; a corrected word is one of the query's own, and counts in full."""
+    return {one.term: one.weight for one in ask.expansion if one.term not in ask.tokens}

@@ -10,6 +10,7 @@ from models.sources.covisits import Covisits
 from models.sources.image import Image
 from models.sources.lexical import Lexical
 from models.sources.query_clicks import QueryClicks
+from models.sources.query_neighbours import QueryNeighbours
 from models.sources.relations import RecentCovisits, WideCovisits
 from models.sources.semantic import Semantic
 from models.sources.trending import Trending
@@ -24,6 +25,7 @@ _ALL: Final[tuple[Source, ...]] = (
     WideCovisits(),
     RecentCovisits(),
     Image(),
+    QueryNeighbours(),
 )
 
 #: Every source by name, in the order of the columns of ``Candidates.scores``.

@@ -22,12 +22,13 @@ from models.catalogue import Catalogue
 from models.errors import ModelError
 from models.rules import PLAIN, Mask, Rules, allowed, mask
 from models.sources.base import Scope, Source, liked
+from models.sources.meaning import named, wants_no_product
 from models.sources.registry import SOURCES
 
 #: Which sources give candidates on a surface; the others only score them. When these give fewer than the
 #: answer has places, trending fills up.
 SURFACES: Final = {
-    "search": ("query_clicks", "semantic", "lexical", "image"),
+    "search": ("query_clicks", "semantic", "lexical", "image", "query_neighbours"),
     "home": ("covisits", "context", "trending", "covisits_wide", "covisits_recent", "image"),
     "similar": ("covisits", "semantic", "covisits_wide", "covisits_recent", "image"),
     "cart": ("covisits", "context", "trending", "covisits_wide", "covisits_recent", "image"),
@@ -86,8 +87,13 @@ def retrieve(
         few = sum(len(one.rows) for one in lists.values()) < ask.limit
         if few and "trending" in sources and "trending" not in lists:
             lists["trending"] = SOURCES["trending"].candidates(ask, catalogue, k_each, Scope(shown, first))
-        found = _union(ask, catalogue, used, lists, k_total)
-        out.append(_with_pinned(found, ask, catalogue, used, rules))
+        meant = Weighted()
+        if wants_no_product(ask, catalogue):
+            lists = {}
+        else:
+            meant = named(ask, catalogue, k_each, shown)
+        united = _union(ask, catalogue, used, lists, k_total, meant.rows)
+        out.append(_with_pinned(united, ask, catalogue, used, rules))
     return out
 
 
@@ -129,11 +135,13 @@ def _given_rows(ask: Ask, catalogue: Catalogue, used: Sequence[Source], rules: R
 
 
 def _union(
-    ask: Ask, catalogue: Catalogue, used: Sequence[Source], lists: dict[str, Weighted], k_total: int
+    ask: Ask, catalogue: Catalogue, used: Sequence[Source], lists: dict[str, Weighted], k_total: int, meant: Rows
 ) -> Candidates:
-    """The lists merged: first every source's best, then every source's second, and so on."""
+    """The lists merged: first every source's best, then every source's second, and so on; the rows that the text's
+    meaning names are a list too, of no source.
+    """
     order = [name for name in SOURCES if name in lists]
-    rows = _round_robin([lists[name].rows for name in order])[:k_total]
+    rows = _round_robin([meant, *(lists[name].rows for name in order)])[:k_total]
     scores = np.zeros((len(rows), len(SOURCES)), np.float32)
     given = np.zeros(scores.shape, np.bool_)
     by_row = np.argsort(rows)

@@ -115,10 +115,10 @@ def on_behavior(records: Sequence[Record], mark: bytes | None, window: Window, k
     acts.place({u: i for i, u in enumerate(users)})
     base = batch.records[0][2] if batch.records else 0
     pairs = pairs_of(rows, acts.columns, acts.offsets - base)
-    choices = _choices(acts, shown, base, known.normalise)
+    choices, texts = _choices(acts, shown, base, known.normalise)
     contexts.fold(rows, acts.columns)
     _count_impressions(rows, batch.events, users)
-    signals = pack(p, base, pairs, _touches(acts, batch, base), choices, known.partitions)
+    signals = pack(p, base, pairs, _touches(acts, batch, base), choices, known.partitions, texts)
     new_mark = np.zeros((), WATERMARK)
     new_mark["offset"] = max(records[-1][2], before["offset"]) if records else before["offset"]
     new_mark["accepted"] = before["accepted"] + len(ids)
@@ -258,15 +258,20 @@ def _touches(acts: _Acts, batch: Decoded[Behavior], base: int) -> NDArray[np.voi
     return np.concatenate([touches, np.array(seen, TOUCH)]) if seen else touches
 
 
-def _choices(acts: _Acts, shown: dict[str, Shown], base: int, normalise: Callable[[str], str]) -> NDArray[np.void]:
-    """What was chosen after a query's text: the event's own, else that of the query it answers."""
+def _choices(
+    acts: _Acts, shown: dict[str, Shown], base: int, normalise: Callable[[str], str]
+) -> tuple[NDArray[np.void], dict[int, str]]:
+    """What was chosen after a query's text (the event's own, else that of the query it answers), and the texts."""
     rows = []
+    texts: dict[int, str] = {}
     for i, event in enumerate(acts.events):
         text = event.query
         if text is None and event.request_id is not None and event.request_id in shown:
             text = shown[event.request_id].text
         if text and acts.columns.weight[i] > 0:
-            query = key(normalise(text))
+            text = normalise(text)
+            query = key(text)
+            texts[query] = text
             weight = float(acts.columns.weight[i])
             rows.append((query, acts.columns.item[i], weight, event.time // 1000, acts.offsets[i] - base, 0))
-    return np.array(rows, CHOICE)
+    return np.array(rows, CHOICE), texts

@@ -8,8 +8,18 @@ from models.ask import Ask
 from state import keys
 from streams.brain import Brain
 from streams.events import Place, Query
-from streams.handlers.asking import add_choices, add_neighbours, add_user, anchor_keys, new_ask, trending
+from streams.handlers.asking import (
+    add_choices,
+    add_near_choices,
+    add_neighbours,
+    add_user,
+    anchor_keys,
+    new_ask,
+    trending,
+)
 from streams.handlers.contexts import read_mark
+from streams.handlers.shelves import add_shelves, shelf_keys, shelves_of
+from streams.handlers.sessions import refine, speaks_of
 from streams.ids import key
 
 Values = list[bytes | None]
@@ -26,15 +36,25 @@ def know(
     asks = [new_ask(q, brain.catalogue) for q in queries]
     trend_keys = [keys.trends(p) for p in range(brain.partitions)]
     users = list(dict.fromkeys(q.user_id for q in queries if q.user_id is not None))
-    found = yield [keys.watermark(partition, topic), *trend_keys, *(keys.context(partition, u) for u in users)]
-    mark, trends, contexts = found[0], found[1 : 1 + len(trend_keys)], found[1 + len(trend_keys) :]
-    user_values = dict(zip(users, contexts, strict=True))
+    found = yield [
+        keys.watermark(partition, topic),
+        *trend_keys,
+        *(keys.context(partition, u) for u in users),
+        *(keys.session(partition, u) for u in users),
+    ]
+    mark, trends, of_users = found[0], found[1 : 1 + len(trend_keys)], found[1 + len(trend_keys) :]
+    user_values = dict(zip(users, of_users[: len(users)], strict=True))
+    sessions = dict(zip(users, of_users[len(users) :], strict=True))
     anchors = []
     for query, ask in zip(queries, asks, strict=True):
         recent = add_user(ask, user_values.get(query.user_id or ""), brain.catalogue)
         ask.trends = trending(trends, query.time, brain.catalogue)
-        anchors.append(anchor_keys(query, recent, ask.recent.weight > 0))
+        used = (ask.recent.weight > 0) | (ask.recent.kind == RATING)
+        anchors.append(anchor_keys(query, recent, used))
+        refine(ask, query, sessions.get(query.user_id or ""), brain)
     brain.understand(asks)
+    for query, ask in zip(queries, asks, strict=True):
+        speaks_of(ask, query, brain.catalogue)
     for ask in asks:
         ask.ruled = brain.rule_book.find(ask.surface, brain.normalise(ask.text), ask.tokens, ask.now, brain.catalogue)
     yield from _neighbourhood(asks, anchors, brain)
@@ -45,16 +65,31 @@ def know(
 def _neighbourhood(
     asks: Sequence[Ask], anchors: Sequence[list[int]], brain: Brain
 ) -> Generator[list[bytes], Values, None]:
-    """Read what was chosen after the asks' texts, and the co-visits of their ``anchors`` (u64 keys)."""
+    """Read what was chosen after the asks' texts and after known queries like them, and the co-visits of their
+    ``anchors`` (u64 keys).
+    """
     texts = [key(brain.normalise(ask.text)) if ask.text else None for ask in asks]
-    asked = list(dict.fromkeys(t for t in texts if t is not None))
+    for ask, text in zip(asks, texts, strict=True):
+        if ask.compact is not None and text is not None:
+            ask.near = brain.lore.neighbours(ask.compact, (text,))
+    known = [near.key for ask in asks for near in ask.near]
+    asked = list(dict.fromkeys([*(t for t in texts if t is not None), *known]))
     wanted = list(dict.fromkeys(a for own in anchors for a in own))
+    shares = [shelves_of(ask, brain.catalogue) for ask in asks]
+    codes = list(dict.fromkeys(code for own in shares for code in own))
+    shelves = shelf_keys(codes, brain.partitions, brain.catalogue)
     found = yield (
-        [keys.query_clicks(brain.partitions, t) for t in asked] + [keys.covisits(brain.partitions, a) for a in wanted]
+        [keys.query_clicks(brain.partitions, t) for t in asked]
+        + [keys.covisits(brain.partitions, a) for a in wanted]
+        + shelves
     )
     choices = dict(zip(asked, found, strict=False))
-    rows = dict(zip(wanted, found[len(asked) :], strict=True))
+    rows = dict(zip(wanted, found[len(asked) :], strict=False))
+    popular = dict(zip(shelves, found[len(asked) + len(wanted) :], strict=True))
     for ask, text, own in zip(asks, texts, anchors, strict=True):
         if text is not None:
             add_choices(ask, choices[text], brain.catalogue)
+            add_near_choices(ask, choices, brain.catalogue)
         add_neighbours(ask, own, rows, brain.catalogue)
+    for ask, share in zip(asks, shares, strict=True):
+        add_shelves(ask, share, popular, brain.partitions, brain.catalogue)

@@ -6,7 +6,7 @@ the receiving side: a generator that yields the keys to read, is sent their valu
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple, Self
@@ -14,13 +14,16 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from state import counts, covisits, keys, query_clicks, trends
-from state.records import COUNT, COVISIT, QUERY_CLICK, TREND
+from state import category_trends, counts, covisits, keys, trends
+from state.records import CATEGORY_TREND, COUNT, COVISIT, QUERY_CLICK, TREND
 from state.rows import join, split
 from streams.errors import SettingsError
+from streams.handlers.chosen import Chosen, fold_choices, texts_of
 from streams.signals import CHOICE, PAIR, TOUCH, Signals
 
 Deltas = NDArray[Any]
+#: from u64 item keys (n,) to the u64 keys of their categories (n,), 0 for none or an unknown item
+CategoryOf = Callable[[NDArray[np.uint64]], NDArray[np.uint64]]
 Marks = NDArray[np.int64]
 
 
@@ -28,26 +31,37 @@ Marks = NDArray[np.int64]
 class Changes:
     """What one call of ``fold_signals`` leaves to be stored, together.
 
-    ``pairs``: key, value, key, value, … for one MSET; ``marks``: the sources' new marks, shape (partitions,).
+    ``pairs``: key, value, key, value, … for one MSET; ``marks``: the sources' new marks, shape (partitions,);
+    ``chosen``: the queries that every query worker is to be told of.
     """
 
     pairs: list[bytes]
     marks: Marks
+    chosen: list[Chosen]
 
 
 def pack(
-    source: int, base: int, pairs: Deltas, touches: Deltas, choices: Deltas, partitions: int
+    source: int,
+    base: int,
+    pairs: Deltas,
+    touches: Deltas,
+    choices: Deltas,
+    partitions: int,
+    texts: Mapping[int, str] | None = None,
 ) -> dict[int, Signals]:
     """Cut a batch's deltas by the signals partition that owns their row, item or query.
 
-    ``pairs``, ``touches``, ``choices``: arrays of PAIR, TOUCH and CHOICE, in any order, which stays. A
-    partition without any delta gets no record.
+    ``pairs``, ``touches``, ``choices``: arrays of PAIR, TOUCH and CHOICE, in any order, which stays; ``texts``:
+    of the choices' queries, by key. A partition without any delta gets no record.
     """
     by_pair = _cut(pairs, pairs["row"], partitions)
     by_touch = _cut(touches, touches["item"], partitions)
     by_choice = _cut(choices, choices["query"], partitions)
     parts = zip(by_pair, by_touch, by_choice, strict=True)
-    return {number: Signals(source, base, *part) for number, part in enumerate(parts) if any(part)}
+    found = {number: Signals(source, base, *part) for number, part in enumerate(parts) if any(part)}
+    for query, text in (texts or {}).items():
+        found[query % partitions].texts.append(text)
+    return found
 
 
 def _cut(deltas: Deltas, owner: NDArray[np.uint64], partitions: int) -> list[bytes]:
@@ -58,13 +72,15 @@ def _cut(deltas: Deltas, owner: NDArray[np.uint64], partitions: int) -> list[byt
 
 
 def fold_signals(
-    records: Sequence[Signals], marks: Marks, partitions: int, target: int
+    records: Sequence[Signals], marks: Marks, partitions: int, target: int, category_of: CategoryOf | None = None
 ) -> Generator[list[bytes], list[bytes | None], Changes]:
     """Fold records of one signals partition, of any sources, into its rows, all in one pass.
 
     ``records`` in offset order; ``marks`` (partitions,): each source's last behaviour offset whose effects
     are stored here, -1 for none; left as it is. Deltas at or before their source's mark are dropped: a batch
     that was published again counts once, however it was cut.
+
+    ``category_of``: None counts nothing by category; an item that it does not know yet is not counted there either.
 
     Yields once, the keys to read, and is sent their values in order (None: not there); the keys are none if
     all deltas were dropped, so that a driver checks its watermark even then. Raises SettingsError if a delta
@@ -79,17 +95,23 @@ def fold_signals(
     names += keys.owned(keys.counts, partitions, items.distinct)
     names += keys.owned(keys.query_clicks, partitions, queries.distinct)
     names += [keys.trends(target)] if len(touches) else []
+    category = np.zeros(len(items.distinct), np.uint64) if category_of is None else category_of(items.distinct)
+    categories, shelf = np.unique(category, return_inverse=True)
+    names += [keys.category_trend(target, c) for c in categories.tolist() if c]
     values = iter((yield names))
     stored = _fold_pairs(list(islice(values, len(neighbours.distinct))), neighbours.place, pairs)
     counted = join(list(islice(values, len(items.distinct))), COUNT)
     counts.fold(counted, items.place, touches["kind"], touches["value"], touches["time"])
     stored += split(counted)
-    stored += _fold_choices(list(islice(values, len(queries.distinct))), queries.place, choices)
-    for trend in values:
+    clicked = join(list(islice(values, len(queries.distinct))), QUERY_CLICK)
+    chosen = fold_choices(clicked, queries.distinct, queries.place, choices, texts_of(records))
+    stored += split(clicked)
+    for trend in islice(values, 1 if len(touches) else 0):
         stored.append(trends.merge(join([trend], TREND)[0], items.distinct, counted).tobytes())
+    stored += _fold_categories(list(values), category, shelf, items.distinct, counted)
     changed = [b""] * (2 * len(names))
     changed[::2], changed[1::2] = names, stored
-    return Changes(changed, marks)
+    return Changes(changed, marks, chosen)
 
 
 class _Owners(NamedTuple):
@@ -113,13 +135,21 @@ class _Owners(NamedTuple):
 
 def _fold_pairs(values: list[bytes | None], row: NDArray[np.intp], pairs: Deltas) -> list[bytes]:
     rows = join(values, COVISIT)
-    covisits.fold(rows, row, pairs["item"], pairs["after"], pairs["together"], pairs["time"])
+    covisits.fold(rows, row, pairs["item"], pairs["after"], pairs["together"], pairs["wide"], pairs["time"])
     return split(rows)
 
 
-def _fold_choices(values: list[bytes | None], row: NDArray[np.intp], choices: Deltas) -> list[bytes]:
-    rows = join(values, QUERY_CLICK)
-    query_clicks.fold(rows, row, choices["item"], choices["weight"], choices["time"])
+def _fold_categories(
+    values: list[bytes | None],
+    category: NDArray[np.uint64],
+    shelf: NDArray[np.intp],
+    items: NDArray[np.uint64],
+    counted: Deltas,
+) -> list[bytes]:
+    """``shelf``: each item's place among the distinct categories, of which the first is 0 (none) where it occurs."""
+    rows = join(values, CATEGORY_TREND)
+    known = category != 0
+    category_trends.merge(rows, shelf[known] - int(not known.all()), items[known], counted[known])
     return split(rows)
 
 

@@ -1,0 +1,102 @@
+"""What the log teaches about a query's words: corrected, and expanded; and which known queries are like it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final, NamedTuple
+
+from models.ask import Expansion, Floats, Near
+from models.bm25 import Bm25
+from models.known_queries import KnownQueries, KnownQuery
+from models.spelling import Speller, correctable, distance, edits
+from models.synonyms import Synonyms
+from models.words import replace_words
+
+#: most words that are searched for beside a query's own
+MOST_TERMS: Final = 3
+#: a word in so many known queries is known, unless a word that looks like it is ``OUTNUMBERED`` times as frequent
+FREQUENT: Final = 3
+OUTNUMBERED: Final = 20
+#: known queries like this one: how many, and their least cosine
+NEIGHBOURS: Final = 8
+LEAST_COSINE: Final = 0.8
+
+
+class Understood(NamedTuple):
+    """A query's words after correction, what they were corrected from and expanded by, and the corrected text."""
+
+    tokens: tuple[str, ...]
+    expansion: tuple[Expansion, ...]
+    corrected: str
+
+
+class Lore:
+    """The known queries with their words and synonyms, and every word of the catalogue to correct to."""
+
+    def __init__(self, limit: int = 50_000) -> None:
+        self.table = KnownQueries(limit)
+        self.synonyms = Synonyms(self.table)
+        self.speller = Speller()
+        self._terms = 0
+
+    def learn(self, query: KnownQuery, tokens: Sequence[str]) -> None:
+        """Take in a known query whose words are ``tokens``. Raises ModelError when its vector is none."""
+        row = self.table.put(query, tokens, self.synonyms.forget)
+        self.synonyms.learn(row)
+        if row >= 0:
+            for token in tokens:
+                if self.table.frequency(token) >= FREQUENT:
+                    self.speller.add(token)
+
+    def learn_words(self, lexical: Bm25) -> None:
+        """Take in the words that the catalogue has got since the last call."""
+        for term in lexical.terms(self._terms):
+            self.speller.add(term)
+            self._terms += 1
+
+    def understand(self, text: str, tokens: Sequence[str], lexical: Bm25) -> Understood:
+        """Correct and expand a normalised text's words; ``lexical``: the catalogue's."""
+        changes = {token: better for token in tokens if (better := self._correct(token, lexical)) is not None}
+        kept = tuple(changes.get(token, token) for token in tokens)
+        spelt = [Expansion(better, token, "spelling", 1.0) for token, better in changes.items()]
+        corrected = replace_words(text, changes) if changes else ""
+        return Understood(kept, (*spelt, *self._expand(kept)), corrected)
+
+    def neighbours(self, compact: Floats, exclude: Collection[int]) -> tuple[Near, ...]:
+        """The known queries nearest to a unit vector (64,), but for those with the keys in ``exclude``."""
+        return tuple(self.table.near(compact, NEIGHBOURS, LEAST_COSINE, exclude))
+
+    def _correct(self, token: str, lexical: Bm25) -> str | None:
+        if not correctable(token) or lexical.frequency(token):
+            return None
+
+        def frequency(word: str) -> int:
+            return lexical.frequency(word) + self.table.frequency(word)
+
+        better = self.speller.correct(token, frequency)
+        own = self.table.frequency(token)
+        if better is None or (own >= FREQUENT and frequency(better) < OUTNUMBERED * own):
+            return None
+        return better
+
+    def _expand(self, tokens: Sequence[str]) -> list[Expansion]:
+        """At most three words that stand for the query's, heaviest first."""
+        found: dict[str, Expansion] = {}
+        for token in dict.fromkeys(tokens):
+            for term, weight in self.synonyms.of(token, MOST_TERMS):
+                if term not in tokens and (term not in found or found[term].weight < weight):
+                    kind = "spelling" if looks_like(token, term) else "synonym"
+                    found[term] = Expansion(term, token, kind, weight)
+        return sorted(found.values(), key=lambda one: (-one.weight, one.term))[:MOST_TERMS]
+
+
+def looks_like(one: str, other: str) -> bool:
+    """Whether a word that means the same is another spelling: few edits, or one other character of a Chinese word.
+
+    >>> looks_like("warefare", "warfare"), looks_like("couch", "sofa"), looks_like("帐篷", "账篷")
+    (True, False, True)
+    """
+    if correctable(one) and correctable(other):
+        return distance(one, other, edits(one)) <= edits(one)
+    alike = len(one) == len(other) > 1 and one.isalpha() and not one.isascii()
+    return alike and sum(a != b for a, b in zip(one, other, strict=True)) == 1

@@ -1,0 +1,42 @@
+"""Query neighbours: what was chosen after known queries that are near this one in meaning.
+
+Score: the sum over those queries of how near each is (0 at the least cosine, 1 for the same meaning) times the
+item's share of its choices, in [0, 8).
+
+>>> from models.sample import sample
+>>> from models.sources.base import search
+>>> near = Weighted(np.array([2, 0], np.int32), np.array([0.5, 0.3], np.float32))
+>>> found = search(QueryNeighbours(), Ask(now=0, surface="search", near_choices=near), sample(["a", "b", "c"]), 10)
+>>> found.rows.tolist(), [round(float(w), 3) for w in found.weight]
+([2, 0], [0.5, 0.3])
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.ask import Ask, Floats, Rows, Weighted
+from models.catalogue import Catalogue
+from models.sources.base import Scope, heaviest, look_up, summed
+
+
+class QueryNeighbours:
+    """Items chosen after queries like this one."""
+
+    name = "query_neighbours"
+
+    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
+        """None: the known queries are searched before, in the table of the queries."""
+        return []
+
+    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
+        """The most chosen items."""
+        return heaviest(_table(ask), k, scope.allowed)
+
+    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
+        """Each row's weight among the neighbours' choices."""
+        return look_up(_table(ask), rows)
+
+
+def _table(ask: Ask) -> Weighted:
+    return summed(ask.near_choices.rows, np.maximum(ask.near_choices.weight.astype(np.float64), 0))

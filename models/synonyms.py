@@ -1,0 +1,156 @@
+"""Synonyms learnt from the log: words whose queries lead to the same items.
+
+Two known queries speak for a pair of words when each has several choices, the cosine of their choices is at least
+0.5, and they differ in one word of the one and at most three of the other: ``cheap couch`` and ``cheap sofa``,
+``mw3`` and ``modern warfare 3``, ``咖啡`` and ``coffee``. A pair's weight grows with the cosines that speak for it,
+to less than 1. Words that stand side by side in as many queries as speak for the pair go together and do not mean
+the same (``modern`` and ``warfare``). A number is nobody's synonym: it may stand in an expansion when the word that
+is expanded ends in it.
+
+What is learnt depends on the known queries alone, not on the order in which they came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from models.known_queries import KnownQueries
+
+#: least weight of a query's choices (two clicks), decayed to its newest
+SEVERAL: Final = 4.0
+#: least cosine of two queries' choices
+AGREE: Final = 0.5
+#: words that one word may stand for
+PHRASE: Final = 3
+#: items of a query by which others are found
+SHARED: Final = 3
+#: a pair's weight: MOST x s / (s + HALF), s the sum of the cosines that speak for it
+MOST: Final = 0.7
+HALF: Final = 1.0
+#: sums are whole numbers, so that what is taken back leaves nothing
+_ONE: Final = 1 << 16
+
+
+class Synonyms:
+    """Pairs of words of a table's queries: call ``learn`` once a row has content, ``forget`` before it goes.
+
+    >>> from models.known_queries import KnownQuery
+    >>> import numpy as np
+    >>> table, blank = KnownQueries(), np.zeros(64, "<f4").tobytes()
+    >>> synonyms = Synonyms(table)
+    >>> for key, text in enumerate(("couch", "sofa", "cheap sofa", "cheap couch", "tea"), 1):
+    ...     item = 9 if text == "tea" else 7
+    ...     synonyms.learn(table.put(KnownQuery(text, key, 0, 6.0, [item], [6.0], blank), text.split()))
+    >>> synonyms.of("couch"), synonyms.of("tea")
+    ([('sofa', 0.525)], [])
+    """
+
+    def __init__(self, table: KnownQueries) -> None:
+        self._table = table
+        #: rows with several choices, by each of their first items
+        self._by_item: dict[int, set[int]] = {}
+        #: word -> its synonyms -> (queries that speak for the pair, their cosines in 65,536ths)
+        self._pairs: dict[str, dict[str, tuple[int, int]]] = {}
+
+    def __len__(self) -> int:
+        """Words that have synonyms."""
+        return len(self._pairs)
+
+    def learn(self, row: int) -> None:
+        """Take in a row of the table; nothing happens for -1 or a row with few choices."""
+        if row < 0 or self._table.weights[row] < SEVERAL:
+            return
+        self._count(row, 1)
+        for item in self._table.items[row][:SHARED]:
+            self._by_item.setdefault(item, set()).add(row)
+
+    def forget(self, row: int) -> None:
+        """Take back what ``learn`` took of the row, which must not have changed since."""
+        if self._table.weights[row] < SEVERAL:
+            return
+        for item in self._table.items[row][:SHARED]:
+            rows = self._by_item[item]
+            rows.discard(row)
+            if not rows:
+                del self._by_item[item]
+        self._count(row, -1)
+
+    def of(self, word: str, count: int = 3) -> list[tuple[str, float]]:
+        """At most ``count`` synonyms of a word with their weights, in (0, 1), heaviest first."""
+        found = []
+        for other, (votes, total) in self._pairs.get(word, {}).items():
+            if self._together(word, other) < votes:
+                agreed = total / _ONE
+                found.append((other, round(MOST * agreed / (agreed + HALF), 3)))
+        return sorted(found, key=lambda pair: (-pair[1], pair[0]))[:count]
+
+    def _together(self, one: str, other: str) -> int:
+        holding = self._table.holding
+        return len(holding.get(one, _NONE) & holding.get(other, _NONE))
+
+    def _count(self, row: int, sign: int) -> None:
+        """Add what a row and every other that has its items say, or take it back."""
+        near: set[int] = set()
+        for item in self._table.items[row][:SHARED]:
+            near |= self._by_item.get(item, _NONE)
+        near.discard(row)
+        tokens = self._table.tokens
+        for other in near:
+            pairs = list(_pairs(tokens[row], tokens[other]))
+            if pairs:
+                agreed = round(self._cosine(row, other) * _ONE)
+                if agreed >= AGREE * _ONE:
+                    for one, meant in pairs:
+                        self._vote(one, meant, sign, sign * agreed)
+
+    def _vote(self, one: str, meant: str, votes: int, agreed: int) -> None:
+        own = self._pairs.setdefault(one, {})
+        before = own.get(meant, (0, 0))
+        own[meant] = (before[0] + votes, before[1] + agreed)
+        if not own[meant][0]:
+            del own[meant]
+            if not own:
+                del self._pairs[one]
+
+    def _cosine(self, one: int, other: int) -> float:
+        shares = dict(zip(self._table.items[one], self._table.shares[one], strict=True))
+        pairs = zip(self._table.items[other], self._table.shares[other], strict=True)
+        # in one order whichever of the two is the first: what is added can be taken back
+        return sum(sorted(shares.get(item, 0.0) * share for item, share in pairs))
+
+
+_NONE: Final[frozenset[int]] = frozenset()
+
+
+def _pairs(one: frozenset[str], other: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """(word, what it stands for) for two queries' words, both ways; nothing when they differ in more.
+
+    >>> sorted(_pairs(frozenset({"mw3", "xbox"}), frozenset({"modern", "warfare", "3", "xbox"})))
+    [('mw3', '3'), ('mw3', 'modern'), ('mw3', 'warfare')]
+    >>> list(_pairs(frozenset({"forza", "3"}), frozenset({"forza", "4"})))
+    []
+    """
+    only, others = one - other, other - one
+    if not only or not others or len(only) > PHRASE or len(others) > PHRASE:
+        return
+    for left, right in ((only, others), (others, only)):
+        if len(left) == 1:
+            (word,) = left
+            if not _bare(word):
+                yield from ((word, meant) for meant in right if _may_mean(word, meant))
+
+
+def _may_mean(word: str, meant: str) -> bool:
+    if _bare(meant):
+        return word.endswith(meant)
+    # two numbers of models or versions are two products
+    return not (_numbered(word) and _numbered(meant))
+
+
+def _bare(word: str) -> bool:
+    return not any(letter.isalpha() for letter in word)
+
+
+def _numbered(word: str) -> bool:
+    return any(letter.isdigit() for letter in word)
