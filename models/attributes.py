@@ -102,6 +102,22 @@ class Attributes:
             self._mark(out, numbers, (numbers.values >= low) & (numbers.values <= high))
         return out
 
+    def names_of(self, text: str, among: NDArray[np.bool_]) -> list[str]:
+        """The names under which an item of ``among``, (n,) bool by row, has a text, in any spelling of its normal form.
+
+        >>> attributes = Attributes(); attributes.put(0, {"colour": "Red", "size": 4.0})
+        >>> attributes.names_of("red", np.array([True])), attributes.names_of("red", np.array([False]))
+        (['colour'], [])
+        """
+        wanted, found = np.uint64(_text(text)), []
+        for name, column in self._texts.items():
+            hit = column.values == wanted
+            rows = column.rows[hit]
+            own = rows[self._generation[rows] == column.generations[hit]]
+            if among[own[own < len(among)]].any():
+                found.append(name)
+        return found
+
     def _mark(self, out: NDArray[np.bool_], column: _Column, hit: NDArray[np.bool_]) -> None:
         rows = column.rows[hit]
         out[rows[self._generation[rows] == column.generations[hit]]] = True

@@ -28,6 +28,11 @@ def context(partition: int, user_id: str) -> bytes:
     return b"ctx:{%d}:%s" % (partition, user_id.encode())
 
 
+def session(partition: int, user_id: str) -> bytes:
+    """A user's search session (``sessions.Session``; expires)."""
+    return b"ses:{%d}:%s" % (partition, user_id.encode())
+
+
 def impression(partition: int, request_id: str) -> bytes:
     """What was shown for a query, with its features (msgspec; expires)."""
     return b"imp:{%d}:%s" % (partition, request_id.encode())
@@ -62,6 +67,11 @@ def owned(name: Callable[[int, int], bytes], partitions: int, owners: NDArray[np
 def trends(partition: int) -> bytes:
     """The most popular items among those that a signals partition owns (``records.TREND``)."""
     return b"trend:{%d}" % partition
+
+
+def category_trend(partition: int, category: int) -> bytes:
+    """The most popular of a signals partition's items in a category (``records.CATEGORY_TREND``), by its path's u64 key."""
+    return b"ctr:{%d}:%016x" % (partition, category)
 
 
 def online(surface: str) -> bytes:

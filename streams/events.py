@@ -204,6 +204,14 @@ class AnswerItem(Struct, omit_defaults=True):
     features: dict[str, float] | None = None
 
 
+class Understood(Struct, omit_defaults=True):
+    """How the query's text was read, where that is not what was typed: ``refined_from`` is the search that it goes on
+    from ("red" after "dress").
+    """
+
+    refined_from: str = ""
+
+
 class AnswerError(Struct):
     """Why a query could not be answered: a word for programs, the field, a sentence for people."""
 
@@ -222,6 +230,7 @@ class Answer(Base, tag="answer", kw_only=True):
     user_id: str | None = None
     surface: str = ""
     intent: IntentLabel | None = None
+    understood: Understood | None = None
     items: list[AnswerItem] = []
     experiment: str = ""
     arm: str = ""

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from models import explore
 from models.features import FEATURES, FEATURES_VERSION, SOURCES
 from state import keys
 from state.impressions import Impression
 from state.impressions import encode as encode_shown
+from state.sessions import encode as encode_session
 from streams.brain import Brain
-from streams.events import Answer, AnswerItem, IntentLabel, Query
+from streams.events import Answer, AnswerItem, IntentLabel, Query, Understood
 from streams.handlers.explaining import reasons
 from streams.handlers.knowing import know
 from streams.handlers.ranking import Ranked, in_order, prepare
+from streams.handlers.sessions import remembered
 
 Values = list[bytes | None]
 
@@ -48,6 +52,7 @@ def on_queries(
         result.answers.append(answer)
         if shown is not None:
             result.expiring.append((keys.impression(partition, shown.request_id), encode_shown(shown)))
+            result.expiring += _session(ranked, shown, partition, brain)
     return result
 
 
@@ -85,6 +90,7 @@ def _answer(ranked: Ranked, brain: Brain) -> tuple[Answer, Impression | None]:
         user_id=query.user_id,
         surface=ask.surface,
         intent=IntentLabel(*ask.meant) if ask.meant else None,
+        understood=Understood(refined_from=ask.refined_from) if ask.refined_from else None,
         items=items,
         experiment=ranked.plan.experiment,
         arm=ranked.plan.arm,
@@ -92,6 +98,16 @@ def _answer(ranked: Ranked, brain: Brain) -> tuple[Answer, Impression | None]:
         weights_version=ranked.weights.version,
     )
     return answer, _impression(ranked, shown, answer) if items else None
+
+
+def _session(ranked: Ranked, shown: Impression, partition: int, brain: Brain) -> list[tuple[bytes, bytes]]:
+    """What the user's next search may refine, if this was one."""
+    user = ranked.query.user_id
+    if user is None:
+        return []
+    rows = np.array([brain.catalogue.row(item) for item in shown.items], np.int32)
+    session = remembered(ranked.ask, ranked.query, rows, brain.catalogue)
+    return [(keys.session(partition, user), encode_session(session))] if session is not None else []
 
 
 def _shown(ranked: Ranked) -> explore.Shown:

@@ -20,6 +20,7 @@ from state.records import COUNT
 from streams.brain import Brain
 from streams.events import Query
 from streams.handlers.adjusting import adjust
+from streams.handlers.meaning import broad
 from streams.plans import Plan
 
 Values = list[bytes | None]
@@ -108,7 +109,7 @@ def in_order(
     adjustments = adjust(ask, candidates, features, score, brain)
     for added in adjustments.values():
         score = score + added
-    arranged = arrange(candidates.rows, score, ask, brain.catalogue, plan.rules)
+    arranged = arrange(candidates.rows, score, ask, brain.catalogue, broad(ask, plan.rules))
     order = arranged.order
     return Ranked(
         query=query,

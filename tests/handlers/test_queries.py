@@ -104,7 +104,7 @@ def test_the_impression_keeps_what_was_served(shelf: Brain) -> None:
     """Items, propensities, text and features in the order shown; applied to them the weights give the scores."""
     query = Query(time=NOW, request_id="r9", user_id="u1", text="milk", limit=5, explain=True)
     answers = ask(shelf, clicked("p1"), query)
-    ((name, value),) = answers.expiring
+    (name, value), _ = answers.expiring
     shown, answer = decode_shown(value), answers.answers[0]
     assert name == keys.impression(0, "r9")
     assert shown.items == [item.item_id for item in answer.items]

@@ -1,0 +1,113 @@
+"""What the intent of a search asks for whatever its words find: offers, the product in question, a named category.
+
+>>> from models.sample import sample
+>>> catalogue = sample(["tea", "cup", "pot"], price=[6.0, 4.0, 5.0], list_price=[8.0, 5.0, None])
+>>> ask = Ask(now=0, surface="search", text="deals", tokens=("deal",), meant=("promotion", 0.9))
+>>> named(ask, catalogue, 10, catalogue.recommendable).rows.tolist()
+[0, 1]
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from models.ask import Ask, Weighted
+from models.catalogue import Catalogue
+from models.rules import Mask
+from models.sources.base import best, near_top
+from models.words import normalise, singular
+
+#: Intents that ask for no product: answered without items unless the text matches some.
+NO_PRODUCT: Final = ("order_service", "chitchat_other")
+_OFFER_WORDS = """
+    deal sale offer promo promotion coupon voucher discount code clearance bargain special off half price free cheap
+    cheapest today now week weekend friday monday save saving percent get one two best all new first order
+    优惠 优惠券 优惠码 打折 折扣 特价 促销 活动 满减 券 红包 便宜 秒杀 清仓 甩卖 大促 半价 今天 今日 现在 本周 最近 商品
+    东西 降价 新人 会员 限时 抢购 惠 折 薅 羊毛 福利 领 最 全部 所有"""
+#: Words of promotions; what else a text says is the product whose offers are wanted.
+OFFER_WORDS: Final = frozenset(_OFFER_WORDS.split())
+#: How much an offer gains in a category, brand or style of the user's interest, which no text says.
+INTEREST: Final = 1.0
+
+
+def sure(ask: Ask, intent: str) -> float:
+    """The confidence with which a search means ``intent``, 0 to 1; 0 when it means something else or is unclear."""
+    if ask.surface != "search" or ask.meant is None or ask.meant[0] != intent:
+        return 0.0
+    return ask.meant[1]
+
+
+def wants_no_product(ask: Ask, catalogue: Catalogue) -> bool:
+    """Whether the text is about orders or small talk and matches no product: no item that is to be had holds all its
+    words, and nothing was ever chosen after it.
+    """
+    if ask.image is not None or len(ask.choices.rows) or not any(sure(ask, intent) for intent in NO_PRODUCT):
+        return False
+    return not catalogue.recommendable[catalogue.lexical.holding(ask.tokens)].any()
+
+
+def named(ask: Ask, catalogue: Catalogue, k: int, allowed: Mask) -> Weighted:
+    """At most ``k`` allowed rows that the meaning of ``ask`` names itself, best first; often none."""
+    if ask.surface != "search":
+        return Weighted()
+    rows = np.concatenate([ask.about, ask.preferred]) if len(ask.about) or len(ask.preferred) else ask.about
+    if len(rows):
+        rows = np.unique(rows)
+        rows = rows[allowed[rows]]
+        return best(rows, 1 + catalogue.lexical.score(ask.tokens, rows), k)
+    if sure(ask, "promotion"):
+        return _offers(ask, catalogue, k, allowed)
+    return _categories(ask, catalogue, k, allowed) if sure(ask, "category_browse") else Weighted()
+
+
+def named_categories(ask: Ask, catalogue: Catalogue) -> list[int]:
+    """Codes of the category paths under a category that the text names, ascending; the longest name counts."""
+    text = normalise(ask.text)
+    words = f" {' '.join(singular(word) for word in text.split())} "
+    found = [
+        name
+        for name in catalogue.categories.folded
+        if (name in text if not name.isascii() else f" {' '.join(singular(w) for w in name.split())} " in words)
+    ]
+    longest = [name for name in found if not any(name != other and name in other for other in found)]
+    codes = (catalogue.categories.under(spelled) for name in longest for spelled in catalogue.categories.folded[name])
+    return sorted({code for some in codes for code in some})
+
+
+def product_words(ask: Ask, catalogue: Catalogue) -> list[str]:
+    """The words of a promotion hunt that name a product: those that are not of promotions and that some item holds."""
+    return [token for token in ask.tokens if token not in OFFER_WORDS and catalogue.lexical.frequency(token)]
+
+
+def _offers(ask: Ask, catalogue: Catalogue, k: int, allowed: Mask) -> Weighted:
+    """The largest discounts now: of the product that the text names, else in what interests the user."""
+    weight = np.where(allowed, catalogue.discount_at(ask.now), np.float32(0))
+    product = product_words(ask, catalogue)
+    if product:
+        weight = np.where(catalogue.lexical.scores(product, len(catalogue)) > 0, weight, np.float32(0))
+        rows = near_top(weight, k, above=0.0)
+        return best(rows, weight[rows], k)
+    rows = np.flatnonzero(weight > 0).astype(np.int32)
+    liked = ask.short if ask.short.any() else ask.long
+    if liked.any() and len(rows):
+        near = np.einsum("ij,j->i", catalogue.compact[rows], liked)
+        return best(rows, (weight[rows] * (1 + INTEREST * np.maximum(near, 0))).astype(np.float32), k)
+    return best(rows, weight[rows], k)
+
+
+def _categories(ask: Ask, catalogue: Catalogue, k: int, allowed: Mask) -> Weighted:
+    """Items of the named categories, one of each leaf category in turn, newest first."""
+    codes = named_categories(ask, catalogue)
+    if not codes:
+        return Weighted()
+    rows = np.flatnonzero(allowed & np.isin(catalogue.category, codes)).astype(np.int32)
+    rows = rows[np.argsort(-catalogue.first_time[rows], kind="stable")]
+    leaf = catalogue.category[rows]
+    by_leaf = np.argsort(leaf, kind="stable")
+    first = np.flatnonzero(np.r_[True, leaf[by_leaf][1:] != leaf[by_leaf][:-1]]) if len(rows) else np.zeros(0, np.intp)
+    turn = np.empty(len(rows), np.intp)
+    turn[by_leaf] = np.arange(len(rows)) - np.repeat(first, np.diff(np.r_[first, len(rows)]))
+    order = np.argsort(turn, kind="stable")[:k]
+    return Weighted(rows[order], (1 / (1 + turn[order])).astype(np.float32))

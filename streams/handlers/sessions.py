@@ -1,0 +1,179 @@
+"""Session text: a short search refines the one before it; what is kept of a search for the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.ask import Ask, Continued, Filter
+from models.attributes import one_of
+from models.catalogue import Catalogue
+from models.refine import Said, kind_of, points_back, said
+from models.sources.meaning import sure
+from models.words import normalise
+from state import sessions
+from state.sessions import SHOWN, TEXTS, Session
+from streams.events import Query
+
+if TYPE_CHECKING:
+    from streams.brain import Brain
+
+#: A refinement has so many words at most; more is a query of its own.
+WORDS: Final = 4
+Word = tuple[str, str]
+
+
+def refine(ask: Ask, query: Query, value: bytes | None, brain: Brain) -> None:
+    """If the query's text refines the search before it, stored as ``value``, make ``ask`` ask for both together.
+
+    A text refines when nothing remains of it but what it says about the price, words of the search before, colours,
+    sizes, or brands and attributes of the items shown or found then; in Chinese a short one that ends with 的 too.
+    """
+    previous = sessions.decode(value, query.time) if ask.surface == "search" and query.text.strip() else None
+    if previous is None:
+        return
+    meant = said(query.text)
+    words = _refining(meant, query.text, previous, brain)
+    if words is None:
+        return
+    low, high = _limits(meant, previous, brain)
+    kept = [word for word in previous.words if not any(_replaces(new, word) for new in words)]
+    every = kept + [word for word in words if word not in kept]
+    ask.refined_from = " ".join([previous.text, *(word for word, _ in previous.words)])
+    ask.text = " ".join([previous.text, *(word for word, _ in every)])
+    if every:
+        by_words = _by_words(previous, brain)
+        ask.preferred = _having(every, by_words if by_words.any() else _found(previous, brain), brain)
+    if low is not None or high is not None:
+        ask.filter = _within(ask.filter or Filter(), low, high)
+    ask.continued = Continued(previous.text, tuple(every), low, high, tuple(previous.texts))
+
+
+def speaks_of(ask: Ask, query: Query, catalogue: Catalogue) -> None:
+    """A question about a product that it does not name is about the one that the user viewed last in the session."""
+    if sure(ask, "product_question") and points_back(query.text):
+        recent = ask.recent
+        seen = (recent.weight > 0) & (recent.age <= sessions.LASTS_MS / 1000) & (recent.rows >= 0)
+        if not catalogue.recommendable[catalogue.lexical.holding(ask.tokens)].any():
+            ask.about = recent.rows[seen][:1]
+
+
+def remembered(ask: Ask, query: Query, rows: NDArray[np.int32], catalogue: Catalogue) -> Session | None:
+    """What to keep of an answered search that showed ``rows``, in order; None when it was for no product."""
+    if ask.surface != "search" or not query.text.strip() or not len(rows) or len(ask.about):
+        return None
+    prices = catalogue.price_at(query.time, rows[:SHOWN])
+    now = ask.continued or Continued(query.text)
+    return Session(
+        time=query.time,
+        text=now.text,
+        words=list(now.words),
+        price_min=now.low,
+        price_max=now.high,
+        shown=catalogue.keys[rows[:SHOWN]].tolist(),
+        prices=[round(float(price), 6) if np.isfinite(price) else None for price in prices],
+        texts=[*now.texts, query.text][-TEXTS:],
+    )
+
+
+def _refining(meant: Said, text: str, previous: Session, brain: Brain) -> list[Word] | None:
+    """The words by which the text refines, none for a mere price; None when it is a query of its own."""
+    words = brain.words.tokens(meant.rest) if meant.rest else []
+    if not words:
+        return [] if meant.about_price or normalise(text) in map(normalise, previous.texts[-1:]) else None
+    if len(words) > WORDS:
+        return None
+    whole = normalise(meant.rest)
+    known = {*brain.words.tokens(previous.text), *(word for word, _ in previous.words)}
+    found = _found(previous, brain)
+    kind = _kind(whole, found, brain)
+    if kind:
+        return [(whole, kind)]
+    kinds = [(word, "known" if word in known else _kind(word, found, brain)) for word in words]
+    if all(kind for _, kind in kinds):
+        refining = [word for word in kinds if word[1] != "known"]
+        return refining if refining or meant.about_price else None
+    ends = normalise(text).rstrip("?!。 呢吗吧").endswith("的")
+    return [(whole, "said")] if ends and not _is_category(words, brain) else None
+
+
+def _kind(word: str, found: NDArray[np.bool_], brain: Brain) -> str:
+    """What a word is among the items found: "brand", an attribute's name, "colour", "size"; "" when it is neither."""
+    catalogue = brain.catalogue
+    listed = kind_of(word)
+    if listed:
+        return listed
+    if np.isin(catalogue.brand[found], catalogue.brands.called(word)).any():
+        return "brand"
+    return next((f"attribute:{name}" for name in catalogue.attributes.names_of(word, found)), "")
+
+
+def _found(previous: Session, brain: Brain) -> NDArray[np.bool_]:
+    """The items shown for the search before, and all that hold a word of it, (n,) bool."""
+    out = _by_words(previous, brain)
+    shown = brain.catalogue.rows(np.array(previous.shown, np.uint64))
+    out[shown[shown >= 0]] = True
+    return out
+
+
+def _by_words(previous: Session, brain: Brain) -> NDArray[np.bool_]:
+    """The items that hold a word of the search before, (n,) bool."""
+    held: NDArray[np.bool_] = (
+        brain.catalogue.lexical.scores(brain.words.tokens(previous.text), len(brain.catalogue)) > 0
+    )
+    return held
+
+
+def _having(words: Sequence[Word], found: NDArray[np.bool_], brain: Brain) -> NDArray[np.int32]:
+    """Rows of the items found that have every word: as an attribute, as their brand, or in their texts."""
+    catalogue = brain.catalogue
+    out = found.copy()
+    for word, _ in words:
+        tokens = brain.words.tokens(word)
+        have = np.isin(catalogue.brand, catalogue.brands.called(word))
+        for name in catalogue.attributes.names_of(word, found):
+            have |= catalogue.attributes.match(name, one_of([word]), len(catalogue))
+        some = [catalogue.lexical.scores([token], len(catalogue)) > 0 for token in tokens]
+        out &= have | np.logical_and.reduce(some)
+    return np.flatnonzero(out & catalogue.recommendable).astype(np.int32)
+
+
+def _is_category(words: Sequence[str], brain: Brain) -> bool:
+    return any(word in brain.catalogue.categories.folded for word in words)
+
+
+def _replaces(new: Word, old: Word) -> bool:
+    """Whether a refining word takes an older one's place: another colour, another size, another brand."""
+    return new[1] == old[1] != "said"
+
+
+def _limits(meant: Said, previous: Session, brain: Brain) -> tuple[float | None, float | None]:
+    """The price limits in effect: those said now, those beyond the median of what was shown, or those of before.
+
+    Lists end with items that are merely like what was searched for: where some of those shown hold the words, the
+    median is that of these.
+    """
+    low, high = previous.price_min, previous.price_max
+    if meant.low is not None or meant.high is not None:
+        return meant.low, meant.high
+    prices = np.array([np.nan if price is None else price for price in previous.prices], np.float32)
+    shown = brain.catalogue.rows(np.array(previous.shown, np.uint64))
+    held = _by_words(previous, brain)[shown] & (shown >= 0) & np.isfinite(prices)
+    prices = prices[held] if held.any() else prices[np.isfinite(prices)]
+    if meant.direction and len(prices):
+        middle = np.float32(np.median(prices))
+        if meant.direction < 0:
+            return None, float(np.nextafter(middle, np.float32(-np.inf)))
+        return float(np.nextafter(middle, np.float32(np.inf))), None
+    return low, high
+
+
+def _within(wanted: Filter, low: float | None, high: float | None) -> Filter:
+    """The filter with these limits too, the narrower of each side."""
+    lows = [value for value in (wanted.price_min, low) if value is not None]
+    highs = [value for value in (wanted.price_max, high) if value is not None]
+    return replace(wanted, price_min=max(lows, default=None), price_max=min(highs, default=None))
