@@ -123,8 +123,12 @@ class Client:
         explain: bool = False,
         timeout: float = 1.0,
         time: int | None = None,
+        offset: int = 0,
+        page_of: str | None = None,
     ) -> Answer:
         """Ask, and wait for the answer; ``timeout`` in seconds, ``time`` in Unix ms (default: now).
+
+        For page two give page one's ``time``, an ``offset``, and its request id as ``page_of``.
 
         Raises InvalidEvent for a query that cannot be sent, QueryRejected when the worker refuses it,
         AnswerTimeout when nothing came, Unavailable when Kafka fails.
@@ -139,6 +143,8 @@ class Client:
             cart=list(cart),
             candidates=list(candidates),
             limit=limit,
+            offset=offset,
+            page_of=page_of,
             filters=filters,
             exclude=list(exclude),
             explain=explain,

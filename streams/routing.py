@@ -12,7 +12,8 @@ from __future__ import annotations
 import math
 import time as clock
 import uuid
-from typing import Final, get_args
+from collections.abc import Mapping
+from typing import Any, Final, get_args
 
 import msgspec
 
@@ -35,7 +36,7 @@ from streams.events import (
 from streams.ruling import check_rule, rule_key
 from streams.topics import Topics, TopicSpec
 
-__all__ = ["BEHAVIORS", "ITEM_TAGS", "behavior", "checked", "new_id", "now", "route", "topic_of"]
+__all__ = ["BEHAVIORS", "ITEM_TAGS", "behavior", "checked", "new_id", "now", "route", "rule", "topic_of"]
 
 #: tag -> struct of every behaviour event, in the order of their declaration
 BEHAVIORS: Final[dict[str, type[msgspec.Struct]]] = {
@@ -61,10 +62,24 @@ def behavior(kind: str, **fields: object) -> Behavior:
 
     ``event_id`` is made up and ``time`` is now where they are missing. Raises InvalidEvent naming the field.
     """
+    event: Behavior = _made(kind, Behavior, {"event_id": new_id()}, fields)
+    return event
+
+
+def rule(kind: str, **fields: object) -> Rule | DeleteRule:
+    """A rule event of ``kind``, ``rule`` or ``delete_rule``; fields that are None are left out, ``time`` is now where
+    it is missing. Raises InvalidEvent naming the field.
+    """
+    event: Rule | DeleteRule = _made(kind, Rule | DeleteRule, {}, fields)
+    if isinstance(event, Rule):
+        check_rule(event)
+    return event
+
+
+def _made(kind: str, union: Any, defaults: Mapping[str, object], fields: Mapping[str, object]) -> Any:
     given = {name: value for name, value in fields.items() if value is not None}
-    whole = {"event_id": new_id(), "time": now(), **given, "event": kind}
     try:
-        event: Behavior = msgspec.convert(whole, Behavior)
+        event = msgspec.convert({"time": now(), **defaults, **given, "event": kind}, union)
     except msgspec.ValidationError as error:
         raise invalid(error) from error
     unknown = given.keys() - set(event.__struct_fields__)

@@ -24,6 +24,14 @@ SURFACES = ("search", "home", "similar", "cart", "rerank")
 @click.option("--cart", help="Item ids in the basket, comma separated.")
 @click.option("--candidates", help="Item ids to rank, comma separated.")
 @click.option("--limit", default=10, show_default=True, help="How many items, 1 to 100.")
+@click.option("--offset", default=0, help="Items from this place on: page two; give page one's --time.")
+@click.option("--page-of", help="Request id of page one, so that nothing explored there comes again.")
+@click.option(
+    "--attribute",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help='Only items with this attribute: a text, or JSON (128, [1,2], {"min":3}); may be given again.',
+)
 @click.option("--category", multiple=True, help="Only this category; may be given again.")
 @click.option("--brand", multiple=True, help="Only this brand; may be given again.")
 @click.option("--min-price", type=float, help="At least this price.")
@@ -68,6 +76,8 @@ def _query(given: dict[str, object]) -> Query:
         "cart": names(_text(given["cart"])),
         "candidates": names(_text(given["candidates"])),
         "limit": given["limit"],
+        "offset": given["offset"],
+        "page_of": given["page_of"],
         "filters": _filters(given),
         "exclude": names(_text(given["exclude"])),
         "explain": given["explain"],
@@ -88,7 +98,27 @@ def _filters(given: dict[str, object]) -> dict[str, object] | None:
     found: dict[str, object] = {**lists, **({"price": price} if price else {})}
     if given["in_stock"]:
         found["in_stock"] = True
+    if given["attribute"]:
+        pairs = given["attribute"] if isinstance(given["attribute"], tuple) else ()
+        found["attributes"] = dict(_attribute(pair) for pair in pairs)
     return found or None
+
+
+def _attribute(pair: str) -> tuple[str, object]:
+    """A name and the value wanted: JSON where it reads as such, else a text.
+
+    >>> _attribute("size=42"), _attribute("colour=red")
+    (('size', 42), ('colour', 'red'))
+    """
+    import msgspec
+
+    name, equals, text = pair.partition("=")
+    if not (name and equals):
+        raise click.BadParameter(f"{pair!r}: expected NAME=VALUE, for example colour=red", param_hint="--attribute")
+    try:
+        return name, msgspec.json.decode(text.encode())
+    except msgspec.DecodeError:
+        return name, text
 
 
 def _place(text: str | None) -> dict[str, int] | None:
