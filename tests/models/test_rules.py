@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.ask import Ask, Filter, Recent
+from models.attributes import between, one_of
 from models.catalogue import Catalogue
 from models.rules import PURCHASE, Rules, allowed, mask
 from models.sample import sample
@@ -22,6 +25,14 @@ def shop() -> Catalogue:
         brand=["Oz", "", "Oz", "Ur", "Oz", "Oz"],
         price=[2.0, 4.0, None, 8.0, 2.0, 2.0],
         in_stock=[True, True, True, True, False, True],
+        attributes=[
+            {"size": 40.0, "colour": ["Red", "blue"]},
+            {"size": 42.0, "organic": True},
+            {"colour": "RED"},
+            {"size": "40"},
+            {"size": 40.0},
+            {"size": 40.0},
+        ],
     )
     catalogue.delete("f")
     return catalogue
@@ -42,6 +53,13 @@ FILTERS = [
     (Filter(price_min=4.0, price_max=4.0), [1]),
     (Filter(in_stock=True), [0, 1, 2, 3]),
     (Filter(in_stock=False), []),
+    (Filter(attributes=(("size", one_of([40])),)), [0]),
+    (Filter(attributes=(("size", between(41, None)),)), [1]),
+    (Filter(attributes=(("colour", one_of(["red", "green"])),)), [0, 2]),
+    (Filter(attributes=(("organic", one_of([True])),)), [1]),
+    (Filter(attributes=(("organic", one_of([False])),)), []),
+    (Filter(attributes=(("nothing", one_of(["x"])),)), []),
+    (Filter(attributes=(("size", between(40, 42)), ("colour", one_of(["blue"])))), [0]),
     (Filter(category=("food",), brand=("Oz",), price_max=3.0, in_stock=True), [0]),
 ]
 
@@ -91,6 +109,28 @@ def test_what_was_just_bought_is_left_out_only_where_the_shop_says_so() -> None:
     ask = Ask(now=0, surface="home", recent=recent)
     assert mask(ask, shop()).tolist()[:3] == [True, True, True]
     assert mask(ask, shop(), Rules(repeat_after=3_600)).tolist()[:3] == [False, True, True]
+    for surface, left in (("similar", False), ("cart", False), ("search", True), ("rerank", True)):
+        other = replace(ask, surface=surface, anchors=np.array([3], np.int32))
+        assert mask(other, shop(), Rules(repeat_after=3_600))[0] == left
+
+
+@pytest.mark.parametrize(
+    ("by_category", "shown"),
+    [
+        ((), [False, False, False]),
+        ((("food", 0.0),), [True, False, True]),
+        ((("food", 0.0), ("tea", 3_600.0)), [False, False, True]),
+        ((("gifts", 0.0),), [False, True, False]),
+    ],
+)
+def test_the_deepest_named_category_says_how_soon_an_item_comes_again(
+    by_category: tuple[tuple[str, float], ...], shown: list[bool]
+) -> None:
+    """Items are food/tea, gifts/tea and food/wine; the default is an hour, and all were bought a minute ago."""
+    bought = np.full(3, PURCHASE, np.uint8)
+    recent = Recent(np.arange(3, dtype=np.int32), np.full(3, 60, np.float32), kind=bought)
+    ask = Ask(now=0, surface="home", recent=recent)
+    assert mask(ask, shop(), Rules(3_600.0, by_category)).tolist()[:3] == shown
 
 
 def test_a_purchase_has_the_code_that_is_stored() -> None:
