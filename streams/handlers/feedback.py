@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.features import FEATURES
 from models.online import OnlineRanker, PairwiseFeedback, skipped_positions
 from models.weights import inputs_of
 from state.impressions import Impression as Shown
@@ -70,6 +71,8 @@ def join(
         impression = shown.get(event.request_id) if weight and event.request_id else None
         if impression is None or not belongs(event, impression, join_ms):
             continue
+        if impression.features.shape[1:] != (len(FEATURES),):
+            continue  # stored before an update: its columns are others
         position = impression.items.index(event.item_id)
         found.append(
             Feedback(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models import explore
-from models.features import FEATURES, FEATURES_VERSION, SOURCES
+from models.features import FEATURES, SOURCES
 from state import keys
 from state.impressions import Impression
 from state.impressions import encode as encode_shown
@@ -16,6 +16,7 @@ from state.sessions import encode as encode_session
 from streams.brain import Brain
 from streams.events import Answer, AnswerItem, IntentLabel, Query, Understood
 from streams.handlers.explaining import reasons
+from streams.handlers.keeping import impression
 from streams.handlers.knowing import know
 from streams.handlers.ranking import Ranked, in_order, prepare
 from streams.handlers.sessions import remembered
@@ -97,7 +98,7 @@ def _answer(ranked: Ranked, brain: Brain) -> tuple[Answer, Impression | None]:
         artifact=brain.ranker_for(ranked.plan).version,
         weights_version=ranked.weights.version,
     )
-    return answer, _impression(ranked, shown, answer) if items else None
+    return answer, impression(ranked, shown, answer, brain.catalogue) if items else None
 
 
 def _session(ranked: Ranked, shown: Impression, partition: int, brain: Brain) -> list[tuple[bytes, bytes]]:
@@ -116,22 +117,3 @@ def _shown(ranked: Ranked) -> explore.Shown:
     again = query.page_of or query.request_id
     policy = explore.nothing if query.offset and query.page_of is None else ranked.plan.policy
     return explore.shown(len(ranked.score), query.limit, again, policy, query.offset, arranged.pinned, arranged.late)
-
-
-def _impression(ranked: Ranked, shown: explore.Shown, answer: Answer) -> Impression:
-    return Impression(
-        request_id=answer.request_id,
-        user_id=answer.user_id or "",
-        time=answer.time,
-        surface=answer.surface,
-        arm=answer.arm,
-        text=ranked.query.text,
-        items=[i.item_id for i in answer.items],
-        propensities=[i.propensity for i in answer.items],
-        features=ranked.features[shown.order],
-        offline=ranked.offline[shown.order],
-        weights_version=answer.weights_version,
-        artifact=answer.artifact,
-        feature_names=FEATURES_VERSION,
-        experiment=answer.experiment,
-    )

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.features import FEATURES
 from state import contexts, keys
 from state.event_ids import SIZE
 from state.impressions import Impression as Shown
@@ -148,8 +149,8 @@ def test_impressions_count_and_teach_no_interest() -> None:
 
 def test_a_click_on_an_answer_is_a_choice_after_its_text() -> None:
     """The text is the event's own, else that of the query whose answer it names; a dislike chooses nothing."""
-    shown = Shown("r1", "u1", AT, "search", "control", "Green Tea", ["p1"], [1.0], np.zeros((1, 46), np.float32),
-                  np.zeros(1, np.float32), 0, "a")  # fmt: skip
+    shown = Shown("r1", "u1", AT, "search", "control", "Green Tea", ["p1"], [1.0],
+                  np.zeros((1, len(FEATURES)), np.float32), np.zeros(1, np.float32), 0, "a")  # fmt: skip
     ingest = Ingest(stored={keys.impression(0, "r1"): encode_shown(shown)})
     assert isinstance(click(0), Click)
     dislike = behavior("dislike", event_id="d", user_id="u1", item_id="p1", request_id="r1", time=AT)

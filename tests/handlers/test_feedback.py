@@ -119,3 +119,12 @@ def test_examples_of_an_unknown_surface_or_shape_teach_nothing() -> None:
     odd = [example(0, surface="shelf"), example(1, chosen=3, inputs=[[0.0] * 7]), example(2, inputs=[])]
     learnt = on_feedback(odd, np.full(4, -1, np.int64), rankers)
     assert (learnt.examples, learnt.surfaces) == (0, [])
+
+
+def test_an_impression_stored_before_an_update_is_no_example() -> None:
+    """Its features are other columns: nothing is learnt from them, and the event counts all the same."""
+    shown = Shown("r1", "u1", AT, "home", "control", "", ["p1", "p2", "p3"], [1.0, 0.75, 1.0], FEATURES[:, :-1],
+                  np.array([3, 2, 1], np.float32), 4, "a1")  # fmt: skip
+    found = Ingest(stored={keys.impression(0, "r1"): encode_shown(shown)})
+    found.fold(records([event()]))
+    assert (found.feedback, found.dead, found.accepted) == ([], [], 1)

@@ -1,0 +1,79 @@
+"""What is kept of an answer: the items shown, and what was known, so that it can be learnt from and explained."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import explore
+from models.catalogue import Catalogue
+from models.features import FEATURES_VERSION, SOURCES
+from models.weights import INITIAL
+from state.contexts import eighths
+from state.impressions import RECENT, Impression, Known
+from streams.events import Answer
+from streams.handlers.ranking import Ranked
+
+#: anchors that are kept
+ANCHORS: Final = 8
+
+
+def impression(ranked: Ranked, shown: explore.Shown, answer: Answer, catalogue: Catalogue) -> Impression:
+    """The impression of an answer with items; with ``explain`` it holds the candidates that were not shown as well."""
+    return Impression(
+        request_id=answer.request_id,
+        user_id=answer.user_id or "",
+        time=answer.time,
+        surface=answer.surface,
+        arm=answer.arm,
+        text=ranked.query.text,
+        items=[i.item_id for i in answer.items],
+        propensities=[i.propensity for i in answer.items],
+        features=ranked.features[shown.order],
+        offline=ranked.offline[shown.order],
+        weights_version=answer.weights_version,
+        artifact=answer.artifact,
+        feature_names=FEATURES_VERSION,
+        experiment=answer.experiment,
+        known=_known(ranked, shown.order, catalogue),
+    )
+
+
+def _known(ranked: Ranked, order: NDArray[np.intp], catalogue: Catalogue) -> Known:
+    ask, weights = ranked.ask, ranked.weights
+    given = dict(zip(SOURCES, ranked.candidates.given.sum(axis=0).tolist(), strict=True))
+    moved = {name: added[order] for name, added in ranked.adjustments.items() if added[order].any()}
+    others = np.zeros(0, np.intp)
+    if ranked.query.explain:
+        others = np.setdiff1d(np.arange(len(ranked.score)), order)
+    return Known(
+        events=ask.events,
+        short=bool(ask.short.any()),
+        long=bool(ask.long.any()),
+        recent=_recent(ranked, catalogue),
+        anchors=_keys(ask.anchors[:ANCHORS], catalogue),
+        given={name: count for name, count in given.items() if count},
+        found=len(ranked.score),
+        scores=ranked.score[order],
+        weights=np.array([] if weights is INITIAL else [weights.weights, weights.scale], np.float32),
+        adjustments=moved,
+        others=_keys(ranked.candidates.rows[others], catalogue),
+        other_features=ranked.features[others],
+    )
+
+
+def _recent(ranked: Ranked, catalogue: Catalogue) -> bytes:
+    """The user's recent events on items that the catalogue holds, as records."""
+    recent = ranked.ask.recent
+    known = recent.rows >= 0
+    records = np.zeros(int(known.sum()), RECENT)
+    records["item"] = catalogue.keys[recent.rows[known]]
+    records["age"], records["kind"] = recent.age[known], recent.kind[known]
+    records["weight"] = eighths(recent.weight[known])
+    return records.tobytes()
+
+
+def _keys(rows: NDArray[np.int32], catalogue: Catalogue) -> bytes:
+    return catalogue.keys[rows[rows >= 0]].astype("<u8").tobytes()
