@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 DISCOUNT: Final = 8.0
 #: The product in question stands first unless another fits the words nearly as well.
 IN_QUESTION: Final = 3.0
+#: The product that a question points back to ("is it true to size") stands first whatever the words resemble.
+POINTED_AT: Final = 8.0
 #: Between the same match, a rating of 5 beats the mean of 3.5 by one spread.
 WELL_RATED: Final = 1.0
 MEAN_RATING: Final = 3.5
@@ -61,8 +63,11 @@ def question(
     if not confidence:
         return None
     rated = (features[:, INDEX["rating"]] - MEAN_RATING) / (BEST_RATING - MEAN_RATING)
-    match = np.isin(candidates.rows, ask.about) if len(ask.about) else _match(features)
-    return "intent:product_question", _added(confidence * (IN_QUESTION * match + WELL_RATED * rated), score)
+    if len(ask.about):
+        match = POINTED_AT * np.isin(candidates.rows, ask.about)
+    else:
+        match = IN_QUESTION * _match(features)
+    return "intent:product_question", _added(confidence * (match + WELL_RATED * rated), score)
 
 
 def category(

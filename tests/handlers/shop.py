@@ -20,7 +20,7 @@ def item(item_id: str, title: str, price: float = 10.0, **more: Any) -> Item:
 
 
 ITEMS: Final = (
-    item("dress-red", "Red cocktail dress", 80.0, category=["女装", "dresses"], attributes={"colour": "red", "size": "M"}),
+    item("dress-red", "Red cocktail dress", 80.0, category=["女装", "dresses"], attributes={"colour": "red"}),
     item("dress-blue", "Blue summer dress", 60.0, category=["女装", "dresses"], attributes={"colour": "blue"}),
     item("dress-black", "Black evening dress", 120.0, category=["女装", "dresses"], attributes={"colour": "black"}),
     item("dress-plain", "Linen dress", 40.0, category=["女装", "dresses"], attributes={"colour": "red", "size": "XL"}),
@@ -59,7 +59,12 @@ class Shopper:
     def ask(self, text: str = "", at: int = NOW, **given: Any) -> Answer:
         """The answer to one query; each is a second after the one before."""
         self.asked += 1
-        values = {"time": at + self.asked * 1_000, "request_id": f"r{self.asked}", "user_id": self.user_id, "text": text}
+        values = {
+            "time": at + self.asked * 1_000,
+            "request_id": f"r{self.asked}",
+            "user_id": self.user_id,
+            "text": text,
+        }
         answers: Answers
         answers, rounds = run(on_queries([Query(**{**values, **given})], 0, TOPIC, self.brain), self.stored.get)
         assert rounds == 3
