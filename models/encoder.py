@@ -71,6 +71,10 @@ class Encoder:
             ids = [*ids[: MAX_TOKENS - 1], ids[-1]]
         return np.array([ids], np.int64)
 
+    def is_word(self, word: str) -> bool:
+        """Whether the tokenizer knows a normalised word as a whole: a common word of some language."""
+        return self.token_ids(word).shape[1] == 3
+
     def _one(self, text: str) -> tuple[np.ndarray, np.ndarray]:
         known = self._cache.get(text)
         if known is not None:

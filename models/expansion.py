@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple
 
 from models.ask import Expansion, Floats, Near
@@ -19,7 +19,7 @@ FREQUENT: Final = 3
 OUTNUMBERED: Final = 20
 #: known queries like this one: how many, and their least cosine
 NEIGHBOURS: Final = 8
-LEAST_COSINE: Final = 0.8
+LEAST_COSINE: Final = 0.6
 
 
 class Understood(NamedTuple):
@@ -54,20 +54,26 @@ class Lore:
             self.speller.add(term)
             self._terms += 1
 
-    def understand(self, text: str, tokens: Sequence[str], lexical: Bm25) -> Understood:
-        """Correct and expand a normalised text's words; ``lexical``: the catalogue's."""
-        changes = {token: better for token in tokens if (better := self._correct(token, lexical)) is not None}
+    def understand(
+        self, text: str, tokens: Sequence[str], lexical: Bm25, is_word: Callable[[str], bool] = lambda word: False
+    ) -> Understood:
+        """Correct and expand a normalised text's words; ``lexical``: the catalogue's.
+
+        ``is_word`` says of a word that neither the catalogue nor the queries know whether it is one all the same.
+        """
+        better = ((token, self._correct(token, lexical, is_word)) for token in tokens)
+        changes = {token: other for token, other in better if other is not None}
         kept = tuple(changes.get(token, token) for token in tokens)
         spelt = [Expansion(better, token, "spelling", 1.0) for token, better in changes.items()]
         corrected = replace_words(text, changes) if changes else ""
-        return Understood(kept, (*spelt, *self._expand(kept)), corrected)
+        return Understood(kept, (*spelt, *self._expand(kept, lexical)), corrected)
 
     def neighbours(self, compact: Floats, exclude: Collection[int]) -> tuple[Near, ...]:
         """The known queries nearest to a unit vector (64,), but for those with the keys in ``exclude``."""
         return tuple(self.table.near(compact, NEIGHBOURS, LEAST_COSINE, exclude))
 
-    def _correct(self, token: str, lexical: Bm25) -> str | None:
-        if not correctable(token) or lexical.frequency(token):
+    def _correct(self, token: str, lexical: Bm25, is_word: Callable[[str], bool]) -> str | None:
+        if not correctable(token) or lexical.frequency(token) or is_word(token):
             return None
 
         def frequency(word: str) -> int:
@@ -79,15 +85,25 @@ class Lore:
             return None
         return better
 
-    def _expand(self, tokens: Sequence[str]) -> list[Expansion]:
-        """At most three words that stand for the query's, heaviest first."""
+    def _expand(self, tokens: Sequence[str], lexical: Bm25) -> list[Expansion]:
+        """At most three words of the catalogue that stand for the query's, heaviest first."""
         found: dict[str, Expansion] = {}
         for token in dict.fromkeys(tokens):
-            for term, weight in self.synonyms.of(token, MOST_TERMS):
-                if term not in tokens and (term not in found or found[term].weight < weight):
+            for term, weight in self.synonyms.of(token):
+                known = term not in tokens and lexical.frequency(term)
+                if known and (term not in found or found[term].weight < weight):
                     kind = "spelling" if looks_like(token, term) else "synonym"
                     found[term] = Expansion(term, token, kind, weight)
         return sorted(found.values(), key=lambda one: (-one.weight, one.term))[:MOST_TERMS]
+
+
+def nearness(near: Near) -> float:
+    """How much the choices of a known query count for one near it: 0 at the least cosine, 1 for the same meaning.
+
+    >>> nearness(Near("tea", 1, 0.8)), nearness(Near("tea", 1, 1.0))
+    (0.25, 1.0)
+    """
+    return round(((near.cosine - LEAST_COSINE) / (1 - LEAST_COSINE)) ** 2, 9)
 
 
 def looks_like(one: str, other: str) -> bool:

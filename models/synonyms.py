@@ -1,11 +1,11 @@
 """Synonyms learnt from the log: words whose queries lead to the same items.
 
 Two known queries speak for a pair of words when each has several choices, the cosine of their choices is at least
-0.5, and they differ in one word of the one and at most three of the other: ``cheap couch`` and ``cheap sofa``,
-``mw3`` and ``modern warfare 3``, ``咖啡`` and ``coffee``. A pair's weight grows with the cosines that speak for it,
-to less than 1. Words that stand side by side in as many queries as speak for the pair go together and do not mean
-the same (``modern`` and ``warfare``). A number is nobody's synonym: it may stand in an expansion when the word that
-is expanded ends in it.
+0.7, and they differ in one word of the one and at most three of the other: ``cheap couch`` and ``cheap sofa``,
+``mw3`` and ``modern warfare 3``, ``咖啡`` and ``coffee``. A pair needs two such queries. Its weight grows with the
+cosines that speak for it, to less than 1, and is small for a word that many queries hold and few speak for. Words
+that stand side by side in as many queries as speak for the pair go together and do not mean the same (``modern`` and
+``warfare``). A number is nobody's synonym: it may stand in an expansion of a word that ends in it.
 
 What is learnt depends on the known queries alone, not on the order in which they came.
 """
@@ -20,14 +20,19 @@ from models.known_queries import KnownQueries
 #: least weight of a query's choices (two clicks), decayed to its newest
 SEVERAL: Final = 4.0
 #: least cosine of two queries' choices
-AGREE: Final = 0.5
+AGREE: Final = 0.7
 #: words that one word may stand for
 PHRASE: Final = 3
 #: items of a query by which others are found
 SHARED: Final = 3
-#: a pair's weight: MOST x s / (s + HALF), s the sum of the cosines that speak for it
+#: least number of pairs of queries that speak for a pair of words
+VOTES: Final = 2
+#: a pair's weight: MOST x s / (s + HALF + f / RARE), s the sum of the cosines that speak for it, f the number of
+#: known queries that hold the word; below LEAST it is none
 MOST: Final = 0.7
-HALF: Final = 1.0
+HALF: Final = 3.0
+RARE: Final = 5.0
+LEAST: Final = 0.1
 #: sums are whole numbers, so that what is taken back leaves nothing
 _ONE: Final = 1 << 16
 
@@ -43,7 +48,7 @@ class Synonyms:
     ...     item = 9 if text == "tea" else 7
     ...     synonyms.learn(table.put(KnownQuery(text, key, 0, 6.0, [item], [6.0], blank), text.split()))
     >>> synonyms.of("couch"), synonyms.of("tea")
-    ([('sofa', 0.525)], [])
+    ([('sofa', 0.328)], [])
     """
 
     def __init__(self, table: KnownQueries) -> None:
@@ -76,14 +81,14 @@ class Synonyms:
                 del self._by_item[item]
         self._count(row, -1)
 
-    def of(self, word: str, count: int = 3) -> list[tuple[str, float]]:
-        """At most ``count`` synonyms of a word with their weights, in (0, 1), heaviest first."""
+    def of(self, word: str) -> list[tuple[str, float]]:
+        """A word's synonyms with their weights, in (0, 1), heaviest first."""
         found = []
         for other, (votes, total) in self._pairs.get(word, {}).items():
-            if self._together(word, other) < votes:
-                agreed = total / _ONE
-                found.append((other, round(MOST * agreed / (agreed + HALF), 3)))
-        return sorted(found, key=lambda pair: (-pair[1], pair[0]))[:count]
+            weight = MOST * total / (total + _ONE * (HALF + self._table.frequency(word) / RARE))
+            if votes >= VOTES and weight >= LEAST and self._together(word, other) < votes:
+                found.append((other, round(weight, 3)))
+        return sorted(found, key=lambda pair: (-pair[1], pair[0]))
 
     def _together(self, one: str, other: str) -> int:
         holding = self._table.holding

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from models.ask import Ask, Floats
@@ -122,7 +124,7 @@ class Brain:
     def _read_words(self, ask: Ask) -> None:
         """Fill in the words of an ask's text, corrected, and what they are expanded by."""
         text = normalise(ask.text)
-        found = self.lore.understand(text, self.words.tokens(text), self.catalogue.lexical)
+        found = self.lore.understand(text, self.words.tokens(text), self.catalogue.lexical, self.encoder.is_word)
         ask.tokens, ask.expansion, ask.corrected = found
 
     def understand_items(self) -> Understand:

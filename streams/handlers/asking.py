@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models import attributes
 from models.ask import Ask, Filter, Neighbours, Recent, Relation, Weighted
 from models.catalogue import Catalogue
-from models.expansion import LEAST_COSINE
+from models.expansion import nearness
 from state import contexts, covisits, query_clicks, trends
 from state.records import CONTEXT, COVISIT, QUERY_CLICK, RING
 from streams.events import Filters, Query, Range
@@ -128,16 +128,15 @@ def add_choices(ask: Ask, value: bytes | None, catalogue: Catalogue) -> None:
 def add_near_choices(ask: Ask, values: Mapping[int, bytes | None], catalogue: Catalogue) -> None:
     """Put what was chosen after the queries near the ask's into it: shares of their choices, by nearness.
 
-    ``values``: QUERY_CLICK rows by query key. A query counts (cosine - least) / (1 - least), its item's share is as
-    in the source query_clicks.
+    ``values``: QUERY_CLICK rows by query key. An item's share of a query's choices is as in the source query_clicks.
     """
     found = [(near, value) for near in ask.near if (value := values[near.key]) is not None]
     if not found:
         return
     rows = np.frombuffer(b"".join(value for _, value in found), QUERY_CLICK)
     weight = query_clicks.decayed(rows, ask.now / 1000).weight
-    nearness = np.array([(near.cosine - LEAST_COSINE) / (1 - LEAST_COSINE) for near, _ in found])
-    share = weight / (weight.sum(axis=1, keepdims=True) + 1) * nearness[:, None]
+    counts = np.array([nearness(near) for near, _ in found])
+    share = weight / (weight.sum(axis=1, keepdims=True) + 1) * counts[:, None]
     items, place = np.unique(rows["item"], return_inverse=True)
     total = np.bincount(place.ravel(), share.ravel(), minlength=len(items))
     ask.near_choices = _weighted(items, total.astype(np.float32), catalogue)
