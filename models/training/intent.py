@@ -7,6 +7,7 @@ the test set is only judged.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,7 +165,7 @@ def fit_threshold(probabilities: np.ndarray, intents: np.ndarray) -> float:
     """
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == intents
     if (intents < 0).any():
-        return round(float(np.quantile(confidence[right], 0.05)), 2)
+        return min(math.floor(100 * float(np.quantile(confidence[right], 0.05))) / 100, 0.95)
     best = 0.3
     for step in np.arange(0.3, 0.501, 0.05):
         below = confidence < step
