@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -11,8 +12,8 @@ from click.testing import CliRunner
 from models.evaluate import sample
 from streams.cli import evaluate as command
 from streams.cli import main
-from streams.events import Item, Purchase, encode
-from streams.log import write_lines
+from streams.events import Click, Item, Purchase, Query, decode_answer, encode
+from streams.log import read_lines, write_lines
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +33,11 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run(*args: str) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+def run(*args: str) -> dict[str, Any]:
     """The command's JSON."""
     done = CliRunner().invoke(main, ["evaluate", *args, "--json"])
     assert done.exit_code == 0, done.output
-    found: dict[str, dict[str, dict[str, dict[str, float]]]] = json.loads(done.output)
+    found: dict[str, Any] = json.loads(done.output)
     return found
 
 
@@ -80,6 +81,54 @@ def test_an_unknown_baseline_is_told_before_anything_is_read(tmp_path: Path) -> 
     done = CliRunner().invoke(main, ["evaluate", str(tmp_path / "none.jsonl"), "--compare", "oracle"])
     assert done.exit_code == 2
     assert "'oracle' is no baseline" in done.output
+
+
+def explored(log: Path, folder: Path) -> Path:
+    """The shop's log with 400 searches that were answered with exploration; p7 is clicked wherever it stands."""
+    searches = [
+        Query(time=200_000 + n, request_id=f"r{n}", user_id=f"u{n % 60}", text="thing number", limit=4)
+        for n in range(400)
+    ]
+    lines = [line.raw for line in read_lines(log)] + [encode(search) for search in searches]
+    asked = folder / "asked.jsonl"
+    write_lines(asked, lines)
+    answers = folder / "answers.jsonl"
+    done = CliRunner().invoke(main, ["replay", str(asked), "--answers", str(answers)], env={"STREAMRANK_EPSILON": "1"})
+    assert done.exit_code == 0, done.output
+    given = [decode_answer(line.raw) for line in read_lines(answers)]
+    clicks = [
+        Click(
+            time=300_000 + n, event_id=f"c{n}", user_id=str(answer.user_id), item_id="p7",
+            request_id=answer.request_id,
+        )
+        for n, answer in enumerate(given)
+        if "p7" in [item.item_id for item in answer.items]
+    ]  # fmt: skip
+    path = folder / "explored.jsonl"
+    write_lines(path, [*lines, *(encode(answer) for answer in given), *(encode(click) for click in clicks)])
+    return path
+
+
+def test_off_policy_weighs_what_was_shown_by_its_propensity(log: Path, tmp_path: Path) -> None:
+    """One item of four was swapped in every answer: both policies agree at three of four positions."""
+    path = explored(log, tmp_path)
+    found = run(str(path), "--off-policy")
+    assert found["answers"] == 400
+    assert found["shown"] == 1_600
+    assert found["agreement"] == pytest.approx(0.75)
+    assert found["effective"] == pytest.approx(1_200)
+    assert set(found["estimates"]) == {"ips", "snips", "dr"}
+    truth = found["logged"]["value"]
+    for one in found["estimates"].values():
+        assert one["low"] <= one["value"] <= one["high"]
+        assert abs(one["value"] - truth) < 0.25
+
+
+def test_off_policy_without_answers_says_what_to_record(log: Path) -> None:
+    """A log of events alone holds no propensities."""
+    done = CliRunner().invoke(main, ["evaluate", str(log), "--off-policy"])
+    assert done.exit_code == 2
+    assert "record the topic recommendations" in done.output
 
 
 def test_the_command_spells_tasks_and_surfaces_as_the_models_do() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -27,6 +28,8 @@ SURFACES = ("search", "home", "similar", "cart")
 @click.option("--compare", help="Baselines, comma separated; `none` for none.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the sample and of the intervals.")
 @click.option("--train", is_flag=True, help="Train the ranker on the first half, and again every tenth (extra train).")
+@click.option("--off-policy", is_flag=True, help="Estimate today's ranker from the answers that the log holds.")
+@click.option("--clip", type=click.FloatRange(1), default=100.0, show_default=True, help="Cut weights (--off-policy).")
 @click.option("--redis", help="URL of an empty Redis database; default: an embedded Valkey.")
 @json_option
 def command(
@@ -38,6 +41,8 @@ def command(
     compare: str | None,
     seed: int,
     train: bool,
+    off_policy: bool,
+    clip: float,
     redis: str | None,
     as_json: bool,
 ) -> None:
@@ -46,9 +51,15 @@ def command(
     Of the log's second half a sample of the choices is tested: before the handlers get the event, they are asked
     for it. `unseen` leaves out what the user already had, `repeat` ranks only that.
 
+    With --off-policy the log must hold the answers that were given, explored ones too: their propensities tell what
+    the ranker in place would have earned (IPS, SNIPS, doubly robust).
+
     \b
     Example: streamrank evaluate shop.jsonl.gz --task unseen --compare knn,frozen
     """
+    if off_policy:
+        _off_policy(log, redis, clip, as_json)
+        return
     from streams.evaluation.evaluation import Options
 
     chosen = None if compare is None else tuple(n for n in names(compare) if n != "none")
@@ -74,15 +85,47 @@ def _evaluate(log: str, redis: str | None, options: Options, quiet: bool) -> Rep
     check(options)
     lines = list(input_lines(log))
     with ExitStack() as stack:
-        if redis is None:
-            from streams.embedded import EmbeddedRedis
-
-            redis = stack.enter_context(EmbeddedRedis()).redis
+        redis = redis or _embedded(stack)
         from streams.brain import Brain
 
         progress = stack.enter_context(stages(quiet=quiet))
         work = evaluate(log, lines, settings, Brain.load(settings), (redis, next_database(redis)), options, progress)
         return run(work)
+
+
+def _off_policy(log: str, redis: str | None, clip: float, as_json: bool) -> None:
+    from streams.cli.progress import stages
+    from streams.evaluation.counterfactual import off_policy
+    from streams.log import read_lines
+    from streams.settings import load
+
+    settings = load()
+    lines = list(read_lines(log))
+    with ExitStack() as stack:
+        redis = redis or _embedded(stack)
+        from streams.brain import Brain
+
+        show = stack.enter_context(stages(quiet=as_json))
+        show("replay", 0, len(lines))
+        progress = partial(show, "replay", total=len(lines))
+        found = run(off_policy(log, lines, settings, Brain.load(settings), redis, clip, progress))
+        show("replay", len(lines), len(lines))
+    if as_json:
+        echo_json(found)
+        return
+    from streams.cli.evaluation_tables import off_policy_table
+    from streams.cli.tables import console
+
+    console().print(off_policy_table(found))
+    for warning in found.warnings:
+        click.echo(f"warning: {warning}", err=True)
+
+
+def _embedded(stack: ExitStack) -> str:
+    """The URL of an embedded Valkey that lives as long as ``stack``."""
+    from streams.embedded import EmbeddedRedis
+
+    return stack.enter_context(EmbeddedRedis()).redis
 
 
 def next_database(redis: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
@@ -10,7 +11,10 @@ from rich.table import Table
 from models.evaluate.bootstrap import Difference, Interval
 from models.evaluate.report import Report
 
-__all__ = ["tables"]
+if TYPE_CHECKING:
+    from streams.evaluation.counterfactual import OffPolicy
+
+__all__ = ["off_policy_table", "tables"]
 
 
 def tables(report: Report) -> Iterator[Table]:
@@ -19,6 +23,18 @@ def tables(report: Report) -> Iterator[Table]:
     yield _retrieval(report)
     yield _groups(report)
     yield _windows(report)
+
+
+def off_policy_table(found: OffPolicy) -> Table:
+    """What the ranker in place would have earned, by each estimator, beside what was earned."""
+    title = (
+        f"{found.log}: {found.answers:,} answers, {found.shown:,} items shown, the same at {found.agreement:.1%} of "
+        f"the positions, effective sample size {found.effective:,.0f}"
+    )
+    table = _table(title, "estimate", "reward an item shown", "low", "high")
+    for name, one in {"as logged": found.logged, **found.estimates}.items():
+        table.add_row(name, f"{one.value:.5f}", f"{one.low:.5f}", f"{one.high:.5f}")
+    return table
 
 
 def _table(title: str, *columns: str) -> Table:
