@@ -124,8 +124,9 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Ruled:
-    """What the shop's rules by hand make of a query: ``pins`` are (position, row), by position, from 0; what is to
-    ``bury`` stands behind all others, what is to ``hide`` is never shown.
+    """What the shop's rules by hand make of a query: ``pins`` are (position, row), by position, from 0, two for one
+    position standing one behind the other; what is to ``bury`` stands behind all others, what is to ``hide`` is never
+    shown.
     """
 
     pins: tuple[tuple[int, int], ...] = ()

@@ -61,8 +61,8 @@ def usable(weights: OnlineWeights) -> bool:
 def scaled(inputs: NDArray[np.floating], scale: NDArray[np.float64]) -> NDArray[np.float64]:
     """Inputs (…, d) by their scale (d,), cut to ``CLAMP``; the same when learning and when applying.
 
-    >>> scaled(np.full(7, 100.0), np.full(7, 20.0)).tolist()
-    [5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0]
+    >>> scaled(np.full(len(INPUTS), 100.0), np.full(len(INPUTS), 20.0))[:3].tolist()
+    [5.0, 5.0, 5.0]
     """
     result: NDArray[np.float64] = np.clip(inputs / scale, -CLAMP, CLAMP)
     return result
@@ -71,7 +71,9 @@ def scaled(inputs: NDArray[np.floating], scale: NDArray[np.float64]) -> NDArray[
 def apply(weights: OnlineWeights, inputs: Floats) -> Floats:
     """Scores (n,) of finite ``inputs`` (n, d), columns in the order of ``INPUTS``: one mat-vec.
 
-    >>> apply(INITIAL, np.arange(14, dtype=np.float32).reshape(2, 7)).tolist()
+    >>> two = np.zeros((2, len(INPUTS)), np.float32)
+    >>> two[:, OFFLINE] = 6.0, 13.0
+    >>> apply(INITIAL, two).tolist()
     [6.0, 13.0]
     """
     values: Floats = (scaled(inputs, np.array(weights.scale)) @ np.array(weights.weights)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Item counts: exact integers by kind, ratings, and popularity at three half-lives."""
+"""Item counts: exact integers by kind, ratings, and popularity at four half-lives."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 from state.records import KINDS, POPULARITY_DAYS
 from state.rows import Rows
 
-#: What one event of a kind adds to an item's popularity; other kinds add nothing.
+#: What one event of a kind adds to an item's popularity. A rating of GOOD stars or more adds its stars, a dwell of
+#: LONG seconds or more as much as a view; whatever else adds nothing.
 POPULARITY: Final = {"view": 1.0, "click": 2.0, "add_to_cart": 3.0, "purchase": 5.0}
+GOOD: Final = 3.5
+LONG: Final = 30.0
 
 _WEIGHT: Final = np.array([POPULARITY.get(kind, 0.0) for kind in KINDS])
 _RATING: Final = KINDS.index("rating")
+_DWELL: Final = KINDS.index("dwell")
 _HALF_LIVES_MS: Final = np.array(POPULARITY_DAYS) * 86_400_000
 
 
@@ -28,7 +32,7 @@ def fold(
     """Count events on items in COUNT ``rows`` (R,), in place.
 
     Event d is one of ``kind[d]`` (a place in KINDS) on the item of ``rows[row[d]]`` at ``time[d]`` (Unix
-    seconds); ``value[d]`` is a rating's stars. The popularity sums are decayed to the row's newest event; it
+    seconds); ``value[d]`` is a rating's stars or a dwell's seconds. The popularity sums are decayed to the row's newest event; it
     only scales them, so one that comes late counts as if it had come in order.
 
     >>> from state.records import COUNT
@@ -49,14 +53,17 @@ def fold(
     rows["kinds"] += places.reshape(len(rows), len(KINDS)).astype(np.uint32)
     stars = np.where(kind == _RATING, value, 0)
     rows["ratings"] += np.bincount(row, stars, minlength=len(rows))
+    weight = _WEIGHT[kind]
+    weight += np.where((kind == _RATING) & (value >= GOOD), value, 0)
+    weight += np.where((kind == _DWELL) & (value >= LONG), POPULARITY["view"], 0)
     for number, half_life in enumerate(_HALF_LIVES_MS):
-        added = _WEIGHT[kind] * np.exp2((at - last[row]) / half_life)
+        added = weight * np.exp2((at - last[row]) / half_life)
         rows["popularity"][:, number] *= np.exp2((rows["last"] - last) / half_life)
         rows["popularity"][:, number] += np.bincount(row, added, minlength=len(rows))
     rows["last"] = last
 
 
 def decayed(rows: Rows, now_seconds: float) -> NDArray[np.float32]:
-    """Popularity of COUNT rows (R,) at ``now_seconds``, shape (R, 3): one column for each half-life."""
+    """Popularity of COUNT rows (R,) at ``now_seconds``, shape (R, 4): one column for each half-life."""
     age = np.maximum(now_seconds * 1000 - rows["last"], 0)[:, np.newaxis]
     return np.asarray(rows["popularity"] * np.exp2(-age / _HALF_LIVES_MS), np.float32)

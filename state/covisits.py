@@ -1,7 +1,13 @@
-"""Co-visits: for each item, its heaviest neighbours in users' histories, with a half-life of 60 days."""
+"""Co-visits: for each item, its heaviest neighbours in users' histories, in three relations.
+
+``near``: among a user's next five items, directed and within an hour, with a half-life of 60 days. ``wide``: among
+the twenty before and after, undirected, with a half-life of a year: tastes. ``recent``: the same with a half-life of
+ten days: seasons, offers, what is new. Each keeps its own neighbours, because what is heavy in one is light in another.
+"""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -11,54 +17,98 @@ from state import sketch
 from state.rows import Rows
 
 HALF_LIFE_DAYS: Final = 60.0
+WIDE_DAYS: Final = 365.0
+RECENT_DAYS: Final = 10.0
 LANDMARK: Final = sketch.LANDMARK
+#: A short half-life counts from a nearer day: a double holds 1,000 doublings, here 1992 to 2047.
+RECENT_LANDMARK: Final = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp())
+
+Floats = NDArray[np.float32]
+Items = NDArray[np.uint64]
+
+
+class Undirected(NamedTuple):
+    """One undirected relation of R rows: ``item`` (R, SLOTS) u64, ``weight`` (R, SLOTS), ``mass`` (R,)."""
+
+    item: Items
+    weight: Floats
+    mass: Floats
 
 
 class Neighbours(NamedTuple):
     """Co-visit rows at one moment, R rows; a slot with item 0 is empty.
 
     ``item`` (R, SLOTS) u64; ``after`` and ``together`` (R, SLOTS): what was added since the neighbour entered
-    the row; ``mass`` (R, 2): all that was ever added to the row, of both.
+    the row; ``mass`` (R, 2): all that was ever added to the row, of both; ``wide`` and ``recent``: the other two
+    relations.
     """
 
-    item: NDArray[np.uint64]
-    after: NDArray[np.float32]
-    together: NDArray[np.float32]
-    mass: NDArray[np.float32]
+    item: Items
+    after: Floats
+    together: Floats
+    mass: Floats
+    wide: Undirected
+    recent: Undirected
 
 
 def fold(
     rows: Rows,
     row: NDArray[np.intp],
-    item: NDArray[np.uint64],
-    after: NDArray[np.float32],
-    together: NDArray[np.float32],
+    item: Items,
+    after: NDArray[np.floating],
+    together: NDArray[np.floating],
+    wide: NDArray[np.floating],
     time: NDArray[np.uint32],
 ) -> None:
     """Add neighbours to COVISIT ``rows`` (R,), in place.
 
     Delta d says that ``item[d]`` is a neighbour of the item of ``rows[row[d]]``, seen at ``time[d]`` (Unix
-    seconds), with the weights ``after[d]`` and ``together[d]``, finite and not negative. What a full row
-    keeps, ``state.sketch`` says.
+    seconds), with the weights ``after[d]``, ``together[d]`` and ``wide[d]`` (of both undirected relations), finite
+    and not negative. What a full row keeps, ``state.sketch`` says.
 
     >>> from state.records import COVISIT
     >>> rows = np.zeros(1, COVISIT)
     >>> day = np.array([LANDMARK], np.uint32)
     >>> first, seven = np.array([0]), np.array([7], np.uint64)
-    >>> fold(rows, first, seven, np.float32([1]), np.float32([0.5]), day)
-    >>> fold(rows, first, seven, np.float32([1]), np.float32([0]), day + 60 * 86400)
+    >>> fold(rows, first, seven, np.float32([1]), np.float32([0.5]), np.float32([1]), day)
+    >>> fold(rows, first, seven, np.float32([1]), np.float32([0]), np.float32([1]), day + 60 * 86400)
     >>> rows["item"][0, 0], rows["after"][0, 0], rows["together"][0, 0]
     (np.uint64(7), np.float64(3.0), np.float64(0.5))
     """
-    weights = np.stack([after, together]) * sketch.growth(time, HALF_LIFE_DAYS)
-    for column, weight in enumerate(weights):
-        rows["mass"][:, column] += np.bincount(row, weight, minlength=len(rows))
+    near = sketch.growth(time, HALF_LIFE_DAYS)
+    weights = np.empty((4, len(row)))
+    np.multiply(after, near, out=weights[0])
+    np.multiply(together, near, out=weights[1])
+    np.multiply(wide, sketch.growth(time, WIDE_DAYS), out=weights[2])
+    np.multiply(wide, sketch.growth(time, RECENT_DAYS, RECENT_LANDMARK), out=weights[3])
+    size = len(rows)
+    for column in range(2):
+        rows["mass"][:, column] += np.bincount(row, weights[column], minlength=size)
+    rows["wide_mass"] += np.bincount(row, weights[2], minlength=size)
+    rows["recent_mass"] += np.bincount(row, weights[3], minlength=size)
     deltas = sketch.combine(row, item, weights)
-    sketch.fold(rows["item"], (rows["after"], rows["together"]), deltas)
+    directed = deltas.weights[0] + deltas.weights[1] > 0
+    sketch.fold(rows["item"], (rows["after"], rows["together"]), _part(deltas, directed, slice(0, 2)))
+    spread = deltas.weights[2] > 0
+    sketch.fold(rows["wide_item"], (rows["wide"],), _part(deltas, spread, slice(2, 3)))
+    sketch.fold(rows["recent_item"], (rows["recent"],), _part(deltas, spread, slice(3, 4)))
+
+
+def _part(deltas: sketch.Deltas, which: NDArray[np.bool_], columns: slice) -> sketch.Deltas:
+    if which.all():
+        return sketch.Deltas(deltas.row, deltas.item, deltas.weights[columns])
+    return sketch.Deltas(deltas.row[which], deltas.item[which], deltas.weights[columns][:, which])
 
 
 def decayed(rows: Rows, now_seconds: float) -> Neighbours:
-    """COVISIT rows (R,) brought to ``now_seconds``: what was added then counts 1, 60 days earlier a half."""
+    """COVISIT rows (R,) brought to ``now_seconds``: what was added then counts 1, a half-life earlier a half."""
     scale = 1 / sketch.growth(now_seconds, HALF_LIFE_DAYS)
     sums = ((rows[name] * scale).astype(np.float32) for name in ("after", "together", "mass"))
-    return Neighbours(rows["item"], *sums)
+    wide = _undirected(rows, "wide", 1 / sketch.growth(now_seconds, WIDE_DAYS))
+    recent = _undirected(rows, "recent", 1 / sketch.growth(now_seconds, RECENT_DAYS, RECENT_LANDMARK))
+    return Neighbours(rows["item"], *sums, wide, recent)
+
+
+def _undirected(rows: Rows, name: str, scale: NDArray[np.float64]) -> Undirected:
+    weight, mass = ((rows[field] * scale).astype(np.float32) for field in (name, name + "_mass"))
+    return Undirected(rows[name + "_item"], weight, mass)

@@ -15,7 +15,9 @@ KINDS: Final = ("impression", "view", "click", "add_to_cart", "purchase", "ratin
 DIM: Final = 64
 RING: Final = 32
 SLOTS: Final = 32
-TOP: Final = 64
+WIDE_SLOTS: Final = 64
+TOP: Final = 128
+CATEGORY_TOP: Final = 32
 
 #: A user's context: 1,012 bytes, so that a string of Redis fits in an allocation of 1 KiB.
 #: The vectors are sums of item vectors in fixed point (see state/contexts.py),
@@ -45,12 +47,19 @@ WATERMARK: Final = np.dtype([("offset", "<i8"), ("accepted", "<i8"), ("newest", 
 #: ``after``: the neighbour came after the row's item, 1/distance; ``together``: within an hour of each other.
 #: Both hold what was added since the neighbour entered the row (state/sketch.py: which neighbours stay).
 #: ``mass`` is the row's unbounded total of both; a slot with item 0 is empty, and full slots come first.
+#: ``wide`` and ``recent``: undirected neighbours within twenty events, at a long and at a short half-life.
 COVISIT: Final = np.dtype(
     [
         ("mass", "<f8", (2,)),
         ("item", "<u8", (SLOTS,)),
         ("after", "<f8", (SLOTS,)),
         ("together", "<f8", (SLOTS,)),
+        ("wide_mass", "<f8"),
+        ("wide_item", "<u8", (WIDE_SLOTS,)),
+        ("wide", "<f8", (WIDE_SLOTS,)),
+        ("recent_mass", "<f8"),
+        ("recent_item", "<u8", (SLOTS,)),
+        ("recent", "<f8", (SLOTS,)),
     ]
 )
 
@@ -58,9 +67,9 @@ COVISIT: Final = np.dtype(
 QUERY_CLICK: Final = np.dtype([("mass", "<f8"), ("item", "<u8", (SLOTS,)), ("weight", "<f8", (SLOTS,))])
 
 #: Half-lives of an item's popularity, in days, fastest first.
-POPULARITY_DAYS: Final = (1.0, 7.0, 30.0)
+POPULARITY_DAYS: Final = (1.0, 7.0, 30.0, 180.0)
 
-#: An item's counts by kind, the sum of its ratings, and popularity decayed to ``last`` at three half-lives.
+#: An item's counts by kind, the sum of its ratings, and popularity decayed to ``last`` at four half-lives.
 COUNT: Final = np.dtype(
     [
         ("kinds", "<u4", (len(KINDS),)),
@@ -73,3 +82,6 @@ COUNT: Final = np.dtype(
 
 #: The top items of a signals partition at each half-life: log2 of the popularity decayed to time 0.
 TREND: Final = np.dtype([("item", "<u8", (len(POPULARITY_DAYS), TOP)), ("score", "<f8", (len(POPULARITY_DAYS), TOP))])
+
+#: The top items of one category in a signals partition, best first, with scores as above at 30 days.
+CATEGORY_TREND: Final = np.dtype([("item", "<u8", (CATEGORY_TOP,)), ("score", "<f8", (CATEGORY_TOP,))])

@@ -18,7 +18,7 @@ DAY_MS: Final = 86_400_000
 HOUR_S: Final = 3600.0
 #: Half-lives of ``COUNT.popularity`` in days and codes of behaviour kinds, as ``state.records`` stores them
 #: (tests/models/test_features.py holds the two together).
-POPULARITY_DAYS: Final = np.array([1.0, 7.0, 30.0])
+POPULARITY_DAYS: Final = np.array([1.0, 7.0, 30.0, 180.0])
 KIND: Final = {"impression": 0, "view": 1, "click": 2, "add_to_cart": 3, "purchase": 4, "rating": 5}
 #: Place of ``promotion`` among the intents.
 PROMOTION: Final = 2
@@ -161,6 +161,7 @@ def track_record(ask: Ask, counts: NDArray[np.void]) -> Columns:
         "popularity_1_day": popularity[:, 0],
         "popularity_7_days": popularity[:, 1],
         "popularity_30_days": popularity[:, 2],
+        "popularity_180_days": popularity[:, 3],
         "views": logs[:, KIND["view"]],
         "clicks": logs[:, KIND["click"]],
         "carts": logs[:, KIND["add_to_cart"]],

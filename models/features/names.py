@@ -23,6 +23,8 @@ SOURCES: Final = (
     "covisits_recent",
     "image",
     "query_neighbours",
+    "trending_category",
+    "popular",
 )
 
 #: Each group is one line of an explanation; a feature stands in exactly one. A source's score is a group of its
@@ -53,6 +55,8 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "lexical": ("lexical",),
     # how much it is asked for at the moment
     "trending": ("trending",),
+    "trending_category": ("trending_category",),
+    "popular": ("popular",),
     "popularity": ("popularity_1_day", "popularity_7_days", "popularity_30_days", "popularity_180_days"),
     # what became of it so far
     "track_record": ("views", "clicks", "carts", "purchases", "click_rate", "purchase_rate", "rating"),
@@ -96,6 +100,8 @@ MEANING: Final[dict[str, str]] = {
     "like_text": "cosine with the query's compact vector",
     "lexical": "score of the source lexical: shares the query's words",
     "trending": "score of the source trending",
+    "trending_category": "score of the source trending_category: popular in the user's categories",
+    "popular": "score of the source popular: popular over the last half year",
     "popularity_1_day": "weight of events on the item, half-life 1 day",
     "popularity_7_days": "weight of events on the item, half-life 7 days",
     "popularity_30_days": "weight of events on the item, half-life 30 days",

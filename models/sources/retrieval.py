@@ -25,13 +25,23 @@ from models.sources.base import Scope, Source, liked
 from models.sources.meaning import named, wants_no_product
 from models.sources.registry import SOURCES
 
+_USER: Final = (
+    "covisits",
+    "context",
+    "trending",
+    "covisits_wide",
+    "covisits_recent",
+    "image",
+    "trending_category",
+    "popular",
+)
 #: Which sources give candidates on a surface; the others only score them. When these give fewer than the
 #: answer has places, trending fills up.
 SURFACES: Final = {
-    "search": ("query_clicks", "semantic", "lexical", "image", "query_neighbours"),
-    "home": ("covisits", "context", "trending", "covisits_wide", "covisits_recent", "image"),
+    "search": ("query_clicks", "semantic", "lexical", "image", "query_neighbours", "trending_category"),
+    "home": _USER,
     "similar": ("covisits", "semantic", "covisits_wide", "covisits_recent", "image"),
-    "cart": ("covisits", "context", "trending", "covisits_wide", "covisits_recent", "image"),
+    "cart": _USER,
     "rerank": (),
 }
 #: Directions in one pass over the compact vectors, and rows times directions in one matrix product. Small

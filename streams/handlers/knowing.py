@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from models.ask import Ask
 from state import keys
 from streams.brain import Brain
-from streams.events import Place, Query
+from streams.events import Place, Query, Rating
 from streams.handlers.asking import (
     add_choices,
     add_near_choices,
@@ -17,7 +17,7 @@ from streams.handlers.asking import (
     new_ask,
     trending,
 )
-from streams.handlers.contexts import read_mark
+from streams.handlers.contexts import KIND, read_mark
 from streams.handlers.shelves import add_shelves, shelf_keys, shelves_of
 from streams.handlers.sessions import refine, speaks_of
 from streams.ids import key
@@ -49,7 +49,7 @@ def know(
     for query, ask in zip(queries, asks, strict=True):
         recent = add_user(ask, user_values.get(query.user_id or ""), brain.catalogue)
         ask.trends = trending(trends, query.time, brain.catalogue)
-        used = (ask.recent.weight > 0) | (ask.recent.kind == RATING)
+        used = (ask.recent.weight > 0) | (ask.recent.kind == KIND[Rating])
         anchors.append(anchor_keys(query, recent, used))
         refine(ask, query, sessions.get(query.user_id or ""), brain)
     brain.understand(asks)

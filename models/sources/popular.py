@@ -1,0 +1,50 @@
+"""Popular: what was popular over the last half year (half-life 180 days); ``trending`` looks at days and weeks.
+
+Score: the item's popularity as a share of the top item's, in [0, 1].
+
+>>> from models.sample import sample
+>>> from models.sources.base import search
+>>> year = Weighted(np.array([1, 0], np.int32), np.array([8, 2], np.float32))
+>>> ask = Ask(now=0, surface="home", trends=(Weighted(), Weighted(), Weighted(), year))
+>>> search(Popular(), ask, sample(["a", "b"]), 10).weight.tolist()
+[1.0, 0.25]
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from models.ask import Ask, Floats, Rows, Weighted
+from models.catalogue import Catalogue
+from models.sources.base import Scope, heaviest, look_up, summed
+
+#: place of the half-life of 180 days among the trends
+HALF_YEAR: Final = 3
+
+
+class Popular:
+    """Items that were popular for long."""
+
+    name = "popular"
+
+    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
+        """None: nothing dense."""
+        return []
+
+    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
+        """The most popular items."""
+        return heaviest(_shares(ask), k, scope.allowed)
+
+    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
+        """Each row's share."""
+        return look_up(_shares(ask), rows)
+
+
+def _shares(ask: Ask) -> Weighted:
+    if len(ask.trends) <= HALF_YEAR:
+        return Weighted()
+    trend = ask.trends[HALF_YEAR]
+    weight = np.maximum(trend.weight.astype(np.float64), 0)
+    return summed(trend.rows, weight / max(float(weight.max(initial=0)), 1e-30))

@@ -1,0 +1,74 @@
+"""Co-visits over longer stretches of users' histories: tastes (``covisits_wide``) and the last days' (``covisits_recent``).
+
+Score of item b: the sum over the newest 20 anchors a, the n-th of them, of
+
+    n^-1/2  w_ab / sqrt(W_a + 1)
+
+where W_a is the anchor's total: the anchor's half of a cosine (Sarwar et al., "Item-based collaborative filtering",
+2001). The neighbour's half, its own popularity, is left to the ranker, which reads it anyway: a stored row holds only
+32 neighbours, and dividing those by it changed nothing (docs/decisions/0012-behaviour-sources.md). Unit: root of
+decayed co-visits, 0 upwards.
+
+>>> from models.ask import Relation
+>>> from models.sample import sample
+>>> from models.sources.base import search
+>>> seen = Relation(anchor=np.array([0, 0, 1], np.int32), rows=np.array([1, 2, 2], np.int32),
+...                 weight=np.array([3, 3, 8], np.float32), mass=np.array([8, 15], np.float32))
+>>> ask = Ask(now=0, surface="home", anchors=np.array([0, 3], np.int32), wide=seen)
+>>> found = search(WideCovisits(), ask, sample(["a", "b", "c", "d"]), 10)
+>>> found.rows.tolist(), [round(float(w), 2) for w in found.weight]
+([2, 1], [2.41, 1.0])
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from models.ask import Ask, Floats, Relation, Rows, Weighted
+from models.catalogue import Catalogue
+from models.sources.base import Scope, heaviest, look_up, summed
+
+#: anchors that count, and how their weight falls
+ANCHORS: Final = 20
+FALL: Final = 0.5
+
+
+class WideCovisits:
+    """Neighbours within twenty events, over a year."""
+
+    name = "covisits_wide"
+
+    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
+        """None: nothing dense."""
+        return []
+
+    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
+        """The nearest neighbours."""
+        return heaviest(self._scores(ask), k, scope.allowed)
+
+    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
+        """Each row's score as a neighbour."""
+        return look_up(self._scores(ask), rows)
+
+    def _scores(self, ask: Ask) -> Weighted:
+        return _summed(ask.wide, ask)
+
+
+class RecentCovisits(WideCovisits):
+    """The same, over the last days."""
+
+    name = "covisits_recent"
+
+    def _scores(self, ask: Ask) -> Weighted:
+        return _summed(ask.lately, ask)
+
+
+def _summed(seen: Relation, ask: Ask) -> Weighted:
+    """Each neighbour's score, rows ascending."""
+    anchors = len(seen.mass)
+    weight = np.arange(1, anchors + 1) ** -FALL
+    weight[ANCHORS:] = 0
+    weight /= np.sqrt(seen.mass.astype(np.float64) + 1)
+    return summed(seen.rows, weight[seen.anchor] * seen.weight)

@@ -1,0 +1,48 @@
+"""Trending by category: what is popular in the categories that the user's last items, or the query's filter, name.
+
+Score: the category's share of the user's interest (the n-th newest item counts n^-1/2; a filter's categories count
+alike) times the item's popularity at a half-life of 30 days. Unit: weight of events, 0 upwards.
+
+>>> from models.ask import Relation
+>>> from models.sample import sample
+>>> from models.sources.base import search
+>>> shelves = Relation(anchor=np.array([0, 0, 1], np.int32), rows=np.array([1, 2, 0], np.int32),
+...                    weight=np.array([4, 2, 12], np.float32), mass=np.array([0.75, 0.25], np.float32))
+>>> found = search(TrendingCategory(), Ask(now=0, surface="home", shelves=shelves), sample(["a", "b", "c"]), 10)
+>>> found.rows.tolist(), found.weight.tolist()
+([0, 1, 2], [3.0, 3.0, 1.5])
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.ask import Ask, Floats, Rows, Weighted
+from models.catalogue import Catalogue
+from models.sources.base import Scope, heaviest, look_up, summed
+
+
+class TrendingCategory:
+    """Popular items of the categories in question."""
+
+    name = "trending_category"
+
+    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
+        """None: nothing dense."""
+        return []
+
+    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
+        """The most popular items; for a search only with a filter by category: its words say more than habits."""
+        if ask.surface == "search" and (ask.filter is None or ask.filter.category is None):
+            return Weighted()
+        return heaviest(_scores(ask), k, scope.allowed)
+
+    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
+        """Each row's popularity by interest; 0 for what is not among the top of a category in question."""
+        return look_up(_scores(ask), rows)
+
+
+def _scores(ask: Ask) -> Weighted:
+    shelves = ask.shelves
+    weight = shelves.mass.astype(np.float64)[shelves.anchor] * shelves.weight
+    return summed(shelves.rows, weight)
