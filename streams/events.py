@@ -157,7 +157,8 @@ class Query(Base, tag="query", kw_only=True):
     record's key is the request id; an anonymous session that should be remembered uses its session id as user id.
 
     ``offset`` gives the items from there on: page two of the same user, text, time and limit has none of page one's.
-    With exploration, ``page_of`` names page one's ``request_id``, so that its chance is drawn again.
+    With exploration, ``page_of`` names page one's ``request_id``, so that its chance is drawn again. With ``explain``
+    and a ``language``, each item says in words why it is shown.
     """
 
     request_id: Id
@@ -174,6 +175,7 @@ class Query(Base, tag="query", kw_only=True):
     filters: Filters | None = None
     exclude: Annotated[list[Id], Meta(max_length=1_000)] = []
     explain: bool = False
+    language: Literal["en", "zh"] | None = None
     after: Place | None = None
     reply_topic: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,249}$")] | None = None
 
@@ -193,7 +195,8 @@ class IntentLabel(Struct):
 class AnswerItem(Struct, omit_defaults=True):
     """One recommended item; ``propensity`` is the probability with which it stands at this position.
 
-    With ``explain``: ``reasons`` are contributions to the score, ``features`` what the ranker saw.
+    With ``explain``: ``reasons`` are contributions that add up to the score, ``features`` what the ranker saw, and,
+    in the query's ``language``, ``why`` says in words what spoke for it most, where something did.
     """
 
     item_id: str
@@ -202,6 +205,7 @@ class AnswerItem(Struct, omit_defaults=True):
     sources: list[str] = []
     reasons: dict[str, float] | None = None
     features: dict[str, float] | None = None
+    why: str | None = None
 
 
 class Understood(Struct, omit_defaults=True):
