@@ -50,13 +50,13 @@ def shown(
     """What a policy shows of ``ranked`` items, best first, at ``limit`` positions from ``offset`` on, or fewer.
 
     ``request_id``: of page one, whose order the further pages have. Items at the ``pinned`` positions stay there, and
-    the last ``late`` items are not explored: rules have put them where they are.
+    the last ``late`` of the others are not explored: rules have put them where they are.
     """
     free = np.arange(ranked)
     if pinned is not None and len(pinned):
         free = np.delete(free, pinned)
     order, propensity = np.arange(ranked), np.ones(ranked)
-    explored = free[: np.searchsorted(free, ranked - late)]
+    explored = free[: max(len(free) - late, 0)]
     positions = int(np.searchsorted(explored, limit))
     found = policy(len(explored), positions, xxh3_64_intdigest(request_id.encode()))
     order[explored], propensity[explored] = explored[found.order], found.propensity

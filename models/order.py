@@ -28,7 +28,7 @@ Places = NDArray[np.intp]
 
 class Arranged(NamedTuple):
     """``order``: (n,) places in the rows given, in the order in which they stand; ``pinned``: positions in that
-    order which a rule fills, ascending; ``late``: how many at its end are extras or buried.
+    order which a rule fills, ascending; ``late``: how many of the others, the last, are extras or buried.
     """
 
     order: Places
@@ -50,12 +50,21 @@ def arrange(rows: Rows, scores: Floats, ask: Ask, catalogue: Catalogue, rules: R
     taken[[place for _, place in pins]] = True
     bury = named(ask.ruled.bury, catalogue, rows) & ~taken
     free = order[~(taken | bury)[order]]
-    # a list may be too short for a position: what is behind moves up
-    pins = [(min(position, len(rows) - len(pins) + n), place) for n, (position, place) in enumerate(pins)]
+    pins = _placed(pins, len(rows))
     free = _varied(free, rows, scores, ask, catalogue, rules)
     free, extras = _within_shares(free, pins, rows, ask, catalogue, rules)
     rest = np.concatenate([free, order[bury[order]]])
     return Arranged(_woven(rest, pins), np.array([p for p, _ in pins], np.intp), extras + int(bury.sum()))
+
+
+def _placed(pins: list[tuple[int, int]], n: int) -> list[tuple[int, int]]:
+    """Pins at positions of their own: the second for one goes behind the first; in a list of ``n`` that is too short
+    what is behind moves up.
+    """
+    found: list[tuple[int, int]] = []
+    for position, place in pins:
+        found.append((max(position, found[-1][0] + 1 if found else 0), place))
+    return [(min(position, n - len(found) + before), place) for before, (position, place) in enumerate(found)]
 
 
 def _varied(free: Places, rows: Rows, scores: Floats, ask: Ask, catalogue: Catalogue, rules: Rules) -> Places:

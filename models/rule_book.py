@@ -210,14 +210,11 @@ def _holds(entry: RuleEntry, now: int) -> bool:
 
 
 def _places(pins: list[tuple[int, str, int, int]]) -> tuple[tuple[int, int], ...]:
-    """(position, row) by position: of two pins for one place the second gets the next; an item's first pin counts.
+    """(position, row) by position, rule id and place in the rule; of an item that is pinned twice the first counts.
 
     ``pins`` are (position, rule id, place in the rule, row).
     """
-    placed: list[tuple[int, int]] = []
-    seen: set[int] = set()
+    first: dict[int, int] = {}
     for position, _, _, row in sorted(pins):
-        if row not in seen:
-            placed.append((max(position, placed[-1][0] + 1 if placed else 0), row))
-            seen.add(row)
-    return tuple(placed)
+        first.setdefault(row, position)
+    return tuple((position, row) for row, position in first.items())

@@ -79,14 +79,14 @@ def test_the_book_finds_what_reading_every_rule_would(
     assert len(book) == len(plain)
 
 
-def test_two_pins_for_one_place_follow_each_other() -> None:
-    """By rule id; the items of one rule in their order; an item that is pinned twice stands at the first place."""
+def test_pins_come_in_the_order_of_their_places() -> None:
+    """Then by rule id; the items of one rule in their order; an item that is pinned twice has the first place."""
     book = RuleBook()
     book.put(RuleEntry("r2", "pin", ["d", "a"], position=1))
     book.put(RuleEntry("r1", "pin", ["c"], position=1))
     book.put(RuleEntry("r3", "pin", ["c", "b"], position=0))
     pins = book.find("home", "", (), 0, CATALOGUE).pins
-    assert [(position, CATALOGUE.ids[row]) for position, row in pins] == [(0, "c"), (1, "b"), (2, "d"), (3, "a")]
+    assert [(position, CATALOGUE.ids[row]) for position, row in pins] == [(0, "c"), (0, "b"), (1, "d"), (1, "a")]
 
 
 def test_a_rule_for_an_item_that_is_not_there_yet_holds_once_it_is() -> None:
