@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from state.store import Store
 from streams.brain import Brain
 from streams.errors import LogError
-from streams.events import Answer, Place, Query, decode_answer, decode_dead_letter, decode_event, encode
-from streams.replay import Replay, replay
+from streams.events import (
+    Answer,
+    DeleteRule,
+    Place,
+    Query,
+    Rule,
+    decode_answer,
+    decode_dead_letter,
+    decode_event,
+    encode,
+)
+from streams.replay import Replay, Sink, replay
 from streams.routing import behavior
 from streams.settings import Settings
 from streams.transport import partition_for
@@ -26,11 +38,13 @@ def raw() -> list[bytes]:
     return log(SIZE)
 
 
-async def answers_of(raw: list[bytes], url: str, settings: Settings = SETTINGS) -> list[bytes]:
+async def answers_of(
+    raw: list[bytes], url: str, settings: Settings = SETTINGS, on_dead: Sink = lambda _: None
+) -> list[bytes]:
     """The answers of a replay on an emptied database."""
     flush(url)
     found: list[bytes] = []
-    await replay(lines(raw), settings, url, on_answer=found.append)
+    await replay(lines(raw), settings, url, on_answer=found.append, on_dead=on_dead)
     return found
 
 
@@ -95,6 +109,31 @@ async def test_broken_lines_become_dead_letters_and_the_rest_goes_on(raw: list[b
     assert [(answer.request_id, answer.error and answer.error.field) for answer in wrong] == [("bad", "limit")]
     right = [answer for answer in map(decode_answer, answers) if not answer.error]
     assert [answer.request_id for answer in right] == [decode_answer(answer).request_id for answer in expected]
+
+
+async def test_rules_hold_from_their_line_on_and_a_replay_repeats_them(raw: list[bytes], redis_url: str) -> None:
+    """A pin, what hides and what takes both away, between the other lines; broken rules are dead letters."""
+    at = [json.loads(line)["time"] for line in raw]
+    begin, end = at[len(at) // 3], at[2 * len(at) // 3]
+    pin = Rule(time=begin, rule_id="r1", action="pin", item_ids=["p11"])
+    hide = Rule(time=begin, rule_id="r2", action="hide", item_ids=["p3"], valid_to=end)
+    broken = encode(Rule(time=begin, rule_id="r3", action="bury"))
+    rules = [encode(pin), encode(hide), broken, encode(DeleteRule(time=end, rule_id="r1"))]
+    dead: list[bytes] = []
+    answers = await answers_of([*raw, *rules], redis_url, on_dead=dead.append)
+    assert [(decode_dead_letter(letter).code, decode_dead_letter(letter).field) for letter in dead] == [
+        ("missing", "item_ids")
+    ]
+    held = 0
+    for answer in map(decode_answer, answers):
+        shown = [item.item_id for item in answer.items]
+        ruled = begin <= answer.time < end
+        assert not (ruled and "p3" in shown)
+        if shown and answer.surface != "rerank" and begin < answer.time != end and "p11" in shown:
+            assert ("rule" in answer.items[shown.index("p11")].sources) == ruled
+            held += ruled and shown[0] == "p11"
+    assert held > 3
+    assert await answers_of([*rules, *raw], redis_url) == answers
 
 
 async def test_times_ahead_of_the_arrival_are_broken(raw: list[bytes], redis_url: str) -> None:

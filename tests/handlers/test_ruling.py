@@ -141,7 +141,8 @@ def answer(brain: Brain, **given: Any) -> Answer:
 
 def department(brain: Brain, item: str) -> str:
     """The category of the first level that an item is in."""
-    return brain.catalogue.categories.paths[brain.catalogue.category[brain.catalogue.row(item)]][0]
+    name: str = brain.catalogue.categories.paths[brain.catalogue.category[brain.catalogue.row(item)]][0]
+    return name
 
 
 def ids(brain: Brain, **given: Any) -> list[str]:

@@ -51,6 +51,25 @@ def test_what_is_shown_is_a_choice_of_what_was_ranked(ranked: int, limit: int, e
     assert one.propensity.tobytes() == again.propensity.tobytes()
 
 
+@given(st.integers(0, 60), st.integers(1, 9), st.floats(0, 1), st.data())
+@settings(deadline=None)
+def test_the_pages_of_one_request_are_cut_from_one_order(
+    ranked: int, limit: int, epsilon: float, data: st.DataObject
+) -> None:
+    """Nothing comes twice or is lost; pinned positions and the late items stay as they were ranked."""
+    pinned = np.array(sorted(data.draw(st.sets(st.integers(0, ranked - 1)))) if ranked else [], np.intp)
+    late = data.draw(st.integers(0, ranked - len(pinned)))
+    pages = [
+        shown(ranked, limit, "r1", policy(epsilon), start, pinned, late) for start in range(0, ranked + limit, limit)
+    ]
+    order = np.concatenate([page.order for page in pages])
+    propensity = np.concatenate([page.propensity for page in pages])
+    assert sorted(order.tolist()) == list(range(ranked))
+    free = np.setdiff1d(np.arange(ranked), pinned)
+    for place in (*pinned, *free[len(free) - late :]):
+        assert (order[place], propensity[place]) == (place, 1)
+
+
 def test_without_exploration_the_ranked_order_is_shown_for_sure() -> None:
     """Propensity 1 everywhere, by name and by epsilon 0."""
     for none in (nothing, policy(0.0)):
