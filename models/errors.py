@@ -5,6 +5,7 @@
     ModelError
     ├── ArtifactError     a model folder is missing, changed or does not fit
     ├── SessionError      ONNX Runtime cannot open or run a graph
+    ├── ImageError        a picture that cannot be read, or is none
     └── TextError         a text that cannot be understood at all (wrong type)
 
 ``models`` imports nothing of ``streams``; the worker maps these onto its own tree.
@@ -42,6 +43,10 @@ class ArtifactError(ModelError):
 
 class SessionError(ModelError):
     """ONNX Runtime could not open a graph, or the asked-for device is not there."""
+
+
+class ImageError(ModelError):
+    """A picture cannot be read, or is not an array of RGB pixels."""
 
 
 class TextError(ModelError):

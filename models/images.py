@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ask import Floats, Rows
+from models.ask import Floats
 
 BITS: Final = 512
 WORDS: Final = BITS // 64
@@ -27,6 +27,7 @@ SEED: Final = 20_150
 CAPACITY: Final = 1 << 16
 
 Code = NDArray[np.uint64]
+Rows = NDArray[np.signedinteger]
 
 
 class Images:

@@ -1,4 +1,4 @@
-"""Building the artifacts: encoder, intent, ranker. Intent and ranker need the extra `train`."""
+"""Building the artifacts: encoder, intent, ranker, image encoder. All but the encoder need the extra `train`."""
 
 from __future__ import annotations
 
@@ -33,20 +33,25 @@ async def build(
     seed: int = 0,
     data: Path | None = None,
     test: Path | None = None,
+    source: Path | None = None,
+    precision: str = "float32",
 ) -> Artifact:
     """Build the artifact of ``kind`` into the folder ``out``.
 
     ``log`` (ranker): the event log to learn from; ``lists``: rankings sampled from it. ``data`` (intent): labelled
     texts, by default the shipped ones, and ``test``: those that judge, by default a fifth of ``data``.
+    ``source`` (image-encoder): a Hugging Face folder with a vision tower; ``precision``: that of the graph.
     Raises SettingsError where the log or the extra `train` is missing, ModelError and LogError where they cannot be
     used.
     """
     if kind == "encoder":
         return build_encoder(out, steps)
     if find_spec("torch") is None:
-        raise SettingsError(f"artifact build {kind} trains a network: install the extra `train` (make test-install)")
+        raise SettingsError(f"artifact build {kind} needs torch: install the extra `train` (make test-install)")
     if kind == "intent":
         return _intent(settings, out, steps, data, test)
+    if kind == "image-encoder":
+        return _image_encoder(out, source, precision, steps)
     if log is None:
         raise SettingsError("artifact build ranker learns from an event log: name it with --log LOG")
     return await _ranker(settings, out, log, lists, seed, steps)
@@ -58,6 +63,14 @@ def _intent(settings: Settings, out: Path, steps: Steps, data: Path | None, test
     steps("training", 0.0)
     train, judge = (data, test) if data else (TRAIN, test or TEST)
     return train_intent(train, judge, _encoder(settings), out, lambda share: steps("training", share))
+
+
+def _image_encoder(out: Path, source: Path | None, precision: str, steps: Steps) -> Artifact:
+    if source is None:
+        raise SettingsError("artifact build image-encoder exports a model: name its Hugging Face folder with --from")
+    from models.training.image_encoder import build_image_encoder
+
+    return build_image_encoder(source, out, precision, steps)  # type: ignore[arg-type]
 
 
 async def _ranker(settings: Settings, out: Path, log: Path, lists: int, seed: int, steps: Steps) -> Artifact:

@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "experiment": ("experiment", "What the arms of an experiment did, and what can be concluded."),
     "import": ("import_", "Turn a public data set into an event log."),
     "artifact": ("artifact", "Build, show or verify a model artifact."),
+    "image": ("image", "Turn pictures into image vectors."),
     "doctor": ("doctor", "Say what is wrong, and what to do."),
 }
 

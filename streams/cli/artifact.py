@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 #: streams.artifacts.KINDS, spelled here so that --help does not import the models; a test compares them
 KINDS = ("encoder", "intent", "ranker")
+#: what else is built; workers do not open it
+MORE = ("image-encoder",)
+PRECISIONS = ("float32", "float16", "int8")
 
 
 @click.group()
@@ -26,10 +29,12 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=click.Choice([*KINDS, *MORE]))
 @click.option("--log", type=click.Path(dir_okay=False), help="Event log to learn from (ranker).")
 @click.option("--data", type=click.Path(dir_okay=False), help="Labelled texts, a CSV: text,intent (intent).")
 @click.option("--test", type=click.Path(dir_okay=False), help="Labelled texts to judge by; else a fifth (intent).")
+@click.option("--from", "source", type=click.Path(file_okay=False), help="Hugging Face folder (image-encoder).")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="float32", help="Of the graph (image-encoder).")
 @click.option("-o", "--output", type=click.Path(file_okay=False), help="Folder; default: where workers look.")
 @click.option("--lists", default=15_000, show_default=True, help="Rankings sampled from the log (ranker).")
 @click.option("--seed", default=0, show_default=True, help="Seed of sampling and training (ranker).")
@@ -39,12 +44,14 @@ def build(
     log: str | None,
     data: str | None,
     test: str | None,
+    source: str | None,
+    precision: str,
     output: str | None,
     lists: int,
     seed: int,
     as_json: bool,
 ) -> None:
-    """Build an artifact; running workers swap it in. Intent and ranker need the extra `train`.
+    """Build an artifact; running workers swap it in. All but the encoder need the extra `train`.
 
     \b
     Example: streamrank artifact build ranker --log journey.jsonl.gz
@@ -56,9 +63,11 @@ def build(
     settings = load()
     out = Path(output) if output else settings.artifact_folder / kind
     with steps(quiet=as_json) as show_step:
-        sources = {"log": log, "data": data, "test": test}
+        sources = {"log": log, "data": data, "test": test, "source": source}
         files = {name: Path(given) for name, given in sources.items() if given}
-        built = run(build_artifact(kind, settings, out, show_step, lists=lists, seed=seed, **files))
+        built = run(
+            build_artifact(kind, settings, out, show_step, lists=lists, seed=seed, precision=precision, **files)
+        )
     _print(built, as_json)
 
 
@@ -108,7 +117,7 @@ def _paths(which: str | None) -> list[Path]:
     settings = load()
     if which is None:
         return [artifact_path(settings, kind) for kind in KINDS]
-    return [artifact_path(settings, which) if which in KINDS else Path(which)]
+    return [artifact_path(settings, which) if which in (*KINDS, *MORE) else Path(which)]
 
 
 def _print(artifact: Artifact, as_json: bool) -> None:

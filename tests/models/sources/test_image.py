@@ -47,6 +47,7 @@ def test_most_of_the_exact_top_are_among_the_candidates() -> None:
     held = []
     for seed in range(30):
         ask = Ask(now=0, surface="search", image=units(1, DIM, seed + 90)[0])
+        assert ask.image is not None
         exact = np.argsort(-CATALOGUE.images.cosines(np.arange(3_000), ask.image), kind="stable")[:10]
         held.append(np.isin(exact, search(IMAGE, ask, CATALOGUE, 100).rows).sum())
     assert np.mean(held) > 9
@@ -67,6 +68,7 @@ def test_only_what_may_be_shown_is_found() -> None:
     ask = Ask(now=0, surface="search", image=near(11), filter=Filter(price_max=0.0))
     found = search(IMAGE, ask, CATALOGUE, 2 * RESCORED)
     assert (CATALOGUE.price[found.rows] == 0).all()
+    assert ask.image is not None
     cosine = CATALOGUE.images.cosines(np.arange(3_000), ask.image)
     assert len(found.rows) == int(((CATALOGUE.price == 0) & (cosine > 0)).sum())
 

@@ -1,0 +1,37 @@
+"""`streamrank image`."""
+
+from __future__ import annotations
+
+import click
+
+from streams.cli.common import echo_json, json_option
+
+
+@click.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(dir_okay=False))
+@json_option
+def command(files: tuple[str, ...], as_json: bool) -> None:
+    """Turn pictures into the vectors that items and queries carry as `image_vector`.
+
+    Reads .npy arrays (uint8, height x width x 3) and binary .ppm or .pgm files; other formats are converted first.
+    Needs an image encoder: `streamrank artifact build image-encoder --from FOLDER`. --json prints a line a picture.
+
+    \b
+    Example: streamrank image shoe.ppm --json
+    """
+    from models.image_encoder import ImageEncoder
+    from models.pictures import read_picture
+    from streams.artifacts import artifact_path
+    from streams.settings import load, variable
+
+    settings = load()
+    encoder = ImageEncoder(artifact_path(settings, "image-encoder"), settings.device, settings.threads)  # type: ignore[arg-type]
+    if encoder.warning:
+        click.echo(encoder.warning, err=True)
+    for file in files:
+        (vector,) = encoder.encode([read_picture(file)])
+        if as_json:
+            echo_json({"file": file, "image_vector": [round(value, 6) for value in vector.tolist()]})
+        else:
+            first = " ".join(f"{value:+.3f}" for value in vector[:6].tolist())
+            click.echo(f"{file}: {encoder.dim} numbers ({variable('image_dim')}={encoder.dim}): {first} …")
