@@ -73,7 +73,7 @@ class Encoder:
 
     def is_word(self, word: str) -> bool:
         """Whether the tokenizer knows a normalised word as a whole: a common word of some language."""
-        return self.token_ids(word).shape[1] == 3
+        return len(self.token_ids(word)[0]) == 3
 
     def _one(self, text: str) -> tuple[np.ndarray, np.ndarray]:
         known = self._cache.get(text)

@@ -210,27 +210,17 @@ class Worker:
     # ---- life
 
     def _readers(self, bootstrap: Sequence[str]) -> list[BroadcastReader]:
-        t, wait = self.topics, self.settings.fetch_wait_ms
-        readers = []
+        t, read = self.topics, []
         if {"items", "behavior", "query"} & set(self.stages):
-            readers.append(
-                BroadcastReader(
-                    t.catalogue.name, bootstrap, self._apply_catalogue, fetch_max_wait_ms=wait, **self._kafka
-                )
-            )
+            read.append((t.catalogue, self._apply_catalogue))
         if "query" in self.stages:
-            readers.append(
-                BroadcastReader(
-                    t.ranker_weights.name, bootstrap, self._apply_weights, fetch_max_wait_ms=wait, **self._kafka
-                )
-            )
-            readers.append(
-                BroadcastReader(t.rules.name, bootstrap, self.brain.apply_rules, fetch_max_wait_ms=wait, **self._kafka)
-            )
-            readers.append(
-                BroadcastReader(t.queries.name, bootstrap, self._apply_queries, fetch_max_wait_ms=wait, **self._kafka)
-            )
-        return readers
+            read += [
+                (t.ranker_weights, self._apply_weights),
+                (t.rules, self.brain.apply_rules),
+                (t.queries, self._apply_queries),
+            ]
+        wait = self.settings.fetch_wait_ms
+        return [BroadcastReader(s.name, bootstrap, apply, fetch_max_wait_ms=wait, **self._kafka) for s, apply in read]
 
     def _apply_catalogue(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
         self.brain.apply_catalogue(pairs)

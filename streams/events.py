@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 
 from streams.errors import InvalidEvent
 from streams.fields import Attribute, Filters, Id, Place, Price, Range, RuleId, Surface, Text, Time, Vector
+from streams.understood import Understood
 
 #: types of fields that are read from here
 __all__ = ["Filters", "Place", "Range", "Surface"]
@@ -206,14 +207,6 @@ class AnswerItem(Struct, omit_defaults=True):
     reasons: dict[str, float] | None = None
     features: dict[str, float] | None = None
     why: str | None = None
-
-
-class Understood(Struct, omit_defaults=True):
-    """How the query's text was read, where that is not what was typed: ``refined_from`` is the search that it goes on
-    from ("red" after "dress").
-    """
-
-    refined_from: str = ""
 
 
 class AnswerError(Struct):

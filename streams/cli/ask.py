@@ -54,8 +54,10 @@ def command(as_json: bool, timeout: float, **given: object) -> None:
     if as_json:
         echo_json(answer)
         return
-    from streams.cli.tables import answer_table, console
+    from streams.cli.tables import answer_table, console, understood_table
 
+    if answer.understood is not None:
+        console().print(understood_table(answer.understood))
     console().print(answer_table(answer, latency_ms=latency_ms))
 
 

@@ -10,13 +10,22 @@ from rich.markup import escape
 from rich.table import Table
 
 from streams.events import Answer, AnswerItem, DeadLetter
+from streams.understood import Understood
 
 if TYPE_CHECKING:
     from models.artifact import Artifact
     from streams.admin import TopicState
     from streams.doctor import Check
 
-__all__ = ["answer_table", "artifact_table", "check_table", "console", "dead_letter_table", "topic_table"]
+__all__ = [
+    "answer_table",
+    "artifact_table",
+    "check_table",
+    "console",
+    "dead_letter_table",
+    "topic_table",
+    "understood_table",
+]
 
 
 def answer_table(answer: Answer, titles: Mapping[str, str] | None = None, latency_ms: float | None = None) -> Table:
@@ -63,6 +72,28 @@ def _headline(answer: Answer) -> str:
     elif not answer.items:
         words.append("· nothing found")
     return " ".join(words)
+
+
+def understood_table(understood: Understood) -> Table:
+    """How a query's text was read: one line each for corrections, expansions and known queries like it."""
+    table = Table(show_edge=False, show_header=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    expansions = [
+        f"{one.of} → {one.term} ({one.kind}{f' {one.weight:.2f}' if one.weight < 1 else ''})"
+        for one in understood.expansions
+    ]
+    lines = {
+        "goes on from": understood.refined_from,
+        "read as": understood.corrected,
+        "words": ", ".join(understood.words),
+        "searched too": ", ".join(expansions),
+        "queries like it": ", ".join(f"{near.text} {near.cosine:.2f}" for near in understood.neighbours),
+    }
+    for name, line in lines.items():
+        if line:
+            table.add_row(name, escape(line))
+    return table
 
 
 def _caption(answer: Answer, latency_ms: float | None) -> str:

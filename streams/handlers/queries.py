@@ -8,18 +8,19 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models import explore
-from models.features import FEATURES, SOURCES
+from models.features import SOURCES
 from state import keys
 from state.impressions import Impression
 from state.impressions import encode as encode_shown
 from state.sessions import encode as encode_session
 from streams.brain import Brain
-from streams.events import Answer, AnswerItem, IntentLabel, Query, Understood
-from streams.handlers.explaining import reasons
+from streams.events import Answer, AnswerItem, IntentLabel, Query
 from streams.handlers.keeping import impression
 from streams.handlers.knowing import know
 from streams.handlers.ranking import Ranked, in_order, prepare
 from streams.handlers.sessions import remembered
+from streams.handlers.telling import explain
+from streams.understood import understood
 
 Values = list[bytes | None]
 
@@ -73,25 +74,14 @@ def _answer(ranked: Ranked, brain: Brain) -> tuple[Answer, Impression | None]:
         for row, place, propensity in zip(rows, shown.order, shown.propensity, strict=True)
     ]
     if query.explain:
-        whys = reasons(
-            brain.ranker_for(ranked.plan),
-            ranked.rank_input,
-            ranked.offline,
-            ranked.weights,
-            ranked.adjustments,
-            shown.order,
-        )
-        for item, place, why in zip(items, shown.order, whys, strict=True):
-            item.reasons = why
-            values = ranked.features[place].tolist()
-            item.features = {n: round(v, 6) for n, v in zip(FEATURES, values, strict=True) if v}
+        explain(items, ranked, shown.order, brain)
     answer = Answer(
         time=query.time,
         request_id=query.request_id,
         user_id=query.user_id,
         surface=ask.surface,
         intent=IntentLabel(*ask.meant) if ask.meant else None,
-        understood=Understood(refined_from=ask.refined_from) if ask.refined_from else None,
+        understood=understood(ask, query.explain),
         items=items,
         experiment=ranked.plan.experiment,
         arm=ranked.plan.arm,
