@@ -101,7 +101,7 @@ lock: ## write requirements/*.txt again (UPGRADE=1: newer versions)
 	$(COMPILE) requirements/bootstrap.in -o requirements/bootstrap.txt
 	$(COMPILE) pyproject.toml $(RUN_EXTRAS) -c requirements/bootstrap.txt -o requirements/run.txt
 	$(COMPILE) pyproject.toml --extra gpu -c requirements/run.txt -o requirements/gpu.txt
-	$(COMPILE) pyproject.toml $(RUN_EXTRAS) --extra train --extra test --extra check \
+	$(COMPILE) pyproject.toml $(RUN_EXTRAS) --extra train --extra bench --extra test --extra check \
 	  -c requirements/bootstrap.txt -c requirements/run.txt -o requirements/test.txt
 
 clean: ## remove the environment and every cache

@@ -18,14 +18,14 @@ from streams.log import read_lines, write_lines
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixty users who each buy three of a dozen items in a round: what follows is always the next item."""
+    """Two hundred users who each buy three of a dozen items in a round: what follows is always the next item."""
     items = [Item(time=0, item_id=f"p{n}", title=f"thing number {n}") for n in range(12)]
     bought = [
         Purchase(
             time=1_000 * (3 * user + step) + 1, event_id=f"e{user}-{step}", user_id=f"u{user}",
             item_id=f"p{(user + step) % 12}", basket_id=f"b{user}",
         )
-        for user in range(60)
+        for user in range(200)
         for step in range(3)
     ]  # fmt: skip
     path = tmp_path_factory.mktemp("evaluate") / "shop.jsonl"
@@ -83,10 +83,20 @@ def test_an_unknown_baseline_is_told_before_anything_is_read(tmp_path: Path) -> 
     assert "'oracle' is no baseline" in done.output
 
 
+def test_a_ranker_of_the_log_and_lightgbm_learn_what_follows(log: Path) -> None:
+    """Both are trained on lists of the first half, and find in the second what always comes next."""
+    pytest.importorskip("torch")
+    pytest.importorskip("lightgbm")
+    found = run(str(log), "--train", "--task", "all", "--compare", "lightgbm,popular", "--tests", "60")
+    later = found["groups"]["later in a basket"]["metrics"]["ndcg@10"]
+    assert later["lightgbm"]["mean"] > later["popular"]["mean"]
+    assert found["settings"]["ranker"] == "trained on the log"
+
+
 def explored(log: Path, folder: Path) -> Path:
     """The shop's log with 400 searches that were answered with exploration; p7 is clicked wherever it stands."""
     searches = [
-        Query(time=200_000 + n, request_id=f"r{n}", user_id=f"u{n % 60}", text="thing number", limit=4)
+        Query(time=700_000 + n, request_id=f"r{n}", user_id=f"u{n % 60}", text="thing number", limit=4)
         for n in range(400)
     ]
     lines = [line.raw for line in read_lines(log)] + [encode(search) for search in searches]
@@ -98,7 +108,7 @@ def explored(log: Path, folder: Path) -> Path:
     given = [decode_answer(line.raw) for line in read_lines(answers)]
     clicks = [
         Click(
-            time=300_000 + n, event_id=f"c{n}", user_id=str(answer.user_id), item_id="p7",
+            time=800_000 + n, event_id=f"c{n}", user_id=str(answer.user_id), item_id="p7",
             request_id=answer.request_id,
         )
         for n, answer in enumerate(given)

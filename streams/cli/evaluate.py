@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -107,8 +106,10 @@ def _off_policy(log: str, redis: str | None, clip: float, as_json: bool) -> None
 
         show = stack.enter_context(stages(quiet=as_json))
         show("replay", 0, len(lines))
-        progress = partial(show, "replay", total=len(lines))
-        found = run(off_policy(log, lines, settings, Brain.load(settings), redis, clip, progress))
+        work = off_policy(
+            log, lines, settings, Brain.load(settings), redis, clip, lambda done: show("replay", done, len(lines))
+        )
+        found = run(work)
         show("replay", len(lines), len(lines))
     if as_json:
         echo_json(found)

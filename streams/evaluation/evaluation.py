@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluate.baselines import BASELINES, CASCADE, KNN, LEXICAL, POPULAR, QUERY_TABLE, Baselines, Texts
+from models.evaluate.boosted import LIGHTGBM, Boosted
 from models.evaluate.journal import Ints, Journal
 from models.evaluate.report import Report, report
 from models.evaluate.results import Results
@@ -19,7 +20,7 @@ from models.evaluate.sample import drawn, eligible
 from state.store import Store
 from streams.brain import Brain
 from streams.errors import LogError, SettingsError
-from streams.evaluation.lists import OwnRanker
+from streams.evaluation.lists import TENTHS, Lists, OwnRanker
 from streams.evaluation.prequential import FROZEN, NO_ONLINE, Course, Keep, Prequential
 from streams.evaluation.reading import read_journal
 from streams.log import Head, Line, head, in_time_order
@@ -29,7 +30,7 @@ from streams.settings import Settings
 Stages = Callable[[str, int, int], None]
 #: baselines that the handlers answer for
 SERVED: Final = (NO_ONLINE, FROZEN)
-NAMES: Final = (*SERVED, *BASELINES)
+NAMES: Final = (*SERVED, *BASELINES, LIGHTGBM)
 #: compared unless others are named; those for searches where the log has any
 COMPARE: Final = (POPULAR, KNN, FROZEN, NO_ONLINE)
 SEARCHES: Final = (QUERY_TABLE, LEXICAL, CASCADE)
@@ -79,27 +80,37 @@ async def evaluate(
     compare = options.compare
     if compare is None:
         compare = COMPARE + (SEARCHES if (journal.text[tests] >= 0).any() else ())
+    keep = Keep(Lists() if LIGHTGBM in compare else None)
+    if options.train:
+        keep.own = OwnRanker(options.seed, log, lambda done, total: stages("training", done, total))
     frozen_at = int(journal.line[int(len(journal) * options.frozen_at)]) if FROZEN in compare else None
-    lists = drawn(ok, 0.1, 0.5, options.lists, options.seed) if options.train else drawn(ok, 0.0, 0.0, 0, 0)
+    lists = drawn(ok, 0.1, 0.5, options.lists if keep.lists or keep.own else 0, options.seed)
     course = Course(journal, options.task, options.surface, tests, lists, frozen_at)
-    own = OwnRanker(options.seed, log, lambda done, total: stages("training", done, total)) if options.train else None
     async with AsyncExitStack() as stack:
-        wanted = redis[: 1 if frozen_at is None else 2]
-        stores = [Store(url, settings.redis_timeout_s, settings.redis_ca) for url in wanted]
-        for store in stores:
-            stack.push_async_callback(store.close)
-            if not await store.empty():
-                raise SettingsError("evaluate needs an empty Redis database: name another one, or flush it")
-        frozen = stores[1] if frozen_at is not None else None
-        prequential = Prequential(course, settings, brain, stores[0], frozen, Keep(own=own))
+        stores = await _stores(stack, redis[: 1 if frozen_at is None else 2], settings)
+        prequential = Prequential(course, settings, brain, stores, keep)
         results = await prequential.run(ordered, queries, lambda done, total: stages("handlers", done, total))
     stages("handlers", len(ordered), len(ordered))
     if NO_ONLINE not in compare:
         del results.ranks[NO_ONLINE], results.tops[NO_ONLINE]
+    if keep.lists is not None:
+        cuts = [int(len(journal) * tenth) for tenth in TENTHS]
+        boosted = Boosted(keep.lists.ranked(), options.seed)
+        boosted.run(cuts, results, lambda done, total: stages(LIGHTGBM, done, total))
     tune = drawn(ok, 0.25, 0.5, TUNE, options.seed + 1)
     chosen = _baselines(journal, options.task, compare, brain, tune, results, stages)
     settings_used = _settings(options, journal, brain) | chosen
     return report(log, journal, results, _vectors(journal, brain), settings_used, options.seed)
+
+
+async def _stores(stack: AsyncExitStack, redis: Sequence[str], settings: Settings) -> list[Store]:
+    """Empty databases, closed with ``stack``."""
+    stores = [Store(url, settings.redis_timeout_s, settings.redis_ca) for url in redis]
+    for store in stores:
+        stack.push_async_callback(store.close)
+        if not await store.empty():
+            raise SettingsError("evaluate needs an empty Redis database: name another one, or flush it")
+    return stores
 
 
 def _baselines(
@@ -123,6 +134,8 @@ def check(options: Options) -> None:
             raise SettingsError(f"--compare: {name!r} is no baseline: name some of {', '.join(NAMES)}")
     if options.train and find_spec("torch") is None:
         raise SettingsError("--train trains a network: install the extra `train` (make test-install), or leave it out")
+    if LIGHTGBM in (options.compare or ()) and find_spec("lightgbm") is None:
+        raise SettingsError("--compare lightgbm needs the extra `bench`: pip install 'streamrank[bench]'")
 
 
 def _until(lines: list[Line], until: int | None) -> list[Line]:

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from models.ask import Floats
+from models.evaluate.boosted import Ranked
 from models.evaluate.journal import Ints
 from models.ranker import Ranker
 from models.training.rankings import RankingsWriter
@@ -37,6 +38,10 @@ class Lists:
         self.features.append(features)
         self.items.append(items)
         self.target.append(target)
+
+    def ranked(self) -> Ranked:
+        """All of them, for a baseline that is trained afterwards."""
+        return Ranked(np.array(self.rows, np.int64), self.features, self.items, np.array(self.target, np.int64))
 
 
 class OwnRanker:

@@ -60,17 +60,17 @@ class Prequential:
         course: Course,
         settings: Settings,
         brain: Brain,
-        store: Store,
-        frozen: Store | None = None,
+        stores: Sequence[Store],
         keep: Keep | None = None,
     ) -> None:
-        self.course, self.brain, self.store = course, brain, store
+        """``stores``: of the live state; a second one, of the frozen state."""
+        self.course, self.brain, self.store = course, brain, stores[0]
         self.results = Results.empty(course.tests)
         self._keep = keep or Keep()
         settings = replace(settings, partitions=1)
         brain.partitions = 1
-        self.replay = _replay(settings, store, brain)
-        self._frozen_store = frozen
+        self.replay = _replay(settings, self.store, brain)
+        self._frozen_store = frozen = stores[1] if len(stores) > 1 else None
         self._frozen = _replay(settings, frozen, brain) if frozen is not None else None
         self._frozen_weights: dict[str, OnlineWeights] = {}
         self._numbers = {item: n for n, item in enumerate(course.journal.items)}
