@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.ask import Ask
 from models.sources import Candidates
+from streams.handlers.looking import image_match
 from streams.handlers.meaning import category, promotion, question, refinement
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Adjustment(Protocol):
 
 
 #: All of them, in the order in which they are added; each sees the score without the others. Names are distinct.
-ADJUSTMENTS: Final[tuple[Adjustment, ...]] = (promotion, question, category, refinement)
+ADJUSTMENTS: Final[tuple[Adjustment, ...]] = (promotion, question, category, refinement, image_match)
 
 
 def adjust(ask: Ask, candidates: Candidates, features: Floats, score: Floats, brain: Brain) -> dict[str, Floats]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -51,7 +51,7 @@ class Ranked:
 
     @property
     def inputs(self) -> NDArray[np.float32]:
-        """The online ranker's inputs, (n, 7)."""
+        """The online ranker's inputs, (n, d)."""
         return inputs_of(self.features, self.offline)
 
 
@@ -88,6 +88,8 @@ def _retrieve(asks: Sequence[Ask], brain: Brain, plans: Sequence[Plan]) -> list[
     for plan in dict.fromkeys(plans):
         places = [n for n, own in enumerate(plans) if own is plan]
         some = [asks[n] for n in places]
+        for ask in some:
+            ask.new_days = plan.new_days
         together = retrieve(some, brain.catalogue, plan.sources, EACH, plan.candidates, plan.rules)
         found |= dict(zip(places, together, strict=True))
     return [found[n] for n in range(len(asks))]
@@ -106,7 +108,8 @@ def in_order(
     features = rank_input.features
     weights = brain.weights.get(ask.surface, INITIAL) if plan.online else INITIAL
     score = apply(weights, inputs_of(features, offline)) if len(offline) else offline
-    adjustments = adjust(ask, candidates, features, score, brain)
+    own = replace(brain, ranker=brain.ranker_for(plan), plan=plan)
+    adjustments = adjust(ask, candidates, features, score, own)
     for added in adjustments.values():
         score = score + added
     arranged = arrange(candidates.rows, score, ask, brain.catalogue, broad(ask, plan.rules))

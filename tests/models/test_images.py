@@ -12,7 +12,7 @@ from models.sample import sample, sample_entry
 def units(count: int, dim: int, seed: int = 0) -> np.ndarray:
     """Random unit vectors."""
     made = np.random.default_rng(seed).standard_normal((count, dim)).astype(np.float32)
-    return made / np.linalg.norm(made, axis=1, keepdims=True)
+    return np.asarray(made / np.linalg.norm(made, axis=1, keepdims=True), np.float32)
 
 
 def raw(vectors: np.ndarray) -> list[bytes]:
@@ -22,7 +22,7 @@ def raw(vectors: np.ndarray) -> list[bytes]:
 
 @pytest.mark.parametrize("dim", [3, 64, 100, 384, 512, 768, 1024])
 def test_a_code_differs_by_the_angle(dim: int) -> None:
-    """Bits that differ are about 512 times the angle over pi; none for equal vectors, (nearly) all for opposite ones."""
+    """Bits that differ are about 512 times the angle over pi; none for equal vectors, nearly all for opposite ones."""
     vectors = units(40, dim)
     made = codes(np.concatenate([vectors, -vectors]))
     assert made.shape == (80, 8)
