@@ -119,8 +119,11 @@ class Attributes:
         return found
 
     def _mark(self, out: NDArray[np.bool_], column: _Column, hit: NDArray[np.bool_]) -> None:
-        rows = column.rows[hit]
-        out[rows[self._generation[rows] == column.generations[hit]]] = True
+        place = np.flatnonzero(hit)  # then `take`: twice as fast as taking by truth values
+        rows = column.rows.take(place)
+        if self._pairs != self._live:
+            rows = rows[self._generation.take(rows) == column.generations.take(place)]
+        out[rows] = True
 
     def _add(self, columns: dict[str, _Column], name: str, row: int, generation: int, value: float) -> int:
         column = columns.get(name)

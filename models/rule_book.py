@@ -108,7 +108,7 @@ class RuleBook:
             return Ruled()
         standing = self._standing[surface].at(now, catalogue)
         said = [e for e in self._said(text, tokens) if _holds(e, now) and (not e.surfaces or surface in e.surfaces)]
-        return standing.ruled() if not said else _Resolved([*standing.entries, *said], catalogue).ruled()
+        return standing.with_also(_Resolved(said, catalogue)) if said else standing.ruled
 
     def _said(self, text: str, tokens: Sequence[str]) -> list[RuleEntry]:
         """The rules with a text that is the query's, or whose words all are among its tokens."""
@@ -164,24 +164,25 @@ class _Resolved:
     """Rules in force, their items, categories and brands as rows and codes of the catalogue."""
 
     def __init__(self, entries: Sequence[RuleEntry], catalogue: Catalogue) -> None:
-        self.entries = entries
         self._missing: list[str] = []
         self._seen = len(catalogue)
-        self._codes = _codes(catalogue)
-        pins = []
+        self._codes = _codes(catalogue) if any(e.category or e.brand for e in entries) else None
+        self._pins: list[tuple[int, str, int, int]] = []
         for entry in entries:
             if entry.action == "pin":
                 rows = self._rows(entry.item_ids, catalogue)
-                pins += [(entry.position, entry.rule_id, n, row) for n, row in enumerate(rows)]
+                self._pins += [(entry.position, entry.rule_id, n, row) for n, row in enumerate(rows)]
         bury, hide = (self._named([e for e in entries if e.action == action], catalogue) for action in ("bury", "hide"))
-        self._ruled = Ruled(_places(pins), bury, hide)
+        self.ruled = Ruled(_places(self._pins), bury, hide)
 
-    def ruled(self) -> Ruled:
-        return self._ruled
+    def with_also(self, others: _Resolved) -> Ruled:
+        """What these rules and others make of a query together."""
+        bury, hide = _both(self.ruled.bury, others.ruled.bury), _both(self.ruled.hide, others.ruled.hide)
+        return Ruled(_places(self._pins + others._pins), bury, hide)
 
     def stale(self, catalogue: Catalogue) -> bool:
         """Whether the catalogue has since got an item, category or brand that might be meant."""
-        if self._codes != _codes(catalogue):
+        if self._codes is not None and self._codes != _codes(catalogue):
             return True
         if self._missing and self._seen != len(catalogue):
             self._seen = len(catalogue)
@@ -199,6 +200,11 @@ class _Resolved:
         brands = {catalogue.brands.find(name) for entry in entries for name in entry.brand} - {-1}
         codes = {code for name in categories for code in catalogue.categories.under(name)}
         return Named(*(np.array(sorted(some), np.int32) for some in (rows, codes, brands)))
+
+
+def _both(some: Named, others: Named) -> Named:
+    pairs = ((some.rows, others.rows), (some.category, others.category), (some.brand, others.brand))
+    return Named(*(np.union1d(a, b) if len(a) and len(b) else a if len(a) else b for a, b in pairs))
 
 
 def _codes(catalogue: Catalogue) -> tuple[int, int]:
