@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
@@ -59,6 +60,16 @@ def test_the_report_has_every_part_and_what_follows_is_found(log: Path) -> None:
 def test_the_same_seed_gives_the_same_report(log: Path) -> None:
     """Nothing in a report depends on the clock or on chance."""
     assert run(str(log), "--tests", "25", "--seed", "3") == run(str(log), "--tests", "25", "--seed", "3")
+
+
+def test_the_plot_draws_a_line_with_a_band_for_each_system(log: Path, tmp_path: Path) -> None:
+    """It is well-formed XML with as many lines and bands as systems."""
+    path = tmp_path / "time.svg"
+    run(str(log), "--tests", "40", "--compare", "popular,no-online", "--plot", str(path))
+    root = ElementTree.parse(path).getroot()
+    names = [element.tag.partition("}")[2] for element in root.iter()]
+    assert names.count("polyline") == names.count("polygon") == 3
+    assert "popular" in [element.text for element in root.iter()]
 
 
 def test_what_was_learnt_after_the_cut_does_not_reach_the_frozen_state(log: Path) -> None:

@@ -27,6 +27,7 @@ SURFACES = ("search", "home", "similar", "cart")
 @click.option("--compare", help="Baselines, comma separated; `none` for none.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the sample and of the intervals.")
 @click.option("--train", is_flag=True, help="Train the ranker on the first half, and again every tenth (extra train).")
+@click.option("--plot", type=click.Path(dir_okay=False), help="Draw NDCG@10 over time here (.svg).")
 @click.option("--off-policy", is_flag=True, help="Estimate today's ranker from the answers that the log holds.")
 @click.option("--clip", type=click.FloatRange(1), default=100.0, show_default=True, help="Cut weights (--off-policy).")
 @click.option("--redis", help="URL of an empty Redis database; default: an embedded Valkey.")
@@ -40,6 +41,7 @@ def command(
     compare: str | None,
     seed: int,
     train: bool,
+    plot: str | None,
     off_policy: bool,
     clip: float,
     redis: str | None,
@@ -64,6 +66,8 @@ def command(
     chosen = None if compare is None else tuple(n for n in names(compare) if n != "none")
     options = Options(task, surface, tests, seed, _moment(until), chosen, train=train)
     found = _evaluate(log, redis, options, as_json)
+    if plot is not None:
+        _draw(found, plot)
     if as_json:
         echo_json(found)
         return
@@ -90,6 +94,17 @@ def _evaluate(log: str, redis: str | None, options: Options, quiet: bool) -> Rep
         progress = stack.enter_context(stages(quiet=quiet))
         work = evaluate(log, lines, settings, Brain.load(settings), (redis, next_database(redis)), options, progress)
         return run(work)
+
+
+def _draw(found: Report, path: str) -> None:
+    from pathlib import Path
+
+    from streams.evaluation.plot import plot
+
+    try:
+        Path(path).write_text(plot(found), encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"'{path}' cannot be written: {error.strerror}: name another file") from error
 
 
 def _off_policy(log: str, redis: str | None, clip: float, as_json: bool) -> None:
