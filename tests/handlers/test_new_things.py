@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from models.catalogue import Catalogue
 from streams.brain import Brain
@@ -124,5 +124,4 @@ class Stocked(RuleBasedStateMachine):
 def test_no_answer_ever_shows_what_is_gone(shop: Brain) -> None:
     """Whatever item events came before it, on every surface."""
     machine = type("Machine", (Stocked,), {"brain": shop})
-    machine.TestCase.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)
-    machine.TestCase().runTest()
+    run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=15, deadline=None))
