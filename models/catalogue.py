@@ -167,6 +167,11 @@ class Catalogue:
         found: NDArray[np.float32] = np.clip(np.nan_to_num(share, nan=0.0, posinf=0.0, neginf=0.0), 0, 1)
         return found
 
+    def promotion_ends(self, row: int) -> int | None:
+        """Until when the row's ``price`` holds, Unix ms; None when that is not known."""
+        end = int(self._valid_to[row])
+        return end if end != ALWAYS[1] else None
+
     def _holds(self, now: int, rows: Rows | slice) -> NDArray[np.bool_]:
         start, end = self._valid_from[: len(self)][rows], self._valid_to[: len(self)][rows]
         held: NDArray[np.bool_] = (start <= now) & (now <= end)
@@ -204,7 +209,7 @@ class Catalogue:
 
     @property
     def first_time(self) -> NDArray[np.int64]:
-        """Time of the first upsert that this catalogue saw, (n,), Unix ms."""
+        """Time of each item's first event, (n,), Unix ms."""
         return self._first_time[: len(self)]
 
     def _rows_of(self, entries: Sequence[Entry]) -> Rows:
@@ -217,7 +222,7 @@ class Catalogue:
             self._by_id[entry.item_id] = row
             self.ids.append(entry.item_id)
             self.titles.append(entry.title)
-            self._first_time[row] = entry.time
+            self._first_time[row] = entry.time if entry.first_time is None else entry.first_time
         added = np.arange(first, len(self), dtype=np.int32)
         self._by_key.put(np.array([entry.key for entry in new], np.uint64), added)
         return np.array([self._by_id[entry.item_id] for entry in entries], np.int32)

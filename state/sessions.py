@@ -41,12 +41,15 @@ encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(Session)
 
 
+def stored(value: bytes | None) -> Session | None:
+    """The last session that was stored, over or not. Raises msgspec.DecodeError when the bytes are no session."""
+    return None if value is None else _decoder.decode(value)
+
+
 def decode(value: bytes | None, now: int) -> Session | None:
     """The session that a search at ``now`` (Unix ms) continues, None when there is none or it is over.
 
     Raises msgspec.DecodeError when the bytes are no session.
     """
-    if value is None:
-        return None
-    session = _decoder.decode(value)
-    return session if 0 <= now - session.time <= LASTS_MS else None
+    session = stored(value)
+    return session if session is not None and 0 <= now - session.time <= LASTS_MS else None

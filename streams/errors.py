@@ -6,6 +6,7 @@ StreamrankError
 ├── NotOwner               another worker has taken the partition: stop writing to it
 ├── Unavailable            Kafka or Redis does not answer: retried
 ├── LogError               an event log or a golden file cannot be read
+├── NotStored              what an operator asks for is not in Redis
 ├── QueryRejected          a query was answered with an error (raised to clients)
 └── AnswerTimeout          no answer came in time (raised to clients)
 
@@ -56,6 +57,10 @@ class Unavailable(StreamrankError):
 
 class LogError(StreamrankError):
     """An event log or golden file cannot be read. Operator action: check the path and its format."""
+
+
+class NotStored(StreamrankError):
+    """An answer or a user that Redis does not hold. Operator action: check the id; answers expire."""
 
 
 class AnswerTimeout(StreamrankError):

@@ -1,10 +1,12 @@
-"""The web pages of a worker, on Faust's port: /health, /ready, /metrics."""
+"""The web pages of a worker, on Faust's port: /health, /ready, /metrics, and the operator's /explain and /user."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from faust.web import Request, Response, View
+
+from streams.operator_pages import add_operator_pages
 
 if TYPE_CHECKING:
     from streams.app import Worker
@@ -28,3 +30,5 @@ def add_pages(worker: Worker) -> None:
     async def metrics(view: View, request: Request) -> Response:
         """All metrics, for Prometheus."""
         return view.bytes(worker.metrics.text(), content_type="text/plain; version=0.0.4")
+
+    add_operator_pages(worker)

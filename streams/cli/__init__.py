@@ -1,6 +1,7 @@
 """The command line: ``streamrank COMMAND``. One file a command, loaded when it is called.
 
-Exit codes: 0 done; 1 the command's own "no" (`replay` found a difference, `doctor` a fault); 2 the user can
+Exit codes: 0 done; 1 the command's own "no" (`replay` found a difference, `doctor` a fault,
+`explain` and `user` nothing stored); 2 the user can
 mend it (wrong usage, settings, unreachable servers, unreadable files); 70 a fault of streamrank.
 """
 
@@ -22,6 +23,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "topics": ("topics", "Make or list the topics."),
     "publish": ("publish", "Publish an event log."),
     "ask": ("ask", "Ask one query and print its answer."),
+    "explain": ("explain", "Why a stored answer was as it was."),
+    "user": ("user", "What is known of a user."),
     "event": ("event", "Publish one behaviour event."),
     "consume": ("consume", "Follow answers, dead letters or events."),
     "replay": ("replay", "Run an event log through the handlers, without Kafka."),

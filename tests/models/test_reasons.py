@@ -1,0 +1,143 @@
+"""Why an item is shown, in words: said only where it is true, in both languages, strongest first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.ask import Ask, Near, Neighbours, Recent, Weighted
+from models.catalogue import Catalogue
+from models.facts import NEW_MS, VERBS, Case
+from models.features import FEATURES, GROUPS, INDEX, SOURCES
+from models.reasons import REASONS, in_words
+from models.reasons import VERBS as PHRASES
+from models.sample import sample
+
+MONTH = 40 * 86_400_000
+NOW = 1_760_000_000_000
+TEA, MILK, CUP = 0, 1, 2
+
+
+def shelf() -> Catalogue:
+    """Tea, whole milk and a cup of one brand, old but for the cup; the tea at half its list price."""
+    return sample(
+        ["Green tea", "Whole Milk", "Cup"], time=[NOW - MONTH, NOW - MONTH, NOW - 1], price=[2.0, 3.0, 4.0],
+        list_price=[4.0, 3.0, 4.0], brand=["Oz", "Oz", ""],
+    )  # fmt: skip
+
+
+def rows(*found: int) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    """Catalogue rows."""
+    return np.array(found, np.int32)
+
+
+def recent(kind: int, weight: float = 5.0, row: int = MILK) -> Recent:
+    """One recent event of this kind."""
+    return Recent(rows(row), np.array([60], np.float32), np.array([weight], np.float32), np.array([kind], np.uint8))
+
+
+def beside_milk(**fields: object) -> Ask:
+    """An ask whose only anchor is the milk, after which tea came."""
+    one = np.ones(1, np.float32)
+    near = Neighbours(rows(0), rows(TEA), one, one * 0, np.array([[2, 0]], np.float32))
+    given = {"now": NOW, "surface": "home", "anchors": rows(MILK), "neighbours": near, **fields}
+    return Ask(**given)  # type: ignore[arg-type]
+
+
+def told(ask: Ask, line: str, row: int = TEA, language: str = "en", **features: float) -> str | None:
+    """What is said when this line alone adds to the score."""
+    values = np.zeros(len(FEATURES), np.float32)
+    for name, value in features.items():
+        values[INDEX[name]] = value
+    return in_words(Case(ask, shelf(), row, values), {line: 1.0}, (), language)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "en", "zh"),
+    [(4, "Because you bought “Whole Milk”.", "因为你买过“Whole Milk”。"),
+     (1, "Because you looked at “Whole Milk”.", "因为你看过“Whole Milk”。"),
+     (2, "Because you clicked “Whole Milk”.", "因为你点过“Whole Milk”。")],
+)  # fmt: skip
+def test_what_followed_an_item_names_it_and_what_the_user_did(kind: int, en: str, zh: str) -> None:
+    """The verb is the ring's kind."""
+    ask = beside_milk(recent=recent(kind))
+    assert told(ask, "covisits") == en
+    assert told(ask, "neighbours", language="zh") == zh
+    assert told(ask, "online:covisits") == en
+
+
+def test_nothing_is_said_of_what_the_user_did_not_do() -> None:
+    """A dislike is no reason, nor an item that nothing followed, nor an anchor that is not the user's."""
+    assert told(beside_milk(recent=recent(6, -4.0)), "covisits") is None
+    assert told(beside_milk(recent=recent(4)), "covisits", row=CUP) is None
+    assert told(beside_milk(), "covisits") is None
+
+
+def test_the_baskets_item_is_named_where_the_query_names_it() -> None:
+    """Then it is no deed of the user."""
+    assert told(beside_milk(surface="cart"), "covisits") == "Often chosen together with “Whole Milk”."
+    assert told(beside_milk(surface="similar"), "covisits", language="zh") == "常与“Whole Milk”一起被选。"
+
+
+def test_a_search_is_named_in_its_own_words() -> None:
+    """Chosen after this very text; near in words or meaning; chosen after texts like it."""
+    ask = Ask(now=NOW, surface="search", text="绿茶", choices=Weighted(rows(TEA), np.ones(1, np.float32)))
+    assert told(ask, "query_clicks") == "Chosen by shoppers who searched for “绿茶”."
+    assert told(ask, "query_clicks", row=MILK) is None
+    assert told(ask, "lexical", language="zh", lexical=2.0) == "因为你搜索过“绿茶”。"
+    assert told(ask, "lexical") is None
+    near = replace(ask, choices=Weighted(), near=(Near("red tea", 1, 0.9),), near_choices=ask.choices)
+    assert told(near, "query_neighbours") == "Chosen by shoppers who searched for something similar."
+
+
+def test_facts_of_the_item_are_told_with_their_limits() -> None:
+    """Popular only among the week's top, new for two weeks, reduced by 5 % or more, well rated from 4 on."""
+    week = Weighted(rows(TEA), np.ones(1, np.float32))
+    ask = Ask(now=NOW, surface="home", trends=(Weighted(), week, Weighted()))
+    assert told(ask, "trending") == "Popular this week."
+    assert told(ask, "trending", row=MILK) is None
+    assert told(ask, "newness", row=CUP, language="zh") == "新上架。"
+    assert told(replace(ask, now=NOW + NEW_MS), "newness", row=CUP) is None
+    assert told(ask, "price") == "50 % off."
+    assert told(ask, "price", row=MILK) is None
+    assert told(ask, "track_record", rating=4.2) == "Well rated."
+    assert told(ask, "track_record", rating=3.9) is None
+
+
+def test_the_end_of_a_promotion_is_told_where_it_is_known() -> None:
+    """As a date."""
+    catalogue = sample(["Tea"], price=[3.0], list_price=[4.0], valid_to=[NOW])
+    case = Case(Ask(now=NOW - 1, surface="home"), catalogue, 0, np.zeros(len(FEATURES), np.float32))
+    assert in_words(case, {"price": 1.0}, (), "en") == "25 % off until 2025-10-09."
+    assert in_words(case, {"price": 1.0}, (), "zh") == "优惠 25%，截至 2025-10-09。"
+    over = replace(case, ask=Ask(now=NOW + 1, surface="home"))
+    assert in_words(over, {"price": 1.0}, (), "en") is None
+
+
+def test_two_sentences_at_most_the_strongest_first() -> None:
+    """A second one only where it counts a third of the first; what speaks against the item is not said."""
+    ask = beside_milk(recent=recent(4), trends=(Weighted(), Weighted(rows(TEA), np.ones(1, np.float32))))
+    case = Case(ask, shelf(), TEA, np.zeros(len(FEATURES), np.float32))
+    strong, weak = {"covisits": 1.0, "trending": 0.6, "brand": 0.5}, {"covisits": 1.0, "trending": 0.2}
+    assert in_words(case, strong, (), "en") == "Because you bought “Whole Milk”. Popular this week."
+    assert in_words(case, strong, (), "zh") == "因为你买过“Whole Milk”；本周热门。"
+    assert in_words(case, weak, (), "en") == "Because you bought “Whole Milk”."
+    assert in_words(case, {"covisits": -1.0}, (), "en") is None
+    assert in_words(case, {"covisits": -1.0}, ("covisits",), "en") == "Because you bought “Whole Milk”."
+
+
+def test_a_brand_and_the_item_itself_are_told() -> None:
+    """Another item of the brand was liked; this very item was bought."""
+    assert told(Ask(now=NOW, surface="home", recent=recent(4)), "brand") == "By Oz, a brand that you looked at before."
+    assert told(Ask(now=NOW, surface="home", recent=recent(4)), "own_history", row=MILK) == "You bought it before."
+    assert told(Ask(now=NOW, surface="home", recent=recent(4)), "own_history") is None
+
+
+def test_every_reason_stands_for_lines_that_exist() -> None:
+    """Groups, sources or adjustments; both languages have a phrase for every verb."""
+    names = {line for reason in REASONS for line in reason.lines}
+    adjustments = {"session", "image_match", "intent:promotion", "intent:product_question"}
+    assert names <= {*GROUPS, *SOURCES, *adjustments, "repurchase", "new_arrivals"}
+    assert set(PHRASES["en"]) == set(PHRASES["zh"]) == set(VERBS.values())
