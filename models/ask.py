@@ -57,6 +57,18 @@ class Neighbours:
 
 
 @dataclass(slots=True)
+class Bought:
+    """Items that the user bought, each array of shape (b,): on how many days, days from the first of them to the last,
+    and days since the last.
+    """
+
+    rows: Rows = field(default_factory=_rows)
+    count: Floats = field(default_factory=_floats)
+    span: Floats = field(default_factory=_floats)
+    since: Floats = field(default_factory=_floats)
+
+
+@dataclass(slots=True)
 class Relation:
     """Undirected co-visit neighbours of the anchors, each array of shape (m,), in order of ``anchor``.
 
@@ -161,7 +173,8 @@ class Ask:
     intent's label, one of a shop's own where it has its own intents, and its confidence. ``short``/``long``: the user's
     interest, unit length or zeros. ``anchors``: rows whose co-visits were read: the cart's or the similar item's,
     then the user's recent distinct items, newest first; ``neighbours``, ``wide`` and ``lately`` (of the last days):
-    theirs; ``shelves``: what is popular in the categories in question (``mass``: their shares of interest). ``choices``: what was chosen after this query text;
+    theirs; ``shelves``: what is popular in the categories in question (``mass``: their shares of interest);
+    ``bought``: what the user may buy again; ``new_days``: how long an item is new. ``choices``: what was chosen after this query text;
     ``near``: known queries like it, and ``near_choices``: what was chosen after those; ``corrected``: the text that
     was understood, where it is not ``text``; ``expansion``: how its words were corrected and what is searched for
     beside them (``tokens`` hold corrected words). ``trends``: one per half-life of popularity (1, 7, 30 days).
@@ -191,6 +204,8 @@ class Ask:
     wide: Relation = field(default_factory=Relation)
     lately: Relation = field(default_factory=Relation)
     shelves: Relation = field(default_factory=Relation)
+    bought: Bought = field(default_factory=Bought)
+    new_days: float = 14.0
     choices: Weighted = field(default_factory=Weighted)
     corrected: str = ""
     expansion: tuple[Expansion, ...] = ()

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,11 +47,14 @@ def shown(
     offset: int = 0,
     pinned: NDArray[np.intp] | None = None,
     late: int = 0,
+    new: NDArray[np.bool_] | None = None,
+    new_share: float = 0.0,
 ) -> Shown:
     """What a policy shows of ``ranked`` items, best first, at ``limit`` positions from ``offset`` on, or fewer.
 
     ``request_id``: of page one, whose order the further pages have. Items at the ``pinned`` positions stay there, and
-    the last ``late`` of the others are not explored: rules have put them where they are.
+    the last ``late`` of the others are not explored: rules have put them where they are. ``new``: (ranked,) bool, new
+    items that get ``new_share`` of the positions (``give_room``).
     """
     free = np.arange(ranked)
     if pinned is not None and len(pinned):
@@ -59,9 +63,51 @@ def shown(
     explored = free[: max(len(free) - late, 0)]
     positions = int(np.searchsorted(explored, limit))
     found = policy(len(explored), positions, xxh3_64_intdigest(request_id.encode()))
+    if new is not None and new_share > 0:
+        found = give_room(found, new[explored], positions, new_share, request_id)
     order[explored], propensity[explored] = explored[found.order], found.propensity
     page = slice(offset, offset + limit)
     return Shown(order[page], propensity[page])
+
+
+def give_room(found: Shown, new: NDArray[np.bool_], positions: int, share: float, request_id: str) -> Shown:
+    """Give new items from further down a share of page one's positions, but never the first.
+
+    ``new``: (ranked,) bool in ranked order. Those take part that stand behind page one, that nothing else moves
+    (propensity 1), and that belong to the better half by rank of all new ones: E items. Each of the positions 1 to
+    m - 1 is given away with probability share m / (m - 1), to items drawn evenly without repeats, so a position is
+    given away with probability q, and each of the E items stands there with q / E, where q (m - 1) is the mean of
+    min(K, E) over K, the binomial number of positions drawn. Fewer new items than positions drawn are all shown.
+    """
+    room = positions - 1
+    places = np.flatnonzero(new)
+    places = places[: (len(places) + 1) // 2]
+    still = (found.propensity[places] == 1) & (found.order[places] == places)
+    pool = places[(places >= positions) & still]
+    if room < 1 or not len(pool):
+        return found
+    each = min(share * positions / room, 1.0)
+    given = _mean_of_fewer(room, each, len(pool)) / room
+    order, propensity = found.order.copy(), found.propensity.copy()
+    propensity[1:positions] *= 1 - given
+    propensity[pool] = 1 - given * room / len(pool)
+    chance = np.random.Generator(np.random.PCG64(xxh3_64_intdigest(f"new {request_id}".encode())))
+    drawn = chance.permutation(1 + np.flatnonzero(chance.random(room) < each))[: len(pool)]
+    chosen = chance.permutation(pool)[: len(drawn)]
+    own = found.propensity[drawn]
+    order[drawn], order[chosen] = chosen, found.order[drawn]
+    propensity[drawn], propensity[chosen] = given / len(pool), own * given / len(pool)
+    return Shown(order, propensity)
+
+
+def _mean_of_fewer(trials: int, chance: float, most: int) -> float:
+    """The mean of min(K, most) of a binomial K.
+
+    >>> round(_mean_of_fewer(9, 0.1, 9), 6), round(_mean_of_fewer(9, 0.1, 1) + 0.9**9, 6)
+    (0.9, 1.0)
+    """
+    odds = [comb(trials, k) * chance**k * (1 - chance) ** (trials - k) for k in range(trials + 1)]
+    return sum(min(k, most) * p for k, p in enumerate(odds))
 
 
 def nothing(ranked: int, positions: int, seed: int) -> Shown:

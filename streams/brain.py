@@ -134,10 +134,16 @@ class Brain:
             encoded = self.encoder.encode(texts)
             return encoded.vector, encoded.compact
 
-        return Understand(encode, self.words.tokens, self.catalogue.images.dim)
+        return Understand(encode, self.words.tokens, self.catalogue.images.dim, self._first_time)
+
+    def _first_time(self, item_id: str, time: int) -> int:
+        """When an item was first heard of: what the catalogue says, else ``time``, that of its event now."""
+        row = self.catalogue.row(item_id)
+        return int(self.catalogue.first_time[row]) if row >= 0 else time
 
     def apply_catalogue(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Take records of the catalogue topic, in order."""
+        odd = self.catalogue.images.odd
         run = []
         for item_id, payload in pairs:
             if payload is not None:
@@ -147,6 +153,10 @@ class Brain:
             run = []
             self.catalogue.delete(item_id.decode())
         self.catalogue.upsert(run)
+        if self.catalogue.images.odd and not odd:
+            log.warning(
+                "images of another length are left out: publish the items again", expected=self.catalogue.images.dim
+            )
         self.lore.learn_words(self.catalogue.lexical)
 
     def apply_queries(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:

@@ -28,6 +28,8 @@ class Plan:
     rules: Rules = PLAIN
     online: bool = True
     experiment: str = ""
+    new_share: float = 0.0
+    new_days: float = 14.0
 
 
 def plan_of(settings: Settings, arm: str = "control") -> Plan:
@@ -43,6 +45,8 @@ def plan_of(settings: Settings, arm: str = "control") -> Plan:
         policy=policy(settings.epsilon),
         rules=_rules(settings),
         online=settings.online,
+        new_share=settings.new_share,
+        new_days=settings.new_days,
     )
 
 

@@ -63,12 +63,16 @@ class Settings:
     join_hours: float = _setting(24.0, "behaviour joins an impression at most so much older", least=0.01)
     candidates: int = _setting(200, "most candidates that are ranked for a query", least=10, most=5_000)
     epsilon: float = _setting(0.0, "share of answers in which one item is swapped for another", least=0, most=1)
+    new_share: float = _setting(
+        0.0, "share of the positions shown that go to new items which few have seen yet", least=0, most=0.5
+    )
+    new_days: float = _setting(14.0, "how long an item is new, in days from its first event", least=0, most=3_650)
     learning_rate: float = _setting(0.02, "step of the online ranker", least=0, most=1)
     online: bool = _setting(True, "whether the online ranker's weights are applied and learnt")
     queries: int = _setting(50_000, "most query texts whose choices every query worker knows", least=0, most=1_000_000)
     sources: str = _setting(
         "query_clicks,covisits,context,semantic,lexical,trending,covisits_wide,covisits_recent,image,query_neighbours,"
-        "trending_category,popular",
+        "trending_category,popular,repurchase,new_arrivals",
         "the sources in use, comma separated",
     )
     experiment: str = _setting("", "TOML file of an experiment: its arms, and the settings in which they differ")

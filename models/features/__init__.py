@@ -64,6 +64,8 @@ def compute(
         columns.covisits(ask, look),
         columns.interest(ask, look, catalogue.compact),
         columns.track_record(ask, counts),
+        columns.is_new(ask, look, counts, catalogue.first_time),
+        columns.rhythm(ask, look),
         columns.own_history(look),
         columns.shares(look, catalogue),
         columns.price(ask, look, catalogue),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ask import Ask, Floats, Rows
+from models.sources.repurchase import gaps
 from models.images import Images
 
 DAY_MS: Final = 86_400_000
@@ -20,6 +21,9 @@ HOUR_S: Final = 3600.0
 #: (tests/models/test_features.py holds the two together).
 POPULARITY_DAYS: Final = np.array([1.0, 7.0, 30.0, 180.0])
 KIND: Final = {"impression": 0, "view": 1, "click": 2, "add_to_cart": 3, "purchase": 4, "rating": 5}
+#: An item is unknown while fewer have seen it, and fewer have used it.
+SEEN: Final = 100
+USED: Final = 10
 #: Place of ``promotion`` among the intents.
 PROMOTION: Final = 2
 
@@ -171,6 +175,27 @@ def track_record(ask: Ask, counts: NDArray[np.void]) -> Columns:
         "rating": (counts["ratings"] + 5 * 3.5) / (ratings + 5),
         "idle": np.log1p(np.where(events > 0, idle, 365.0)),
     }
+
+
+def is_new(ask: Ask, look: Lookup, counts: NDArray[np.void], first_time: NDArray[np.int64]) -> Columns:
+    """Young items that few have seen and fewer have used."""
+    young = ask.now - first_time[look.rows] < ask.new_days * DAY_MS
+    kinds = counts["kinds"]
+    unknown = (kinds[:, KIND["impression"]] < SEEN) & (kinds[:, 1:].sum(axis=1) < USED)
+    return {"is_new": (young & unknown).astype(np.float32)}
+
+
+def rhythm(ask: Ask, look: Lookup) -> Columns:
+    """What the user buys again, and how due it is."""
+    had = ask.bought
+    order = np.argsort(had.rows, kind="stable")
+    ranked = had.rows[order]
+    place = order[np.minimum(np.searchsorted(ranked, look.rows), len(ranked) - 1)] if len(ranked) else None
+    if place is None:
+        return {"bought_days": np.zeros(len(look.rows), np.float32), "due": np.zeros(len(look.rows), np.float32)}
+    own = had.rows[place] == look.rows
+    due = np.minimum(had.since[place] / gaps(had)[place], 4)
+    return {"bought_days": np.where(own, np.log1p(had.count[place]), 0), "due": np.where(own, due, 0)}
 
 
 def own_history(look: Lookup) -> Columns:

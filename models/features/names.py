@@ -25,6 +25,8 @@ SOURCES: Final = (
     "query_neighbours",
     "trending_category",
     "popular",
+    "repurchase",
+    "new_arrivals",
 )
 
 #: Each group is one line of an explanation; a feature stands in exactly one. A source's score is a group of its
@@ -57,6 +59,10 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "trending": ("trending",),
     "trending_category": ("trending_category",),
     "popular": ("popular",),
+    # what the user buys again and again
+    "repurchase": ("repurchase",),
+    "rhythm": ("bought_days", "due"),
+    "new_arrivals": ("new_arrivals",),
     "popularity": ("popularity_1_day", "popularity_7_days", "popularity_30_days", "popularity_180_days"),
     # what became of it so far
     "track_record": ("views", "clicks", "carts", "purchases", "click_rate", "purchase_rate", "rating"),
@@ -65,7 +71,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "category": ("category_share", "department_share", "category_basket_share"),
     "brand": ("brand_share",),
     "price": ("price", "price_to_usual", "price_distance", "discount", "promotion_hunt"),
-    "newness": ("age", "idle"),
+    "newness": ("age", "idle", "is_new"),
     # the same for all candidates of a list: they tell the network which case it has before it
     "situation": ("user_events", "basket_size", "has_text", "text_words"),
     # what it looks like
@@ -127,6 +133,11 @@ MEANING: Final[dict[str, str]] = {
     "price_distance": "how far it is from that median, either way",
     "discount": "1 - price / list price",
     "promotion_hunt": "discount, times the probability that the query asks for promotions",
+    "repurchase": "score of the source repurchase: purchases expected a day",
+    "bought_days": "log of the number of days on which the user bought the item",
+    "due": "days since the user last bought it over the mean gap between purchases, at most 4",
+    "new_arrivals": "score of the source new_arrivals: new, and near what is asked for or liked",
+    "is_new": "1 for an item of the last days that few have seen",
     "age": "log of the item's age in days",
     "idle": "log of the days since anyone did anything with the item",
     "user_events": "log of the number of the user's events",

@@ -15,9 +15,9 @@ import numpy as np
 
 from models.ask import Ask, Weighted
 from models.catalogue import Catalogue
+from models.codes import folded
 from models.rules import Mask
 from models.sources.base import best, near_top
-from models.words import normalise, singular
 
 #: Intents that ask for no product: answered without items unless the text matches some.
 NO_PRODUCT: Final = ("order_service", "chitchat_other")
@@ -28,6 +28,9 @@ _OFFER_WORDS = """
     东西 降价 新人 会员 限时 抢购 惠 折 薅 羊毛 福利 领 最 全部 所有"""
 #: Words of promotions; what else a text says is the product whose offers are wanted.
 OFFER_WORDS: Final = frozenset(_OFFER_WORDS.split())
+#: Characters of a text in which a category is looked for, and characters or words of its name.
+LONGEST_TEXT: Final = 200
+LONGEST_NAME: Final = 12
 #: How much an offer gains in a category, brand or style of the user's interest, which no text says.
 INTEREST: Final = 1.0
 
@@ -64,15 +67,16 @@ def named(ask: Ask, catalogue: Catalogue, k: int, allowed: Mask) -> Weighted:
 
 def named_categories(ask: Ask, catalogue: Catalogue) -> list[int]:
     """Codes of the category paths under a category that the text names, ascending; the longest name counts."""
-    text = normalise(ask.text)
-    words = f" {' '.join(singular(word) for word in text.split())} "
-    found = [
-        name
-        for name in catalogue.categories.folded
-        if (name in text if not name.isascii() else f" {' '.join(singular(w) for w in name.split())} " in words)
-    ]
+    text = folded(ask.text[:LONGEST_TEXT])
+    words, known = text.split(), catalogue.categories.folded
+    parts = {
+        " ".join(words[n:m]) for n in range(len(words)) for m in range(n + 1, min(n + LONGEST_NAME, len(words)) + 1)
+    }
+    if not text.isascii():
+        parts |= {text[n:m] for n in range(len(text)) for m in range(n + 1, min(n + LONGEST_NAME, len(text)) + 1)}
+    found = [part for part in parts if part in known and (part in words or not part.isascii() or " " in part)]
     longest = [name for name in found if not any(name != other and name in other for other in found)]
-    codes = (catalogue.categories.under(spelled) for name in longest for spelled in catalogue.categories.folded[name])
+    codes = (catalogue.categories.under(spelled) for name in longest for spelled in known[name])
     return sorted({code for some in codes for code in some})
 
 

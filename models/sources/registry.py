@@ -9,10 +9,12 @@ from models.sources.context import UserContext
 from models.sources.covisits import Covisits
 from models.sources.image import Image
 from models.sources.lexical import Lexical
+from models.sources.new_arrivals import NewArrivals
 from models.sources.popular import Popular
 from models.sources.query_clicks import QueryClicks
 from models.sources.query_neighbours import QueryNeighbours
 from models.sources.relations import RecentCovisits, WideCovisits
+from models.sources.repurchase import Repurchase
 from models.sources.semantic import Semantic
 from models.sources.trending import Trending
 from models.sources.trending_category import TrendingCategory
@@ -30,6 +32,8 @@ _ALL: Final[tuple[Source, ...]] = (
     QueryNeighbours(),
     TrendingCategory(),
     Popular(),
+    Repurchase(),
+    NewArrivals(),
 )
 
 #: Every source by name, in the order of the columns of ``Candidates.scores``.

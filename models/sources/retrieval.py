@@ -34,13 +34,15 @@ _USER: Final = (
     "image",
     "trending_category",
     "popular",
+    "repurchase",
+    "new_arrivals",
 )
 #: Which sources give candidates on a surface; the others only score them. When these give fewer than the
 #: answer has places, trending fills up.
 SURFACES: Final = {
-    "search": ("query_clicks", "semantic", "lexical", "image", "query_neighbours", "trending_category"),
+    "search": ("query_clicks", "semantic", "lexical", "image", "query_neighbours", "trending_category", "new_arrivals"),
     "home": _USER,
-    "similar": ("covisits", "semantic", "covisits_wide", "covisits_recent", "image"),
+    "similar": ("covisits", "semantic", "covisits_wide", "covisits_recent", "image", "new_arrivals"),
     "cart": _USER,
     "rerank": (),
 }

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import attributes
-from models.ask import Ask, Filter, Neighbours, Recent, Relation, Weighted
+from models.ask import Ask, Bought, Filter, Neighbours, Recent, Relation, Weighted
 from models.catalogue import Catalogue
 from models.expansion import nearness
 from state import contexts, covisits, query_clicks, trends
-from state.records import CONTEXT, COVISIT, QUERY_CLICK, RING
+from state.records import CONTEXT, COVISIT, KINDS, QUERY_CLICK, RING
 from streams.events import Filters, Query, Range
 from streams.fields import Wanted
 from streams.handlers.images import query_image
@@ -22,6 +22,7 @@ from streams.ids import key
 #: how many of the user's recent items have their co-visits read, after the query's own items
 ANCHORS: Final = 20
 TREND_ITEMS: Final = 100
+DAY_S: Final = 86_400
 
 
 def surface_of(query: Query) -> str:
@@ -76,7 +77,21 @@ def add_user(ask: Ask, value: bytes | None, catalogue: Catalogue) -> NDArray[np.
         weight=row["weight"][slots].astype(np.float32) / 8,
         kind=row["kind"][slots],
     )
+    ask.bought = _bought(ask.recent)
     return items
+
+
+def _bought(recent: Recent) -> Bought:
+    """What the user bought of late, by item; purchases of one day count once."""
+    own = (recent.kind == KINDS.index("purchase")) & (recent.rows >= 0)
+    age = recent.age[own].astype(np.float64) / DAY_S
+    rows, place = np.unique(recent.rows[own], return_inverse=True)
+    since, oldest = np.full(len(rows), np.inf), np.zeros(len(rows))
+    np.minimum.at(since, place, age)
+    np.maximum.at(oldest, place, age)
+    days = np.unique(np.stack([place, np.floor(age).astype(np.intp)], axis=1), axis=0)[:, 0]
+    columns = (np.bincount(days, minlength=len(rows)), oldest - since, since)
+    return Bought(rows.astype(np.int32), *(column.astype(np.float32) for column in columns))
 
 
 def anchor_keys(query: Query, recent: NDArray[np.uint64], liked: NDArray[np.bool_]) -> list[int]:

@@ -24,12 +24,14 @@ Encode = Callable[[Sequence[str]], tuple[NDArray[np.float32], NDArray[np.float32
 @dataclass(slots=True)
 class Understand:
     """How items are understood: ``encode`` texts to (n, 512) and (n, 64) unit vectors, ``tokens`` cuts words;
-    ``image_dim``: numbers of an image vector, 0 where images are off.
+    ``image_dim``: numbers of an image vector, 0 where images are off; ``first_time``: from an item's id and its event's
+    time to the time of its first event.
     """
 
     encode: Encode
     tokens: Callable[[str], list[str]]
     image_dim: int = 0
+    first_time: Callable[[str, int], int] = lambda item_id, time: time
 
 
 @dataclass(slots=True)
@@ -141,6 +143,7 @@ def _entries(items: Sequence[Item], how: Understand) -> list[Entry]:
             compact=compact[n].astype("<f4").tobytes(),
             valid_from=item.valid_from,
             valid_to=item.valid_to,
+            first_time=how.first_time(item.item_id, item.time),
             image=item_image(item.image_vector, how.image_dim),
         )
         for n, item in enumerate(items)

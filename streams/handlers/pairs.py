@@ -120,9 +120,7 @@ def _far(lag: NDArray[np.intp], width: int, lines: _Lines, offset: NDArray[np.in
     return np.concatenate([forward, _turned(forward)])
 
 
-def _fits(
-    lines: _Lines, here: NDArray[np.intp], there: NDArray[np.intp], gap: NDArray[np.int64]
-) -> NDArray[np.bool_]:
+def _fits(lines: _Lines, here: NDArray[np.intp], there: NDArray[np.intp], gap: NDArray[np.int64]) -> NDArray[np.bool_]:
     used = lines.used[here] & lines.used[there]
     good: NDArray[np.bool_] = used & (lines.item[here] != lines.item[there]) & (gap >= 0) & (gap <= FAR_MS)
     return good

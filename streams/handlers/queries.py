@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models import explore
-from models.features import SOURCES
+from models.features import INDEX, SOURCES
 from state import keys
 from state.impressions import Impression
 from state.impressions import encode as encode_shown
@@ -105,5 +105,9 @@ def _shown(ranked: Ranked) -> explore.Shown:
     """The page that the query asks for. A further page explores nothing but what page one did, if it names that."""
     query, arranged = ranked.query, ranked.arranged
     again = query.page_of or query.request_id
-    policy = explore.nothing if query.offset and query.page_of is None else ranked.plan.policy
-    return explore.shown(len(ranked.score), query.limit, again, policy, query.offset, arranged.pinned, arranged.late)
+    plain = query.offset > 0 and query.page_of is None
+    policy, share = (explore.nothing, 0.0) if plain else (ranked.plan.policy, ranked.plan.new_share)
+    new = ranked.features[:, INDEX["is_new"]] > 0
+    return explore.shown(
+        len(ranked.score), query.limit, again, policy, query.offset, arranged.pinned, arranged.late, new, share
+    )

@@ -1,0 +1,73 @@
+"""New arrivals: items of the last days, those near what is asked for or liked first, the newest first among equals.
+
+Score: (1 + c) / 2, where c is the largest cosine of the item's compact vector with the query's text, the similar item,
+or the user's short and long interest; 0.5 in a feed for a user of whom nothing is known. In (0, 1]; 0 for older items.
+
+>>> from models.sample import sample
+>>> from models.sources.base import search
+>>> day = 86_400_000
+>>> catalogue = sample(["red tea", "wine", "green tea"], time=[30 * day, 30 * day, 0])
+>>> ask = Ask(now=31 * day, surface="home", short=catalogue.compact[2].copy())
+>>> [catalogue.ids[row] for row in search(NewArrivals(), ask, catalogue, 10).rows]
+['red tea', 'wine']
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from models.ask import Ask, Floats, Rows, Weighted
+from models.catalogue import Catalogue
+from models.sources.base import Scope, cosines
+
+DAY_MS: Final = 86_400_000
+#: of many new items the newest so many are looked at (a whole catalogue is new when it is first read)
+MOST: Final = 2_000
+#: where an item may be shown though nothing is known of what is wanted
+FEEDS: Final = ("home", "cart")
+
+
+class NewArrivals:
+    """Items that came lately."""
+
+    name = "new_arrivals"
+
+    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
+        """None: only the new items are looked at."""
+        return []
+
+    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
+        """The nearest new items."""
+        first = catalogue.first_time
+        rows = np.flatnonzero((first > _since(ask)) & scope.allowed).astype(np.int32)
+        if len(rows) > MOST:
+            rows = rows[np.argsort(-first[rows], kind="stable")[:MOST]]
+        weight = self.score(ask, catalogue, rows)
+        order = np.lexsort((rows, -first[rows], -weight))[:k]
+        order = order[weight[order] > 0]
+        return Weighted(rows[order], weight[order])
+
+    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
+        """Each row's nearness; 0 for items that are not new."""
+        found = [cosines(catalogue.compact, rows, wish) for wish in _wishes(ask, catalogue)]
+        if not found and ask.surface not in FEEDS:
+            return np.zeros(len(rows), np.float32)
+        near = np.max(found, axis=0) if found else np.zeros(len(rows), np.float32)
+        new = catalogue.first_time[rows] > _since(ask)
+        score: Floats = np.where(new, np.maximum((1 + near) / 2, 1e-6), 0).astype(np.float32)
+        return score
+
+
+def _since(ask: Ask) -> float:
+    return ask.now - ask.new_days * DAY_MS
+
+
+def _wishes(ask: Ask, catalogue: Catalogue) -> list[Floats]:
+    """What new items should be near: the query's meaning, the item that similar ones are wanted to, else interests."""
+    anchor = int(ask.anchors[0]) if ask.surface == "similar" and len(ask.anchors) else -1
+    if anchor >= 0:
+        return [catalogue.compact[anchor]]
+    wishes = [ask.compact] if ask.compact is not None else [ask.short, ask.long]
+    return [wish for wish in wishes if wish.any()]
