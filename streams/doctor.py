@@ -52,7 +52,7 @@ async def diagnose(settings: Settings) -> list[Check]:
     if all(check.state != "fail" for check in kafka):
         checks += await _safely("topics", _topics, settings)
     checks += await _safely("redis", _redis, settings)
-    checks += await asyncio.to_thread(lambda: [*_wheels(), *_models(settings), *_embedded()])
+    checks += await asyncio.to_thread(lambda: [*_wheels(), *_models(settings), *_experiment(settings), *_embedded()])
     return checks
 
 
@@ -211,6 +211,28 @@ def _models(settings: Settings) -> Iterator[Check]:
         what, _, remedy = session.warning.partition("Operator action: ")
         message = f"{variable('device')}={settings.device} runs on {session.provider}"
         yield Check("inference", state, f"{message}. {what}".strip(". ") if what else message, remedy)
+
+
+def _experiment(settings: Settings) -> Iterator[Check]:
+    """The file of an experiment, and the rankers of its arms, as a worker would load them."""
+    if not settings.experiment:
+        return
+    from models.errors import ModelError
+
+    try:
+        from streams.artifacts import open_rankers
+        from streams.experiments.config import load_experiment
+    except ImportError:
+        return  # that models cannot be loaded is told by the artifacts' check
+
+    try:
+        found = load_experiment(settings.experiment, settings)
+        open_rankers(settings, found)
+    except (StreamrankError, ModelError) as error:
+        yield Check("experiment", "fail", str(error), f"mend the file that {variable('experiment')} names")
+        return
+    shares = ", ".join(f"{arm} {share:.0%}" for arm, share in found.shares.items())
+    yield Check("experiment", "ok", f"{found.name}: {shares}, on {', '.join(found.surfaces) or 'all surfaces'}")
 
 
 def _embedded() -> Iterator[Check]:

@@ -90,6 +90,22 @@ async def test_a_missing_artifact_fails_with_its_remedy(tmp_path: Path, monkeypa
     assert all("streamrank artifact build" in check.remedy for check in checks)
 
 
+async def test_an_experiment_is_read_as_a_worker_would(tmp_path: Path) -> None:
+    """Its arms and shares where it is sound; the file's error where it is not; nothing without one."""
+    path = tmp_path / "home.toml"
+    settings = Settings(kafka="127.0.0.1:1", redis="redis://127.0.0.1:1/0", experiment=str(path))
+    path.write_text('name = "home"\n[arms.control]\nshare = 0.4\n[arms.b]\nshare = 0.6\nsettings = { epsilon = 0.5 }')
+    sound = named(await diagnose(settings), "experiment")
+    assert (sound.state, sound.message) == ("ok", "home: control 40%, b 60%, on all surfaces")
+    path.write_text(path.read_text().replace("0.5", "5"))
+    wrong = named(await diagnose(settings), "experiment")
+    assert wrong.state == "fail"
+    assert f"{path}: [arms.b] settings.epsilon='5': expected 0 to 1" in wrong.message
+    assert "STREAMRANK_EXPERIMENT" in wrong.remedy
+    none = await diagnose(replace(settings, experiment=""))
+    assert "experiment" not in {check.name for check in none}
+
+
 async def test_a_replication_that_the_brokers_cannot_give_is_a_warning(broker: Broker) -> None:
     """Three replicas on one broker are told before `topics create` fails."""
     checks = await diagnose(Settings(kafka=broker.kafka, redis="redis://127.0.0.1:1/0", replication=3))

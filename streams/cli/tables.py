@@ -103,7 +103,7 @@ def _caption(answer: Answer, latency_ms: float | None) -> str:
     if answer.seen is not None:
         parts.append(f"seen {answer.seen.partition}/{answer.seen.offset}")
     if answer.arm:
-        parts.append(f"arm {answer.arm}")
+        parts.append(f"arm {answer.arm}" + (f" of {answer.experiment}" if answer.experiment else ""))
     if answer.artifact:
         parts.append(f"artifact {answer.artifact}, weights {answer.weights_version}")
     return " · ".join(parts)
