@@ -46,7 +46,8 @@ def test_the_report_has_every_part_and_what_follows_is_found(log: Path) -> None:
     """Metrics with intervals, differences, groups, windows and settings; the next item of a round is in the list."""
     found = run(str(log), "--tests", "40", "--compare", "no-online,frozen")
     assert set(found) == {
-        "log", "tested", "metrics", "differences", "retrieval", "coverage", "groups", "windows", "settings",
+        "log", "tested", "metrics", "differences", "retrieval", "coverage", "groups", "windows", "alarms",
+        "settings",
     }  # fmt: skip
     assert found["tested"] == 40
     ours = found["metrics"]["ndcg@10"]["streamrank"]
@@ -92,6 +93,23 @@ def test_an_unknown_baseline_is_told_before_anything_is_read(tmp_path: Path) -> 
     done = CliRunner().invoke(main, ["evaluate", str(tmp_path / "none.jsonl"), "--compare", "oracle"])
     assert done.exit_code == 2
     assert "'oracle' is no baseline" in done.output
+
+
+@pytest.mark.parametrize("drill", ["covisits", "tastes"])
+def test_a_drill_strikes_at_three_quarters_and_not_before(log: Path, drill: str) -> None:
+    """Before it the lists are those of the undisturbed run; after it they are worse."""
+    calm = run(str(log), "--tests", "200", "--compare", "none")["windows"]
+    struck = run(str(log), "--tests", "200", "--compare", "none", "--drill", drill)["windows"]
+    assert [w["metrics"] for w in calm[:4]] == [w["metrics"] for w in struck[:4]]
+    after = [[w["metrics"]["ndcg@10"]["streamrank"]["mean"] for w in windows[6:]] for windows in (calm, struck)]
+    assert sum(after[1]) < sum(after[0])
+
+
+def test_a_drill_of_nothing_is_refused(log: Path) -> None:
+    """The error names what there is."""
+    done = CliRunner().invoke(main, ["evaluate", str(log), "--drill", "earthquake"])
+    assert done.exit_code == 2
+    assert "'earthquake' is none" in done.output
 
 
 def test_a_ranker_of_the_log_and_lightgbm_learn_what_follows(log: Path) -> None:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from models.evaluate import metrics
 from models.evaluate.bootstrap import Difference, Draws, Interval
+from models.evaluate.drift import alarms
 from models.evaluate.groups import groups, windows
-from models.evaluate.journal import Journal
+from models.evaluate.journal import Ints, Journal
 from models.evaluate.results import Results
 
 #: the metrics that groups are told in; windows are told in the first
@@ -43,7 +44,8 @@ class Window(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True):
     """The figures of one evaluation. ``metrics``: by metric and system; ``differences``: of the first system over
     each other one; ``retrieval``: recall@100 of each source alone, of their union and of the final candidates;
-    ``coverage``: share of the catalogue in the first ten of any list, by system.
+    ``coverage``: share of the catalogue in the first ten of any list, by system. ``alarms``: the times, Unix ms, at
+    which the drift alarm was raised on each system's loss, 1 - NDCG@10.
     """
 
     log: str
@@ -54,6 +56,7 @@ class Report(msgspec.Struct, frozen=True):
     coverage: dict[str, float]
     groups: dict[str, Group]
     windows: list[Window]
+    alarms: dict[str, list[int]]
     settings: dict[str, str | int | float | None]
 
 
@@ -87,8 +90,13 @@ def report(
         coverage={system: metrics.coverage(top, known) for system, top in results.tops.items()},
         groups={name: _group(results, draws, mask) for name, mask in groups(journal, rows).items()},
         windows=[_window(journal, results, draws, mask) for mask in windows(journal, rows)],
+        alarms={s: journal.time[rows[_told(ranks)]].tolist() for s, ranks in results.ranks.items()},
         settings=settings,
     )
+
+
+def _told(ranks: Ints) -> Ints:
+    return np.array(alarms(1 - metrics.ndcg(ranks)), np.int64)
 
 
 def _table(results: Results, draws: Draws, among: Mask, names: Sequence[str]) -> Table:

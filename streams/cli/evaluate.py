@@ -27,6 +27,12 @@ SURFACES = ("search", "home", "similar", "cart")
 @click.option("--compare", help="Baselines, comma separated; `none` for none.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the sample and of the intervals.")
 @click.option("--train", is_flag=True, help="Train the ranker on the first half, and again every tenth (extra train).")
+@click.option(
+    "--lists", type=click.IntRange(100), default=15_000, show_default=True, help="Lists to train on, at most."
+)
+@click.option(
+    "--drill", metavar="SOURCE|tastes", help="At three quarters of the log, a source dies or tastes turn over."
+)
 @click.option("--plot", type=click.Path(dir_okay=False), help="Draw NDCG@10 over time here (.svg).")
 @click.option("--off-policy", is_flag=True, help="Estimate today's ranker from the answers that the log holds.")
 @click.option("--clip", type=click.FloatRange(1), default=100.0, show_default=True, help="Cut weights (--off-policy).")
@@ -41,6 +47,8 @@ def command(
     compare: str | None,
     seed: int,
     train: bool,
+    lists: int,
+    drill: str | None,
     plot: str | None,
     off_policy: bool,
     clip: float,
@@ -64,7 +72,7 @@ def command(
     from streams.evaluation.evaluation import Options
 
     chosen = None if compare is None else tuple(n for n in names(compare) if n != "none")
-    options = Options(task, surface, tests, seed, _moment(until), chosen, train=train)
+    options = Options(task, surface, tests, seed, _moment(until), chosen, train=train, lists=lists, drill=drill)
     found = _evaluate(log, redis, options, as_json)
     if plot is not None:
         _draw(found, plot)

@@ -81,6 +81,9 @@ def _windows(report: Report) -> Table:
     for window in report.windows:
         cells = (f"{window.metrics['ndcg@10'][s].mean:.4f}" for s in systems)
         table.add_row(_day(window.since), f"{window.tested:,}", *cells)
+    told = {system: ", ".join(_day(time) for time in times) for system, times in report.alarms.items() if times}
+    table.caption = escape("; ".join(f"drift alarm of {system}: {times}" for system, times in told.items())) or None
+    table.caption_justify = "left"
     return table
 
 

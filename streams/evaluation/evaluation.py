@@ -20,6 +20,7 @@ from models.evaluate.sample import drawn, eligible
 from state.store import Store
 from streams.brain import Brain
 from streams.errors import LogError, SettingsError
+from streams.evaluation import drills
 from streams.evaluation.lists import TENTHS, Lists, OwnRanker
 from streams.evaluation.prequential import FROZEN, NO_ONLINE, Course, Keep, Prequential
 from streams.evaluation.reading import read_journal
@@ -44,7 +45,8 @@ class Options:
     log's second half; ``until``: Unix ms, later lines are left out; ``compare``: named baselines;
     None: those of COMPARE, with searches those of SEARCHES too;
     ``frozen_at``: share of the events after which `frozen` learns nothing. ``train``: train the ranker on this log,
-    on ``lists`` lists of its first half, and again every tenth on the tested ones too.
+    on ``lists`` lists of its first half, and again every tenth on the tested ones too. ``drill``: a source that dies
+    at three quarters of the log, or `tastes`, which turn over there.
     """
 
     task: str = "unseen"
@@ -56,6 +58,7 @@ class Options:
     frozen_at: float = 0.1
     train: bool = False
     lists: int = 15_000
+    drill: str | None = None
 
 
 async def evaluate(
@@ -68,9 +71,13 @@ async def evaluate(
     SettingsError on an unknown baseline or a database that holds anything.
     """
     check(options)
+    drills.check(options.drill, brain.plan.sources)
     stages("reading", 0, len(lines))
     ordered = _until(in_time_order(lines), options.until)
     journal, queries = read_journal(ordered)
+    if options.drill == drills.TASTES:
+        ordered = drills.turn_over(ordered, journal, options.seed)
+        journal, queries = read_journal(ordered)
     stages("reading", len(lines), len(lines))
     ok = eligible(journal, options.task, options.surface)
     tests = drawn(ok, 0.5, 1.0, options.tests, options.seed)
@@ -85,7 +92,9 @@ async def evaluate(
         keep.own = OwnRanker(options.seed, log, lambda done, total: stages("training", done, total))
     frozen_at = int(journal.line[int(len(journal) * options.frozen_at)]) if FROZEN in compare else None
     lists = drawn(ok, 0.1, 0.5, options.lists if keep.lists or keep.own else 0, options.seed)
-    course = Course(journal, options.task, options.surface, tests, lists, frozen_at)
+    struck = int(journal.line[int(len(journal) * drills.STRIKES)])
+    dies = (options.drill, struck) if options.drill not in (None, drills.TASTES) else None
+    course = Course(journal, options.task, options.surface, tests, lists, frozen_at, dies)
     async with AsyncExitStack() as stack:
         stores = await _stores(stack, redis[: 1 if frozen_at is None else 2], settings)
         prequential = Prequential(course, settings, brain, stores, keep)
@@ -158,6 +167,7 @@ def _settings(options: Options, journal: Journal, brain: Brain) -> dict[str, str
         "seed": options.seed,
         "until": options.until,
         "frozen_at": options.frozen_at,
+        "drill": options.drill,
         "events": len(journal),
         "users": len(journal.users),
         "items": len(journal.items),

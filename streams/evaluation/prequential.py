@@ -33,7 +33,7 @@ Progress = Callable[[int, int], None]
 class Course:
     """What is asked on the way through a log: ``tests``, places in the journal whose answers count; ``lists``:
     places whose lists are only kept, to train on; ``frozen_at``: the line from which the frozen state learns
-    nothing more (None: there is none).
+    nothing more (None: there is none); ``dies``: a source, and the line from which it is silent.
     """
 
     journal: Journal
@@ -42,6 +42,7 @@ class Course:
     tests: Ints
     lists: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     frozen_at: int | None = None
+    dies: tuple[str, int] | None = None
 
 
 @dataclass
@@ -86,6 +87,8 @@ class Prequential:
         for place, line in enumerate(lines):
             if place in queries:
                 continue
+            if self.course.dies is not None and place == self.course.dies[1]:
+                self._silence(self.course.dies[0])
             if place in train and self._keep.own is not None:
                 self.brain.ranker = self._keep.own.train()
             if place in tests:
@@ -102,6 +105,10 @@ class Prequential:
                 progress(place, len(lines))
         await self.replay.flush()
         return self.results
+
+    def _silence(self, source: str) -> None:
+        plan = self.brain.plan
+        self.brain.plan = replace(plan, sources=tuple(name for name in plan.sources if name != source))
 
     async def _serve(self, row: int, alone: bool) -> Served:
         query = query_of(self.course.journal, row, self.course.task, self.course.surface)
