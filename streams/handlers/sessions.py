@@ -36,6 +36,9 @@ def refine(ask: Ask, query: Query, value: bytes | None, brain: Brain) -> None:
     previous = sessions.decode(value, query.time) if ask.surface == "search" and query.text.strip() else None
     if previous is None:
         return
+    if query.offset:
+        _page_on(ask, query, previous, brain)
+        return
     meant = said(query.text)
     words = _refining(meant, query.text, previous, brain)
     if words is None:
@@ -44,6 +47,21 @@ def refine(ask: Ask, query: Query, value: bytes | None, brain: Brain) -> None:
     kept = [word for word in previous.words if not any(_replaces(new, word) for new in words)]
     every = kept + [word for word in words if word not in kept]
     ask.refined_from = " ".join([previous.text, *(word for word, _ in previous.words)])
+    _ask_for(ask, previous, every, low, high, brain)
+
+
+def _page_on(ask: Ask, query: Query, previous: Session, brain: Brain) -> None:
+    """A further page of the search before asks for what page one asked for, and refines nothing again."""
+    refined = previous.words or (previous.price_min, previous.price_max) != (None, None)
+    if refined and normalise(query.text) == normalise(previous.texts[-1]):
+        ask.refined_from = previous.text
+        _ask_for(ask, previous, list(previous.words), previous.price_min, previous.price_max, brain)
+
+
+def _ask_for(
+    ask: Ask, previous: Session, every: list[Word], low: float | None, high: float | None, brain: Brain
+) -> None:
+    """Make ``ask`` ask for the search before with these words, within these prices."""
     ask.text = " ".join([previous.text, *(word for word, _ in every)])
     if every:
         by_words = _by_words(previous, brain)
@@ -64,7 +82,7 @@ def speaks_of(ask: Ask, query: Query, catalogue: Catalogue) -> None:
 
 def remembered(ask: Ask, query: Query, rows: NDArray[np.int32], catalogue: Catalogue) -> Session | None:
     """What to keep of an answered search that showed ``rows``, in order; None when it was for no product."""
-    if ask.surface != "search" or not query.text.strip() or not len(rows) or len(ask.about):
+    if ask.surface != "search" or not query.text.strip() or not len(rows) or len(ask.about) or query.offset:
         return None
     prices = catalogue.price_at(query.time, rows[:SHOWN])
     now = ask.continued or Continued(query.text)

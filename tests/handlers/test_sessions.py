@@ -163,3 +163,15 @@ def test_a_text_that_is_over_long_or_empty_never_refines(shop: Brain) -> None:
     for text in texts:
         shopper.ask("dress")
         assert shopper.ask(text).error is None
+
+
+@pytest.mark.parametrize("text", ["cheaper", "red"])
+def test_a_further_page_of_a_refined_search_goes_on_with_it(shop: Brain, text: str) -> None:
+    """It is refined once, by page one; the pages together are the whole list, without repeats."""
+    whole, paged = Shopper(shop), Shopper(shop)
+    for shopper in (whole, paged):
+        shopper.ask("dress", limit=4)
+    expected = ids(whole.ask(text, limit=4, time=NOW + 5_000))
+    pages = [ids(paged.ask(text, limit=2, offset=offset, time=NOW + 5_000)) for offset in (0, 2)]
+    assert pages[0] + pages[1] == expected
+    assert len(set(expected)) == len(expected)
