@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from models.experiment import METRICS
+from models.reasons import Language
 from streams.admin import create_topics
 from streams.app import ROLES
 from streams.artifacts import KINDS as ARTIFACTS
@@ -56,8 +57,8 @@ def commands() -> list[list[str]]:
 def test_the_commands_are_those_of_the_table() -> None:
     """Names that users type do not change by accident."""
     assert list(COMMANDS) == [
-        "demo", "serve", "topics", "publish", "ask", "event", "consume", "replay", "evaluate", "experiment", "import",
-        "artifact", "doctor",
+        "demo", "serve", "topics", "publish", "ask", "explain", "user", "event", "consume", "replay", "evaluate",
+        "experiment", "import", "artifact", "doctor",
     ]  # fmt: skip
 
 
@@ -72,8 +73,8 @@ def test_every_command_has_help_with_an_example(path: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "path", [["topics", "create"], ["topics", "list"], ["publish"], ["ask"], ["event"], ["consume"], ["replay"],
-             ["experiment"], ["import"], ["artifact", "build"], ["artifact", "show"], ["artifact", "verify"],
-             ["doctor"]],
+             ["experiment"], ["explain"], ["user"], ["import"], ["artifact", "build"], ["artifact", "show"],
+             ["artifact", "verify"], ["doctor"]],
     ids=" ".join,
 )  # fmt: skip
 def test_every_command_that_prints_data_prints_json(path: list[str]) -> None:
@@ -84,6 +85,7 @@ def test_every_command_that_prints_data_prints_json(path: list[str]) -> None:
 def test_choices_are_those_of_the_library() -> None:
     """What is spelled twice so that --help stays fast is spelled the same."""
     assert set(ask_cli.SURFACES) == set(get_args(Surface))
+    assert set(ask_cli.LANGUAGES) == set(get_args(Language))
     assert set(event_cli.KINDS) == set(BEHAVIORS)
     assert set(event_cli.RULES) == ITEM_TAGS - {"item", "delete"}
     assert set(serve_cli.ROLES) == set(ROLES)

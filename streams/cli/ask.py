@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: streams.events.Surface, spelled here so that --help does not import it; a test compares them
 SURFACES = ("search", "home", "similar", "cart", "rerank")
+#: models.reasons.Language, likewise
+LANGUAGES = ("en", "zh")
 
 
 @click.command()
@@ -39,6 +41,7 @@ SURFACES = ("search", "home", "similar", "cart", "rerank")
 @click.option("--in-stock", is_flag=True, help="Only items in stock.")
 @click.option("--exclude", help="Item ids not to show, comma separated.")
 @click.option("--explain", is_flag=True, help="Say what each score is made of.")
+@click.option("--language", type=click.Choice(LANGUAGES), help="Say in words why each item is shown, too.")
 @click.option("--time", "at", type=int, help="Time of the query in Unix ms; default: now.")
 @click.option("--after", metavar="PARTITION:OFFSET", help="Answer with this event in it (`event` prints its place).")
 @click.option("--timeout", default=5.0, show_default=True, help="Seconds to wait.")
@@ -82,7 +85,8 @@ def _query(given: dict[str, object]) -> Query:
         "page_of": given["page_of"],
         "filters": _filters(given),
         "exclude": names(_text(given["exclude"])),
-        "explain": given["explain"],
+        "explain": given["explain"] or given["language"] is not None,
+        "language": given["language"],
         "after": _place(_text(given["after"])),
     }
     try:

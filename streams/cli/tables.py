@@ -111,7 +111,8 @@ def _caption(answer: Answer, latency_ms: float | None) -> str:
 
 def _reasons(item: AnswerItem) -> str:
     found = sorted((item.reasons or {}).items(), key=lambda pair: -abs(pair[1]))
-    return ", ".join(f"{name} {value:+.2f}" for name, value in found[:5])
+    told = [item.why] if item.why else []
+    return " ".join([*told, ", ".join(f"{name} {value:+.2f}" for name, value in found[:5])])
 
 
 def dead_letter_table(letters: Iterable[DeadLetter]) -> Table:
