@@ -58,7 +58,7 @@ def test_the_commands_are_those_of_the_table() -> None:
     """Names that users type do not change by accident."""
     assert list(COMMANDS) == [
         "demo", "serve", "topics", "publish", "ask", "explain", "user", "event", "consume", "replay", "evaluate",
-        "experiment", "import", "artifact", "doctor",
+        "experiment", "import", "artifact", "image", "doctor",
     ]  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def test_every_command_has_help_with_an_example(path: list[str]) -> None:
 @pytest.mark.parametrize(
     "path", [["topics", "create"], ["topics", "list"], ["publish"], ["ask"], ["event"], ["consume"], ["replay"],
              ["experiment"], ["explain"], ["user"], ["import"], ["artifact", "build"], ["artifact", "show"],
-             ["artifact", "verify"], ["doctor"]],
+             ["artifact", "verify"], ["image"], ["doctor"]],
     ids=" ".join,
 )  # fmt: skip
 def test_every_command_that_prints_data_prints_json(path: list[str]) -> None:

@@ -27,6 +27,15 @@ def ingest() -> Ingest:
     return Ingest(stored={keys.impression(0, "r1"): encode_shown(shown)})
 
 
+def test_what_a_version_with_other_features_showed_is_not_learnt_from() -> None:
+    """The behaviour counts all the same."""
+    narrow = Shown("r1", "u1", AT, "home", "control", "", ["p1", "p2", "p3"], [1.0, 0.75, 1.0], FEATURES[:, :-1],
+                   np.array([3, 2, 1], np.float32), 4, "a1")  # fmt: skip
+    found = Ingest(stored={keys.impression(0, "r1"): encode_shown(narrow)})
+    found.fold(records([event()]))
+    assert (found.feedback, found.dead, found.accepted) == ([], [], 1)
+
+
 def event(kind: str = "click", **changed: object) -> Behavior:
     """What u1 did a minute after r1."""
     given = {"event_id": "e", "user_id": "u1", "item_id": "p2", "request_id": "r1", "time": AT + 60_000}
