@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
-from models.words import normalise
+from models.words import normalise, singular
 
 #: Levels of a category path that a catalogue row holds.
 LEVELS: Final = 4
@@ -51,6 +51,15 @@ class Names:
         return self._codes.get(name, -1)
 
 
+def folded(name: str) -> str:
+    """A category's name as texts are searched for it: normalised, English words in the singular.
+
+    >>> folded("Red  Dresses"), folded("女裝")
+    ('red dress', '女装')
+    """
+    return " ".join(singular(word) for word in normalise(name).split())
+
+
 class Categories:
     """Codes of category paths: each prefix of a path has its own code.
 
@@ -66,7 +75,7 @@ class Categories:
         self._array = np.zeros(0, np.uint64)
         self._codes: dict[tuple[str, ...], int] = {}
         self._under: dict[str, list[int]] = {}
-        #: names by their normalised form
+        #: names by their normalised form, English words in the singular
         self.folded: dict[str, list[str]] = {}
 
     def code(self, path: tuple[str, ...]) -> int:
@@ -81,7 +90,7 @@ class Categories:
             self._keys.append(xxh3_64_intdigest("\x1f".join(path).encode()) or 1)
             for name in dict.fromkeys(path):
                 if name not in self._under:
-                    self.folded.setdefault(normalise(name), []).append(name)
+                    self.folded.setdefault(folded(name), []).append(name)
                 self._under.setdefault(name, []).append(code)
         return code
 

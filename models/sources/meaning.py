@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -69,15 +70,18 @@ def named_categories(ask: Ask, catalogue: Catalogue) -> list[int]:
     """Codes of the category paths under a category that the text names, ascending; the longest name counts."""
     text = folded(ask.text[:LONGEST_TEXT])
     words, known = text.split(), catalogue.categories.folded
-    parts = {
-        " ".join(words[n:m]) for n in range(len(words)) for m in range(n + 1, min(n + LONGEST_NAME, len(words)) + 1)
-    }
+    parts = {" ".join(words[start:end]) for start, end in _runs(len(words))}
     if not text.isascii():
-        parts |= {text[n:m] for n in range(len(text)) for m in range(n + 1, min(n + LONGEST_NAME, len(text)) + 1)}
+        parts |= {text[start:end] for start, end in _runs(len(text))}
     found = [part for part in parts if part in known and (part in words or not part.isascii() or " " in part)]
     longest = [name for name in found if not any(name != other and name in other for other in found)]
     codes = (catalogue.categories.under(spelled) for name in longest for spelled in known[name])
     return sorted({code for some in codes for code in some})
+
+
+def _runs(length: int) -> Iterator[tuple[int, int]]:
+    """Where each run of at most ``LONGEST_NAME`` begins and ends."""
+    return ((n, m) for n in range(length) for m in range(n + 1, min(n + LONGEST_NAME, length) + 1))
 
 
 def product_words(ask: Ask, catalogue: Catalogue) -> list[str]:
@@ -106,7 +110,9 @@ def _categories(ask: Ask, catalogue: Catalogue, k: int, allowed: Mask) -> Weight
     codes = named_categories(ask, catalogue)
     if not codes:
         return Weighted()
-    rows = np.flatnonzero(allowed & np.isin(catalogue.category, codes)).astype(np.int32)
+    inside = np.zeros(len(catalogue.categories.paths) + 1, np.bool_)
+    inside[codes] = True  # the last entry answers for code -1, none
+    rows = np.flatnonzero(allowed & inside[catalogue.category]).astype(np.int32)
     rows = rows[np.argsort(-catalogue.first_time[rows], kind="stable")]
     leaf = catalogue.category[rows]
     by_leaf = np.argsort(leaf, kind="stable")

@@ -78,7 +78,8 @@ def category(
     codes = named_categories(ask, brain.catalogue) if confidence else []
     if not codes:
         return None
-    inside = np.isin(brain.catalogue.category[candidates.rows], codes)
+    wanted = set(codes)
+    inside = np.array([code in wanted for code in brain.catalogue.category[candidates.rows].tolist()], np.float32)
     return "intent:category_browse", _added(NAMED_CATEGORY * confidence * inside, score)
 
 
@@ -88,7 +89,9 @@ def refinement(
     """A search that refines another prefers what it asked for."""
     if not len(ask.preferred):
         return None
-    return "session", _added(REFINED * np.isin(candidates.rows, ask.preferred), score)
+    # ascending rows: a search for each candidate takes microseconds, np.isin on thousands of rows a millisecond
+    place = np.minimum(np.searchsorted(ask.preferred, candidates.rows), len(ask.preferred) - 1)
+    return "session", _added(REFINED * (ask.preferred[place] == candidates.rows), score)
 
 
 def broad(ask: Ask, rules: Rules) -> Rules:

@@ -14,6 +14,7 @@ from models.sources.meaning import named, named_categories
 from state import keys
 from state.records import COUNT
 from streams.brain import Brain
+from streams.events import Answer
 from streams.handlers.meaning import broad
 from streams.routing import behavior
 from tests.handlers.driving import AT, PARTITIONS, Ingest, records
@@ -77,9 +78,14 @@ def test_a_question_about_this_one_is_about_the_product_viewed_last(shop: Brain,
         ingest = Ingest()
         view = behavior("view", event_id="e1", user_id="u1", item_id=item, time=AT)
         ingest.fold(records([view]))
-        assert ids(Shopper(shop, ingest.stored).ask(text))[0] == item
-        late = Shopper(shop, ingest.stored).ask(text, at=AT + 3_600_000, explain=True)
-        assert all("intent:product_question" in (one.reasons or {}) or one.item_id != item for one in late.items)
+        soon, late = (Shopper(shop, ingest.stored).ask(text, at=AT + gap, explain=True) for gap in (60_000, 3_600_000))
+        assert ids(soon)[0] == item
+        assert _effect(late, item) < _effect(soon, item)
+
+
+def _effect(answer: Answer, item: str) -> float:
+    """What the question adds to the item's score."""
+    return sum((one.reasons or {}).get("intent:product_question", 0.0) for one in answer.items if one.item_id == item)
 
 
 def test_a_product_question_prefers_well_rated_products(shop: Brain) -> None:
