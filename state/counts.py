@@ -32,8 +32,8 @@ def fold(
     """Count events on items in COUNT ``rows`` (R,), in place.
 
     Event d is one of ``kind[d]`` (a place in KINDS) on the item of ``rows[row[d]]`` at ``time[d]`` (Unix
-    seconds); ``value[d]`` is a rating's stars or a dwell's seconds. The popularity sums are decayed to the row's newest event; it
-    only scales them, so one that comes late counts as if it had come in order.
+    seconds); ``value[d]`` is a rating's stars or a dwell's seconds. The popularity sums are decayed to the row's
+    newest event; it only scales them, so one that comes late counts as if it had come in order.
 
     >>> from state.records import COUNT
     >>> rows = np.zeros(1, COUNT)

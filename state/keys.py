@@ -70,7 +70,7 @@ def trends(partition: int) -> bytes:
 
 
 def category_trend(partition: int, category: int) -> bytes:
-    """The most popular of a signals partition's items in a category (``records.CATEGORY_TREND``), by its path's u64 key."""
+    """A signals partition's most popular items of a category (``records.CATEGORY_TREND``), by its path's u64 key."""
     return b"ctr:{%d}:%016x" % (partition, category)
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ask import Ask, Floats, Rows
-from models.sources.repurchase import gaps
 from models.images import Images
+from models.sources.repurchase import gaps
 
 DAY_MS: Final = 86_400_000
 HOUR_S: Final = 3600.0

@@ -1,4 +1,4 @@
-"""Co-visits over longer stretches of users' histories: tastes (``covisits_wide``) and the last days' (``covisits_recent``).
+"""Co-visits over longer stretches of histories: of a year (``covisits_wide``), of the last days (``covisits_recent``).
 
 Score of item b: the sum over the newest 20 anchors a, the n-th of them, of
 

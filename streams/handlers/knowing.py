@@ -18,8 +18,8 @@ from streams.handlers.asking import (
     trending,
 )
 from streams.handlers.contexts import KIND, read_mark
-from streams.handlers.shelves import add_shelves, shelf_keys, shelves_of
 from streams.handlers.sessions import refine, speaks_of
+from streams.handlers.shelves import add_shelves, shelf_keys, shelves_of
 from streams.ids import key
 
 Values = list[bytes | None]

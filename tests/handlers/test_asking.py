@@ -96,11 +96,11 @@ def test_a_ring_that_wrapped_gives_its_32(shelf: Brain) -> None:
 
 
 def test_anchors_are_the_querys_own_items_then_liked_ones() -> None:
-    """Each once, at most eight after the query's own."""
-    recent = np.array([key(f"p{n % 12}") for n in range(30)], np.uint64)
+    """Each once, at most twenty after the query's own."""
+    recent = np.array([key(f"p{n % 24}") for n in range(30)], np.uint64)
     liked = np.ones(30, np.bool_)
-    liked[1] = liked[13] = liked[25] = False
-    wanted = [key(f"p{n}") for n in (0, 2, 3, 4, 5, 6, 7, 8)]
+    liked[1] = liked[25] = False
+    wanted = [key(f"p{n}") for n in (0, *range(2, 21))]
     assert anchor_keys(query(), recent, liked) == wanted
     assert anchor_keys(query(item_id="p5", cart=["p7"]), recent, liked)[:2] == [key("p5"), key("p0")]
     assert len(anchor_keys(query(cart=["p90", "p91"]), recent, liked)) == 2 + ANCHORS
@@ -141,10 +141,10 @@ def test_trends_of_all_partitions_are_one_list_a_half_life(shelf: Brain) -> None
     """Best first over partitions; no partition has any, no trends."""
     one, two = np.zeros((), TREND), np.zeros((), TREND)
     one["item"][:, 0], two["item"][:, 0] = key("p1"), key("p2")
-    for place, days in enumerate((1, 7, 30)):
+    for place, days in enumerate((1, 7, 30, 180)):
         one["score"][place, 0] = NOW / 1000 / (days * DAY) + 1
         two["score"][place, 0] = NOW / 1000 / (days * DAY) + 2
     found = trending([one.tobytes(), None, two.tobytes()], NOW, shelf.catalogue)
-    assert [trend.rows.tolist() for trend in found] == [[shelf.catalogue.row("p2"), shelf.catalogue.row("p1")]] * 3
+    assert [trend.rows.tolist() for trend in found] == [[shelf.catalogue.row("p2"), shelf.catalogue.row("p1")]] * 4
     assert found[0].weight.tolist() == pytest.approx([4, 2], rel=1e-3)
     assert trending([None, None], NOW, shelf.catalogue) == ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from streams.ids import key
 from streams.routing import behavior
 from tests.handlers.driving import AT, Ingest, records
@@ -22,7 +24,7 @@ def pairs(*events: tuple[str, int, int]) -> set[tuple[str, str, float, float]]:
     return {
         (NAMES[d.value("row")], NAMES[d.value("item")], round(d.value("after"), 3), d.value("together"))
         for d in ingest.deltas
-        if d.kind == "pair"
+        if d.kind == "pair" and (d.value("after") or d.value("together"))
     }
 
 
@@ -59,3 +61,42 @@ def test_the_ring_holds_what_pairs_need() -> None:
     """A user's items outlive 32 events of the ring: the last five are always there."""
     found = pairs(*(("click", n % 12, n) for n in range(70)))
     assert len({(row, item) for row, item, after, _ in found if after}) == 12 * 5
+
+
+def wide(*events: tuple[str, int, int]) -> dict[tuple[str, str], float]:
+    """Weights of the undirected pairs of such events, all of one user, by (row, item)."""
+    ingest, found = Ingest(), dict[tuple[str, str], float]()
+    for place, (kind, item, minutes) in enumerate(events):
+        more = {"value": 1.0} if kind == "rating" else {}
+        time = AT + minutes * MINUTE
+        event = behavior(kind, event_id=f"e{place}", user_id="u1", item_id=f"p{item}", time=time, **more)
+        ingest.fold(records([event], first=place, arrival=AT + 100 * DAY))
+    for delta, times in ingest.deltas.items():
+        if delta.kind == "pair" and delta.value("wide"):
+            pair = str(int(delta.value("row"))), str(int(delta.value("item")))
+            found[pair] = found.get(pair, 0.0) + times * delta.value("wide")
+    return found
+
+
+def test_wide_pairs_go_either_way_and_reach_twenty_events_back() -> None:
+    """Both items get the same weight; in bands further back one event stands for five; past twenty there is none."""
+    events = [("view", n, 90 * n) for n in range(40)]
+    found = wide(*events)
+    assert all(found[item, row] == weight for (row, item), weight in found.items())
+    lags: dict[int, list[float]] = {}
+    names = {str(key(f"p{n}")): n for n in range(40)}
+    for (row, item), weight in found.items():
+        lags.setdefault(abs(names[row] - names[item]), []).append(weight)
+    assert max(lags) <= 20
+    assert {round(w, 2) for w in lags[1]} == {1.0}
+    assert {round(w, 2) for lag in range(6, 21) for w in lags.get(lag, [])} <= {
+        round(float(np.float16(5 * lag**-0.5)), 2) for lag in range(6, 21)
+    }
+    # every event after the twentieth has one partner in each band of five
+    assert sum(len(lags.get(lag, [])) for lag in range(16, 21)) >= 2 * 20
+
+
+def test_bad_ratings_go_with_other_items_but_not_after_them() -> None:
+    """Whoever rates has chosen; a dislike has not."""
+    assert len(wide(("rating", 1, 0), ("rating", 2, 1))) == 2
+    assert wide(("dislike", 1, 0), ("click", 2, 1)) == {}

@@ -26,7 +26,8 @@ def test_the_share_of_positions_is_met_and_every_new_item_gets_some() -> None:
     counted: Counter[int] = Counter()
     for n in range(DRAWS):
         page = shown(RANKED, LIMIT, f"r{n}", nothing, new=new, new_share=share).order
-        assert page[0] == 0 and len(set(page.tolist())) == LIMIT
+        assert page[0] == 0
+        assert len(set(page.tolist())) == LIMIT
         counted.update(page[page >= LIMIT].tolist())
     assert set(counted) == set(range(20, 30))
     positions = DRAWS * LIMIT
@@ -37,7 +38,7 @@ def test_the_share_of_positions_is_met_and_every_new_item_gets_some() -> None:
 
 
 def test_propensities_are_what_happens() -> None:
-    """For every item, the mean of 1/p where it is shown, over its positions, is the share of answers it may stand in."""
+    """How often an item stands at a position is the propensity told there: 1/p weights are unbiased."""
     new = some_new(25, 30, 35, 40, 45, 50)
     for policy in (nothing, epsilon_swap(0.3)):
         seen: Counter[tuple[int, int]] = Counter()
@@ -69,7 +70,7 @@ def test_fewer_new_items_than_positions_are_counted_right() -> None:
 def test_a_page_never_repeats_and_pages_never_share(
     ranked: int, limit: int, share: float, seed: int, data: st.DataObject
 ) -> None:
-    """Whatever is new, pinned or late: all pages together are the ranked items, each once, the pinned where they are."""
+    """Whatever is new, pinned or late: all pages together are the ranked items, each once, pins in place."""
     new = np.array(data.draw(st.lists(st.booleans(), min_size=ranked, max_size=ranked)), np.bool_)
     pinned = np.array(sorted(data.draw(st.sets(st.integers(0, max(ranked - 1, 0)), max_size=3))), np.intp)
     pinned = pinned[pinned < ranked]

@@ -21,7 +21,7 @@ touches = st.lists(
     st.tuples(
         st.integers(0, 2),
         st.integers(0, len(KINDS) - 1),
-        st.sampled_from([0.5, 1.0, 4.5]),
+        st.sampled_from([0.5, 1.0, 3.5, 4.5, 40.0]),
         st.integers(0, 600 * DAY),
     ),
     max_size=100,
@@ -49,6 +49,15 @@ def test_late_and_cut_batches_end_in_the_same_counts(added: list[Touch], size: i
     np.testing.assert_allclose(cut["popularity"], whole["popularity"], rtol=1e-9, atol=1e-290)
 
 
+def weight_of(kind: str, value: float) -> float:
+    """What one event adds to popularity, by the words of its definition."""
+    if kind == "rating":
+        return value if value >= 3.5 else 0.0
+    if kind == "dwell":
+        return 1.0 if value >= 30 else 0.0
+    return {"view": 1.0, "click": 2.0, "add_to_cart": 3.0, "purchase": 5.0}.get(kind, 0.0)
+
+
 @given(touches)
 def test_counts_are_what_a_plain_loop_counts(added: list[Touch]) -> None:
     """Each field of each row equals its definition, computed event by event."""
@@ -62,15 +71,15 @@ def test_counts_are_what_a_plain_loop_counts(added: list[Touch]) -> None:
         assert row["last"] == max(((NOW - t[3]) * 1000 for t in own), default=0)
         newest = min((t[3] for t in own), default=0)
         for days, found in zip(POPULARITY_DAYS, row["popularity"], strict=True):
-            weights = [counts.POPULARITY.get(KINDS[t[1]], 0) * 0.5 ** ((t[3] - newest) / DAY / days) for t in own]
+            weights = [weight_of(KINDS[t[1]], t[2]) * 0.5 ** ((t[3] - newest) / DAY / days) for t in own]
             np.testing.assert_allclose(found, sum(weights), rtol=1e-9)
 
 
 def test_popularity_halves_at_each_half_life() -> None:
-    """A purchase counts 5 when it happens, and a half of that 1, 7 and 30 days later."""
+    """A purchase counts 5 when it happens, and a half of that 1, 7, 30 and 180 days later."""
     rows = np.zeros(1, COUNT)
     fold(rows, [(0, KINDS.index("purchase"), 1.0, 0)])
-    np.testing.assert_allclose(counts.decayed(rows, NOW), [[5, 5, 5]])
+    np.testing.assert_allclose(counts.decayed(rows, NOW), [[5, 5, 5, 5]])
     later = [counts.decayed(rows, NOW + int(days) * DAY)[0, n] for n, days in enumerate(POPULARITY_DAYS)]
     np.testing.assert_allclose(later, [2.5] * len(POPULARITY_DAYS))
 

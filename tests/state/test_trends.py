@@ -66,7 +66,7 @@ def test_equally_popular_items_are_ordered_by_key() -> None:
     row = np.zeros(5, COUNT)
     counts.fold(row, np.arange(5), np.ones(5, np.uint32), np.ones(5, np.float32), np.full(5, NOW, np.uint32))
     merged = trends.merge(np.zeros((), TREND), np.array([9, 3, 7, 1, 5], np.uint64), row)
-    assert [trend.item.tolist() for trend in trends.decayed([merged], NOW, 3)] == [[1, 3, 5]] * 3
+    assert [trend.item.tolist() for trend in trends.decayed([merged], NOW, 3)] == [[1, 3, 5]] * len(POPULARITY_DAYS)
 
 
 def test_items_that_are_only_shown_do_not_trend() -> None:
