@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
@@ -125,8 +125,11 @@ class Client:
         time: int | None = None,
         offset: int = 0,
         page_of: str | None = None,
+        language: Literal["en", "zh"] | None = None,
     ) -> Answer:
         """Ask, and wait for the answer; ``timeout`` in seconds, ``time`` in Unix ms (default: now).
+
+        With ``explain`` each item has its ``reasons``, with a ``language`` also ``why`` in words.
 
         For page two give page one's ``time``, an ``offset``, and its request id as ``page_of``.
 
@@ -145,6 +148,7 @@ class Client:
             limit=limit,
             offset=offset,
             page_of=page_of,
+            language=language,
             filters=filters,
             exclude=list(exclude),
             explain=explain,
