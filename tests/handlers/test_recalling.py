@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -11,7 +12,7 @@ import pytest
 from models.features import GROUPS, SOURCES
 from models.weights import INPUTS, OnlineWeights
 from state import keys
-from state.impressions import Impression, decode
+from state.impressions import Impression, decode, encode
 from streams.brain import Brain
 from streams.events import Answer, Query
 from streams.handlers.queries import on_queries
@@ -152,3 +153,40 @@ def test_nothing_that_is_kept_changes_the_answer(shop: Brain) -> None:
     assert large.known is not None
     assert small.known.others == b""
     assert len(large.known.others) == 8 * (large.known.found - 5)
+
+
+def test_every_item_says_in_words_why_it_is_shown(shop: Brain) -> None:
+    """In the language asked for, naming what is true: the text of the search; without a language nothing is said."""
+    english, _ = answered(shop, text="milk", explain=True, language="en", limit=5)
+    chinese, _ = answered(shop, text="milk", explain=True, language="zh", limit=5)
+    assert all(item.why for item in english.items)
+    assert any("“milk”" in (item.why or "") for item in english.items)
+    for one, other in zip(english.items, chinese.items, strict=True):
+        assert one.reasons == other.reasons
+        assert one.why is not None
+        assert other.why is not None
+        assert one.why.endswith(".")
+        assert other.why.endswith("。")
+    plain, _ = answered(shop, text="milk", explain=True)
+    assert [item.why for item in plain.items] == [None] * len(plain.items)
+
+
+def test_a_home_feed_names_what_the_user_did(shop: Brain) -> None:
+    """Every title that is named is that of an item in the user's ring, with what was done."""
+    answer, stored = answered(shop, explain=True, language="en", limit=20)
+    told = [item.why for item in answer.items if item.why]
+    assert told
+    assert stored.known is not None
+    mine = {
+        shop.catalogue.titles[shop.catalogue.row(item)]: verb for item, verb in (("p1", "clicked"), ("p9", "bought"))
+    }
+    named = [(title, why) for why in told for title in re.findall("“(.+?)”", why) if "where you looked" not in why]
+    assert named
+    for title, why in named:
+        assert mine[title] in why
+
+
+def test_what_is_kept_costs_less_than_alike_columns_save(shop: Brain) -> None:
+    """A plain answer's record is smaller than its features alone would be with every column in full."""
+    _, shown = answered(shop, text="milk", limit=10)
+    assert len(encode(shown)) < shown.features.nbytes
