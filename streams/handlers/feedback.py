@@ -73,8 +73,6 @@ def join(
             continue
         if impression.features.shape[1:] != (len(FEATURES),):
             continue  # stored before an update: its columns are others
-        if impression.features.shape[1] != len(FEATURES):
-            continue  # shown by a version with other features: nothing to learn from
         position = impression.items.index(event.item_id)
         found.append(
             Feedback(
