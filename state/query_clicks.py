@@ -63,8 +63,8 @@ def until_doubled(
     """Which of D deltas to add so that each row stands where its mass last passed a power of two; which rows did.
 
     The arguments are those of ``fold``, which changes nothing here; returns (D,) and (R,). The mass is the one in
-    forward decay: it passes a power of two at a row's first choice, then with the 2nd, 4th, 8th … of one moment,
-    and also when a row is as much in use as a half-life ago. How deltas are cut into batches does not matter, as
+    forward decay: it passes a power of two at a row's first choice, then about whenever it has doubled, and once a
+    half-life when a row is as much in use as before. How deltas are cut into batches does not matter, as
     long as those of a row come in the same order.
 
     >>> from state.records import QUERY_CLICK
