@@ -103,10 +103,10 @@ def _part(deltas: sketch.Deltas, which: NDArray[np.bool_], columns: slice) -> sk
 def decayed(rows: Rows, now_seconds: float) -> Neighbours:
     """COVISIT rows (R,) brought to ``now_seconds``: what was added then counts 1, a half-life earlier a half."""
     scale = 1 / sketch.growth(now_seconds, HALF_LIFE_DAYS)
-    sums = ((rows[name] * scale).astype(np.float32) for name in ("after", "together", "mass"))
+    after, together, mass = ((rows[name] * scale).astype(np.float32) for name in ("after", "together", "mass"))
     wide = _undirected(rows, "wide", 1 / sketch.growth(now_seconds, WIDE_DAYS))
     recent = _undirected(rows, "recent", 1 / sketch.growth(now_seconds, RECENT_DAYS, RECENT_LANDMARK))
-    return Neighbours(rows["item"], *sums, wide, recent)
+    return Neighbours(rows["item"], after, together, mass, wide, recent)
 
 
 def _undirected(rows: Rows, name: str, scale: NDArray[np.float64]) -> Undirected:

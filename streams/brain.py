@@ -18,6 +18,7 @@ from models.intent import IntentModel
 from models.known_queries import decode_query
 from models.ranker import Ranker, RankInput
 from models.rule_book import RuleBook, decode_rule
+from models.sources import Timer, untimed
 from models.weights import OnlineWeights, decode_weights, usable
 from models.words import Words, normalise
 from streams.artifacts import Opened, open_artifacts, open_rankers
@@ -50,6 +51,7 @@ class Brain:
     rankers: dict[str, Ranker] = field(default_factory=dict)
     lore: Lore = field(default_factory=Lore)
     rule_book: RuleBook = field(default_factory=RuleBook)
+    timed: Timer = untimed
 
     @classmethod
     def load(cls, settings: Settings, opened: Opened | None = None) -> Brain:

@@ -59,6 +59,7 @@ class Engine:
         self.brain = brain
         self.publisher = publisher
         self.metrics = metrics or Metrics()
+        brain.timed = self.metrics.timed_source
         self._behaviors: dict[int, _Behaviors] = {}
         self._signals: dict[int, SourceMark] = {}
         #: newest time of each partition of item-events since this worker began

@@ -41,6 +41,13 @@ class Metrics:
             buckets=_BUCKETS,
             registry=registry,
         )
+        self.source_seconds = Histogram(
+            "streamrank_source_seconds",
+            "time of one source for one query",
+            ["source"],
+            buckets=(0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05),
+            registry=registry,
+        )
         self.items = Gauge("streamrank_catalogue_items", "items in the catalogue", registry=registry)
         self.queries = Gauge("streamrank_known_queries", "query texts known by their choices", registry=registry)
         self.weights = Gauge(
@@ -91,6 +98,13 @@ class Metrics:
         began = perf_counter()
         yield
         self.seconds.labels(stage).observe(perf_counter() - began)
+
+    @contextmanager
+    def timed_source(self, source: str) -> Iterator[None]:
+        """Time one source for one query."""
+        began = perf_counter()
+        yield
+        self.source_seconds.labels(source).observe(perf_counter() - began)
 
     def text(self) -> bytes:
         """All metrics as Prometheus reads them."""

@@ -34,6 +34,8 @@ LONGEST_TEXT: Final = 200
 LONGEST_NAME: Final = 12
 #: How much an offer gains in a category, brand or style of the user's interest, which no text says.
 INTEREST: Final = 1.0
+#: The largest discounts, among which the user's interest chooses.
+POOL: Final = 1_000
 
 
 def sure(ask: Ask, intent: str) -> float:
@@ -97,7 +99,7 @@ def _offers(ask: Ask, catalogue: Catalogue, k: int, allowed: Mask) -> Weighted:
         weight = np.where(catalogue.lexical.scores(product, len(catalogue)) > 0, weight, np.float32(0))
         rows = near_top(weight, k, above=0.0)
         return best(rows, weight[rows], k)
-    rows = np.flatnonzero(weight > 0).astype(np.int32)
+    rows = near_top(weight, POOL, above=0.0)
     liked = ask.short if ask.short.any() else ask.long
     if liked.any() and len(rows):
         near = np.einsum("ij,j->i", catalogue.compact[rows], liked)

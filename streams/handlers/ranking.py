@@ -90,7 +90,7 @@ def _retrieve(asks: Sequence[Ask], brain: Brain, plans: Sequence[Plan]) -> list[
         some = [asks[n] for n in places]
         for ask in some:
             ask.new_days = plan.new_days
-        together = retrieve(some, brain.catalogue, plan.sources, EACH, plan.candidates, plan.rules)
+        together = retrieve(some, brain.catalogue, plan.sources, EACH, plan.candidates, plan.rules, brain.timed)
         found |= dict(zip(places, together, strict=True))
     return [found[n] for n in range(len(asks))]
 
