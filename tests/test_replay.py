@@ -25,6 +25,7 @@ from streams.routing import behavior
 from streams.settings import Settings
 from streams.transport import partition_for
 from tests.data.small_log import START, Size, lines, log
+from tests.handlers.shop import ITEMS
 from tests.integration.worker_process import stored
 from tests.servers import flush
 
@@ -145,3 +146,37 @@ async def test_times_ahead_of_the_arrival_are_broken(raw: list[bytes], redis_url
     await driver.run(lines([*raw[:100], late]))
     await store.close()
     assert [decode_dead_letter(letter).code for letter in dead] == ["future"]
+
+
+async def test_session_text_replays_to_the_same_bytes(redis_url: str) -> None:
+    """A search, its refinements, and one after half an hour; the last begins anew, whatever Redis still holds."""
+    shop = [encode(item) for item in ITEMS]
+    at = ITEMS[0].time
+    typed = (("dress", 1), ("red", 2), ("cheaper", 3), ("any deals", 4), ("dress", 5), ("red", 5 + 31 * 60))
+    asked = [
+        encode(Query(time=at + after * 1_000, request_id=f"r{n}", user_id="u1", text=text, explain=True))
+        for n, (text, after) in enumerate(typed)
+    ]
+    first, second = [await answers_of([*shop, *asked], redis_url) for _ in range(2)]
+    assert first == second
+    refined = [answer.understood.refined_from if answer.understood else "" for answer in map(decode_answer, first)]
+    assert refined == ["", "dress", "dress red", "", "", ""]
+
+
+async def test_known_queries_do_not_depend_on_the_size_of_batches(raw: list[bytes], redis_url: str) -> None:
+    """Every text that led to a choice is known, by the same choices, whether events come one by one or together."""
+    held = []
+    for size in (2_000, 7, 1):
+        flush(redis_url)
+        settings = Settings(device="cpu", partitions=4, batch_records=size)
+        table = (await replay(lines(raw), settings, redis_url)).brain.lore.table
+        held.append({
+            text: (table.weights[row], dict(zip(table.items[row], table.shares[row], strict=True)))
+            for row, text in enumerate(table.texts)
+        })  # fmt: skip
+    assert len(held[0]) > 5
+    for other in held[1:]:
+        assert other.keys() == held[0].keys()
+        for text, (weight, shares) in held[0].items():
+            assert other[text][0] == pytest.approx(weight, rel=1e-5)
+            assert other[text][1] == pytest.approx(shares, rel=1e-5)

@@ -102,7 +102,7 @@ def _refining(meant: Said, text: str, previous: Session, brain: Brain) -> list[W
     """The words by which the text refines, none for a mere price; None when it is a query of its own."""
     words = brain.words.tokens(meant.rest) if meant.rest else []
     if not words:
-        return [] if meant.about_price or normalise(text) in map(normalise, previous.texts[-1:]) else None
+        return [] if meant.about_price else None
     if len(words) > WORDS:
         return None
     whole = normalise(meant.rest)
@@ -114,7 +114,8 @@ def _refining(meant: Said, text: str, previous: Session, brain: Brain) -> list[W
     kinds = [(word, "known" if word in known else _kind(word, found, brain)) for word in words]
     if all(kind for _, kind in kinds):
         refining = [word for word in kinds if word[1] != "known"]
-        return refining if refining or meant.about_price else None
+        again = len(previous.texts) > 1 and normalise(text) == normalise(previous.texts[-1])
+        return refining if refining or meant.about_price or again else None
     ends = normalise(text).rstrip("?!。 呢吗吧").endswith("的")
     return [(whole, "said")] if ends and not _is_category(words, brain) else None
 

@@ -116,6 +116,14 @@ def test_a_search_for_another_product_begins_anew(shop: Brain, text: str) -> Non
     assert refined_from(shopper.ask("cheaper")) == text
 
 
+def test_the_same_refinement_again_is_the_same_search(shop: Brain) -> None:
+    """Asked twice, red dresses stay red dresses; the product asked for again begins anew."""
+    shopper = Shopper(shop)
+    answers = [shopper.ask(text) for text in ("dress", "red", "red", "dress")]
+    assert ids(answers[1]) == ids(answers[2])
+    assert refined_from(answers[3]) == ""
+
+
 def test_a_session_lasts_half_an_hour_of_the_queries_own_time(shop: Brain) -> None:
     """What is stored counts until then and never before its own time, however long Redis keeps it."""
     for gap, goes_on in ((LASTS_MS - 1_000, True), (LASTS_MS, False), (-2_000_000, False)):
