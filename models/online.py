@@ -99,7 +99,10 @@ class OnlineRanker:
         self._model = _model(learning_rate, INITIAL.weights, 0)
 
     def learn(self, feedback: PairwiseFeedback) -> int:
-        """Take one step for each passed-over item; returns how many.
+        """Take one step for each passed-over item, all together as long as one; returns how many.
+
+        A choice at the bottom of a list has many pairs, and they agree with each other: with whole steps one such
+        click turned the offline score's weight round, and the order with it (docs/quality.md).
 
         Raises ``FeedbackError`` (and learns nothing) when the shapes are wrong or a number is not finite.
         """
@@ -110,7 +113,7 @@ class OnlineRanker:
         scale = self._scale()
         for difference in scaled(clicked, scale) - scaled(skipped, scale):
             x = dict(zip(INPUTS, difference.tolist(), strict=True))
-            self._model.learn_one(x, True, w=float(feedback.weight))
+            self._model.learn_one(x, True, w=float(feedback.weight) / len(skipped))
         self.pairs += len(skipped)
         return len(skipped)
 

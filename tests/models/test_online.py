@@ -174,3 +174,12 @@ def test_skipped_positions_are_shown_ones_near_the_click(position: int, shown: i
     skipped = skipped_positions(position, shown, chosen)
     assert all(0 <= p < shown and p != position and p not in chosen for p in skipped)
     assert sum(p > position for p in skipped) <= 1
+
+
+def test_one_choice_at_the_bottom_of_a_list_does_not_turn_the_order_round() -> None:
+    """Twenty items were shown, the last was chosen against the offline ranker's word: its weight stays near 1."""
+    inputs = np.zeros((20, len(INPUTS)), np.float32)
+    inputs[:, INPUTS.index("offline")] = np.linspace(10, -10, 20)
+    ranker = OnlineRanker()
+    ranker.learn(PairwiseFeedback(inputs[19], inputs[:19]))
+    assert ranker.export().weights[INPUTS.index("offline")] > 0.7
