@@ -33,6 +33,11 @@ def session(partition: int, user_id: str) -> bytes:
     return b"ses:{%d}:%s" % (partition, user_id.encode())
 
 
+def purchases(partition: int, user_id: str) -> bytes:
+    """What a user bought, by item (rows of ``records.BOUGHT``)."""
+    return b"own:{%d}:%s" % (partition, user_id.encode())
+
+
 def impression(partition: int, request_id: str) -> bytes:
     """What was shown for a query, with its features (msgspec; expires)."""
     return b"imp:{%d}:%s" % (partition, request_id.encode())

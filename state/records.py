@@ -18,6 +18,7 @@ SLOTS: Final = 32
 WIDE_SLOTS: Final = 64
 TOP: Final = 128
 CATEGORY_TOP: Final = 32
+BOUGHT_ITEMS: Final = 44
 
 #: A user's context: 1,012 bytes, so that a string of Redis fits in an allocation of 1 KiB.
 #: The vectors are sums of item vectors in fixed point (see state/contexts.py),
@@ -39,6 +40,9 @@ CONTEXT: Final = np.dtype(
         ("weight", "i1", (RING,)),
     ]
 )
+
+#: One item of what a user bought (state/purchases.py): the key's upper half, first and last day, number of days.
+BOUGHT: Final = np.dtype([("item", "<u4"), ("first", "<u2"), ("last", "<u2"), ("count", "<u2")])
 
 #: A partition's watermark: last offset, number of events accepted, newest event time.
 WATERMARK: Final = np.dtype([("offset", "<i8"), ("accepted", "<i8"), ("newest", "<i8")])

@@ -12,9 +12,9 @@ from models import attributes
 from models.ask import Ask, Bought, Filter, Neighbours, Recent, Relation, Weighted
 from models.catalogue import Catalogue
 from models.expansion import nearness
-from state import contexts, covisits, query_clicks, trends
-from state.records import CONTEXT, COVISIT, KINDS, QUERY_CLICK, RING
-from streams.events import Filters, Query, Range
+from state import contexts, covisits, purchases, query_clicks, trends
+from state.records import CONTEXT, COVISIT, QUERY_CLICK, RING
+from streams.events import DAY_MS, Filters, Query, Range
 from streams.fields import Wanted
 from streams.handlers.images import query_image
 from streams.ids import key
@@ -22,7 +22,6 @@ from streams.ids import key
 #: how many of the user's recent items have their co-visits read, after the query's own items
 ANCHORS: Final = 20
 TREND_ITEMS: Final = 100
-DAY_S: Final = 86_400
 
 
 def surface_of(query: Query) -> str:
@@ -77,21 +76,17 @@ def add_user(ask: Ask, value: bytes | None, catalogue: Catalogue) -> NDArray[np.
         weight=row["weight"][slots].astype(np.float32) / 8,
         kind=row["kind"][slots],
     )
-    ask.bought = _bought(ask.recent)
     return items
 
 
-def _bought(recent: Recent) -> Bought:
-    """What the user bought of late, by item; purchases of one day count once."""
-    own = (recent.kind == KINDS.index("purchase")) & (recent.rows >= 0)
-    age = recent.age[own].astype(np.float64) / DAY_S
-    rows, place = np.unique(recent.rows[own], return_inverse=True)
-    since, oldest = np.full(len(rows), np.inf), np.zeros(len(rows))
-    np.minimum.at(since, place, age)
-    np.maximum.at(oldest, place, age)
-    days = np.unique(np.stack([place, np.floor(age).astype(np.intp)], axis=1), axis=0)[:, 0]
-    columns = (np.bincount(days, minlength=len(rows)), oldest - since, since)
-    return Bought(rows.astype(np.int32), *(column.astype(np.float32) for column in columns))
+def add_purchases(ask: Ask, value: bytes | None, catalogue: Catalogue) -> None:
+    """Put what the user bought into ``ask``, as far as the catalogue holds it."""
+    had = purchases.read(value)
+    rows = catalogue.rows_of_heads(had["item"].astype(np.uint64))
+    had, rows = had[rows >= 0], rows[rows >= 0]
+    first, last = had["first"].astype(np.float32), had["last"].astype(np.float32)
+    since = np.maximum(np.float32(ask.now / DAY_MS) - last - np.float32(0.5), 0)
+    ask.bought = Bought(rows, had["count"].astype(np.float32), last - first, since)
 
 
 def anchor_keys(query: Query, recent: NDArray[np.uint64], liked: NDArray[np.bool_]) -> list[int]:

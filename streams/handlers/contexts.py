@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from state import contexts, keys
+from state import contexts, keys, purchases
 from state.event_ids import Window
 from state.impressions import Impression as Shown
 from state.impressions import decode as decode_shown
@@ -108,9 +108,12 @@ def on_behavior(records: Sequence[Record], mark: bytes | None, window: Window, k
     users = list(dict.fromkeys(_user_id(e) for e in batch.events))
     requests = list(dict.fromkeys(e.request_id for e in acts.events if e.request_id))
     p = known.partition
-    found = yield [keys.context(p, u) for u in users] + [keys.impression(p, r) for r in requests]
+    bought = acts.bought()
+    owned = [keys.purchases(p, u) for u in bought]
+    found = yield [keys.context(p, u) for u in users] + [keys.impression(p, r) for r in requests] + owned
     rows = context_rows(found[: len(users)])
-    shown = {r: decode_shown(v) for r, v in zip(requests, found[len(users) :], strict=True) if v is not None}
+    shown = {r: decode_shown(v) for r, v in zip(requests, found[len(users) :], strict=False) if v is not None}
+    held = [purchases.fold(v, new) for v, new in zip(found[len(found) - len(owned) :], bought.values(), strict=True)]
 
     acts.place({u: i for i, u in enumerate(users)})
     base = batch.records[0][2] if batch.records else 0
@@ -124,7 +127,9 @@ def on_behavior(records: Sequence[Record], mark: bytes | None, window: Window, k
     new_mark["accepted"] = before["accepted"] + len(ids)
     new_mark["newest"] = newest
     return Changes(
-        pairs=_stored(rows, users, p) + window.changed(p, ids),
+        pairs=_stored(rows, users, p)
+        + [part for pair in zip(owned, held, strict=True) for part in pair]
+        + window.changed(p, ids),
         mark=new_mark.tobytes(),
         ids=ids,
         signals=signals,
@@ -221,6 +226,14 @@ class _Acts:
             vector=known.rows_of(item).astype(np.intp),
             vectors=known.vectors,
         )
+
+    def bought(self) -> dict[str, list[tuple[int, int]]]:
+        """Each buyer's purchases, (item key, day), in order."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        for n in np.flatnonzero(self.columns.kind == KIND[Purchase]).tolist():
+            event = self.events[n]
+            found.setdefault(event.user_id, []).append((int(self.columns.item[n]), event.time // DAY_MS))
+        return found
 
     def place(self, users: dict[str, int]) -> None:
         """Set each event's context row."""

@@ -12,6 +12,7 @@ from streams.handlers.asking import (
     add_choices,
     add_near_choices,
     add_neighbours,
+    add_purchases,
     add_user,
     anchor_keys,
     new_ask,
@@ -41,13 +42,16 @@ def know(
         *trend_keys,
         *(keys.context(partition, u) for u in users),
         *(keys.session(partition, u) for u in users),
+        *(keys.purchases(partition, u) for u in users),
     ]
     mark, trends, of_users = found[0], found[1 : 1 + len(trend_keys)], found[1 + len(trend_keys) :]
     user_values = dict(zip(users, of_users[: len(users)], strict=True))
-    sessions = dict(zip(users, of_users[len(users) :], strict=True))
+    sessions = dict(zip(users, of_users[len(users) : 2 * len(users)], strict=True))
+    bought = dict(zip(users, of_users[2 * len(users) :], strict=True))
     anchors = []
     for query, ask in zip(queries, asks, strict=True):
         recent = add_user(ask, user_values.get(query.user_id or ""), brain.catalogue)
+        add_purchases(ask, bought.get(query.user_id or ""), brain.catalogue)
         ask.trends = trending(trends, query.time, brain.catalogue)
         used = (ask.recent.weight > 0) | (ask.recent.kind == KIND[Rating])
         anchors.append(anchor_keys(query, recent, used))

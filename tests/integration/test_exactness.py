@@ -31,7 +31,7 @@ from tests.integration.worker_process import (
 )
 
 SIZE = Size(users=400, items=1_200, behaviors=20_000)
-EXACT = ("ctx:*", "ids:*", "wm:*behavior-events")
+EXACT = ("ctx:*", "own:*", "ids:*", "wm:*behavior-events")
 
 
 @pytest.fixture(scope="module")

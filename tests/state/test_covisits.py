@@ -98,7 +98,9 @@ def test_times_from_1996_to_2040_are_told_apart() -> None:
         one = np.ones(1, np.float32)
         covisits.fold(rows, np.zeros(1, np.intp), np.array([item], np.uint64), one, one, one.astype(np.float16), at)
     weights = rows["recent"][0, :4]
-    assert np.isfinite(weights).all() and (np.diff(weights) > 0).all() and weights[0] > 0
+    assert np.isfinite(weights).all()
+    assert weights[0] > 0
+    assert (np.diff(weights) > 0).all()
 
 
 def test_what_is_read_is_single_precision() -> None:
