@@ -115,8 +115,9 @@ class Journal:
         return self.by_user[max(begin, place - count) : place][::-1]
 
     def had(self, row: int) -> Ints:
-        """Distinct items of the user's events before event ``row``, ascending."""
-        return np.unique(self.item[self.by_user[self.begin[row] : self.place[row]]])
+        """Distinct items of the user's events before event ``row``, in order of first use."""
+        before = self.by_user[self.begin[row] : self.place[row]]
+        return self.item[before[self.first[before]]]
 
     def known(self, row: int) -> NDArray[np.bool_]:
         """Which items the catalogue holds just before event ``row``, (items,)."""

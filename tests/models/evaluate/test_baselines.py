@@ -1,0 +1,137 @@
+"""The baselines, against what a few lines of plain Python count."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.evaluate import pairs
+from models.evaluate.baselines import BASELINES, KNN, POPULAR, QUERY_TABLE, Baselines, Texts
+from models.evaluate.journal import Journal
+from models.evaluate.knn import REACHES, Choice, Knn, Reach
+from models.evaluate.lists import Scored, placed
+from models.evaluate.pairs import PairTable
+from models.evaluate.popular import DAY_MS, Popular
+from models.evaluate.results import Results
+from models.evaluate.sample import drawn, eligible
+
+TEXTS = Texts(str.casefold, str.split)
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=120), st.integers(1, 9))
+def test_a_pair_table_counts_as_a_counter_does(found: list[tuple[int, int]], tail: int) -> None:
+    """However short the unsorted tail, and however the pairs are cut."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pairs, "TAIL", tail)
+        table = PairTable(7)
+        for start in range(0, len(found), 5):
+            part = np.array(found[start : start + 5]).reshape(-1, 2)
+            table.add(part[:, 0], part[:, 1])
+        anchors = np.array([5, 0, 3])
+        total: Counter[tuple[int, int]] = Counter()
+        for which, item, count in zip(*table.rows(anchors), strict=True):
+            total[int(anchors[which]), int(item)] += int(count)
+    assert total == Counter(pair for pair in found if pair[0] in (0, 3, 5))
+
+
+def journals(rng: np.random.Generator, n: int = 60) -> Journal:
+    """A small random journal with baskets."""
+    user = rng.integers(0, 4, n)
+    return Journal.of(
+        user.tolist(), rng.integers(0, 6, n).tolist(), sorted(rng.integers(0, 10**7, n).tolist()),
+        basket=(user * 100 + np.arange(n) // 9).tolist(),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("reach", REACHES, ids=lambda reach: reach.name)
+def test_a_table_counts_the_pairs_within_its_reach(reach: Reach) -> None:
+    """Against a double loop over each user's events."""
+    journal = journals(np.random.default_rng(4))
+    knn = Knn(journal, (reach,))
+    row = len(journal) - 1
+    knn.advance(row)
+    wanted: Counter[tuple[int, int]] = Counter()
+    for late in range(row):
+        for early in journal.before(late, reach.back).tolist():
+            a, b = int(journal.item[early]), int(journal.item[late])
+            if a == b or (reach.basket and journal.basket[early] != journal.basket[late]):
+                continue
+            wanted[a, b] += 1
+            if reach.both_ways:
+                wanted[b, a] += 1
+    anchors = np.arange(6)
+    found: Counter[tuple[int, int]] = Counter()
+    for which, item, count in zip(*knn._tables[reach].rows(anchors), strict=True):
+        found[int(which), int(item)] += int(count)
+    assert found == wanted
+    last = int(journal.item[journal.before(row, 1)[0]])
+    plain = knn.score(Choice(reach, (0.0, 0.0), 50.0), row)  # the newest anchor alone
+    assert all(
+        score == pytest.approx(wanted[last, item], abs=1e-6)
+        for item, score in zip(*map(np.ndarray.tolist, plain), strict=True)
+    )
+
+
+def test_popularity_fades_by_half_in_a_half_life_and_survives_a_long_log() -> None:
+    """Ten years of days at a half-life of six hours: no overflow, and yesterday weighs a sixteenth."""
+    popular = Popular(2, (0.25,))
+    days = np.arange(3_650) * DAY_MS
+    for day in days.tolist():
+        popular.add(np.array([day // DAY_MS % 2]), np.array([day]))
+    weights = popular.weights(0)
+    assert weights[1] / weights[0] == pytest.approx(16.0)
+    assert weights[1] == pytest.approx(1 / (1 - 2.0**-8))
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 10**6), st.booleans())
+def test_the_place_in_a_list_is_that_of_a_full_sort(seed: int, backed: bool) -> None:
+    """With ties, forbidden items and items that nobody scored."""
+    rng = np.random.default_rng(seed)
+    n = 25
+    items = np.sort(rng.choice(n, 12, replace=False))
+    scores, rest = rng.integers(0, 4, 12).astype(float), rng.integers(0, 3, n).astype(float)
+    allowed, target = rng.random(n) < 0.7, int(rng.integers(n))
+    value = np.zeros(n)
+    value[items] = scores
+    listed = [i for i in range(n) if allowed[i] and (backed or value[i] > 0)]
+    order = sorted(listed, key=lambda i: (-value[i], -rest[i] if backed else 0, i))
+    found = placed(Scored(items, scores), rest if backed else None, allowed, target)
+    assert found.rank == (order.index(target) + 1 if target in order else 0)
+    assert found.top.tolist() == order[:10]
+
+
+def test_no_baseline_sees_the_event_that_it_is_asked_for() -> None:
+    """An item that is used for the first time in the tested event is last of all."""
+    journal = Journal.of(
+        user=[0, 0, 0, 1, 1, 1], item=[0, 1, 2, 0, 1, 3], time=[0, 1, 2, 3, 4, 5], text=[0, 0, 0, 0, 0, 0]
+    )
+    results = Results.empty(np.array([5]))
+    baselines = Baselines(journal, "unseen", BASELINES, TEXTS)
+    baselines.run(np.array([1, 2]), results)
+    assert results.ranks[POPULAR].tolist() == results.ranks[KNN].tolist() == [2]  # 2 is unseen too, and was bought
+    assert results.ranks[QUERY_TABLE].tolist() == [0]
+    assert results.tops[KNN][0].tolist()[:2] == [2, 3]
+
+
+def test_repeat_ranks_only_what_the_user_had() -> None:
+    """And `unseen` everything else."""
+    journal = Journal.of(user=[0, 0, 1, 0], item=[0, 1, 2, 0], time=[0, 1, 2, 3])
+    results = Results.empty(np.array([3]))
+    Baselines(journal, "repeat", [POPULAR], TEXTS).run(np.array([], np.int64), results)
+    assert sorted(results.tops[POPULAR][0].tolist())[-2:] == [0, 1]
+    assert eligible(journal, "repeat").tolist() == [False, False, False, True]
+
+
+def test_the_sample_is_the_seeds_and_lies_in_the_second_half() -> None:
+    """Uniform, without repeats, in order."""
+    ok = np.ones(1_000, np.bool_)
+    one = drawn(ok, 0.5, 1.0, 100, seed=1)
+    assert (one == drawn(ok, 0.5, 1.0, 100, seed=1)).all()
+    assert (one != drawn(ok, 0.5, 1.0, 100, seed=2)).any()
+    assert one.min() >= 500
+    assert (np.diff(one) > 0).all()
