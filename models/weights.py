@@ -12,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ask import Floats
-from models.features.names import INDEX, SOURCES
+from models.features.names import INDEX
 
+#: The sources whose scores are inputs: those that answer alone when another one fails. Few on purpose: each more
+#: makes the layer noisier, and what they say besides is in the offline score.
+NARROW: Final = ("query_clicks", "covisits", "context", "semantic", "lexical", "trending", "image")
 #: The inputs, in order; ``offline`` is the ONNX ranker's score.
-INPUTS: Final = (*SOURCES, "offline")
+INPUTS: Final = (*NARROW, "offline")
 OFFLINE: Final = len(INPUTS) - 1
 #: Inputs are cut to so many scales: one wild score must not throw the weights.
-CLAMP: Final = np.array([8.0] * len(SOURCES) + [50.0])
+CLAMP: Final = np.array([8.0] * len(NARROW) + [50.0])
 
 
 class OnlineWeights(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +50,7 @@ decode_weights = msgspec.json.Decoder(OnlineWeights).decode
 
 def inputs_of(features: Floats, offline: Floats) -> Floats:
     """The inputs (n, d) of candidates: from their features (n, F) the source scores, and the offline score (n,)."""
-    sources = features[:, [INDEX[name] for name in SOURCES]]
+    sources = features[:, [INDEX[name] for name in NARROW]]
     return np.column_stack([sources, offline]).astype(np.float32)
 
 
