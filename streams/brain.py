@@ -133,7 +133,7 @@ class Brain:
         """How the catalogue handler understands items."""
 
         def encode(texts: Sequence[str]):  # type: ignore[no-untyped-def]
-            encoded = self.encoder.encode(texts)
+            encoded = self.encoder.encode(texts, passages=True)
             return encoded.vector, encoded.compact
 
         return Understand(encode, self.words.tokens, self.catalogue.images.dim, self._first_time)
