@@ -76,7 +76,7 @@ async def off_policy(
     ``redis``: URL of an empty database. Raises LogError where no recorded answer can be compared.
     """
     recorded = _recorded(lines)
-    brain.plan, brain.experiment = replace(brain.plan, policy=explore.nothing), None
+    brain.plan, brain.experiment = replace(brain.plan, policy=explore.nothing, new_share=0.0), None
     answered: dict[str, list[str]] = {}
 
     def keep(raw: bytes) -> None:

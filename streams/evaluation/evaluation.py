@@ -84,9 +84,7 @@ async def evaluate(
     if not len(tests):
         surface = f" on {options.surface}" if options.surface else ""
         raise LogError(f"'{log}': no event of task {options.task!r}{surface} in its second half: name another task")
-    compare = options.compare
-    if compare is None:
-        compare = COMPARE + (SEARCHES if (journal.text[tests] >= 0).any() else ())
+    compare = _compared(options, searches=bool((journal.text[tests] >= 0).any()))
     keep = Keep(Lists() if LIGHTGBM in compare else None)
     if options.train:
         keep.own = OwnRanker(options.seed, log, lambda done, total: stages("training", done, total))
@@ -110,6 +108,13 @@ async def evaluate(
     chosen = _baselines(journal, options.task, compare, brain, tune, results, stages)
     settings_used = _settings(options, journal, brain) | chosen
     return report(log, journal, results, _vectors(journal, brain), settings_used, options.seed)
+
+
+def _compared(options: Options, searches: bool) -> tuple[str, ...]:
+    """The baselines named, else those that fit the log."""
+    if options.compare is not None:
+        return options.compare
+    return COMPARE + (SEARCHES if searches else ())
 
 
 async def _stores(stack: AsyncExitStack, redis: Sequence[str], settings: Settings) -> list[Store]:
