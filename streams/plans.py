@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from models.explore import Policy, policy
+from models.explore import EVERY, Policy, policy
 from models.rule_book import SURFACES
 from models.rules import PLAIN, UNASKED, Rules
 from streams.by_name import parse_by_name
+from streams.errors import SettingsError
 from streams.settings import Settings, variable
 
 DAY_S: Final = 86_400
@@ -17,8 +18,9 @@ DAY_S: Final = 86_400
 @dataclass(frozen=True, slots=True)
 class Plan:
     """``sources`` in use; ``candidates``: most that are ranked; ``policy`` of exploration; business ``rules``;
-    ``online``: whether the online weights are applied; ``arm``, and the ``experiment`` it belongs to: their names
-    on answers and feedback.
+    ``positions`` of page one that it may change, ranges from 1; ``new_share`` of them for items that are new for
+    ``new_days``; ``online``: whether the online weights are applied; ``arm``, and the ``experiment`` it belongs to:
+    their names on answers and feedback.
     """
 
     arm: str
@@ -30,11 +32,12 @@ class Plan:
     experiment: str = ""
     new_share: float = 0.0
     new_days: float = 14.0
+    positions: tuple[tuple[int, int], ...] = EVERY
 
 
 def plan_of(settings: Settings, arm: str = "control") -> Plan:
-    """The plan that the settings describe. Raises ModelError when epsilon is no probability, SettingsError naming
-    the part of a rule's setting that is wrong.
+    """The plan that the settings describe. Raises ModelError when a number of the exploration is wrong, SettingsError
+    naming the part of a setting that is wrong.
 
     What it reads is what an arm may set, so it reads every setting it depends on, whatever the others say.
     """
@@ -42,12 +45,41 @@ def plan_of(settings: Settings, arm: str = "control") -> Plan:
         arm=arm,
         sources=settings.source_names,
         candidates=settings.candidates,
-        policy=policy(settings.epsilon),
+        policy=_policy(settings),
         rules=_rules(settings),
         online=settings.online,
         new_share=settings.new_share,
         new_days=settings.new_days,
+        positions=parse_positions(settings.explored_positions, variable("explored_positions")),
     )
+
+
+def _policy(settings: Settings) -> Policy:
+    """The policy that is named; ε counts only for its own. Raises SettingsError for an epsilon-swap without ε."""
+    name, epsilon = settings.exploration, settings.epsilon
+    if name == "epsilon-swap" and epsilon == 0:
+        raise SettingsError(
+            f"{variable('exploration')}=epsilon-swap explores nothing: set {variable('epsilon')} above 0"
+        )
+    return policy(epsilon, name, settings.temperature, settings.floor)
+
+
+def parse_positions(text: str, variable: str) -> tuple[tuple[int, int], ...]:
+    """Positions from 1 and ranges of them, separated by commas; all where there are none. Raises SettingsError.
+
+    >>> parse_positions("1,4-10", "X")
+    ((1, 1), (4, 10))
+    """
+    found = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        ends = part.split("-")
+        if len(ends) > 2 or not all(end.strip().isdecimal() for end in ends):
+            raise SettingsError(f"{variable}={text!r}: {part!r}: expected a position or a range such as 2-10")
+        first, last = int(ends[0]), int(ends[-1])
+        if not 1 <= first <= last:
+            raise SettingsError(f"{variable}={text!r}: {part!r}: expected positions from 1, the lower one first")
+        found.append((first, last))
+    return tuple(found) or EVERY
 
 
 def _rules(settings: Settings) -> Rules:

@@ -62,7 +62,21 @@ class Settings:
     after_wait_ms: int = _setting(50, "longest wait of a query for its `after` event", least=0, most=10_000)
     join_hours: float = _setting(24.0, "behaviour joins an impression at most so much older", least=0.01)
     candidates: int = _setting(200, "most candidates that are ranked for a query", least=10, most=5_000)
-    epsilon: float = _setting(0.0, "share of answers in which one item is swapped for another", least=0, most=1)
+    epsilon: float = _setting(
+        0.0, "epsilon-swap: share of answers in which one item is swapped for another", least=0, most=1
+    )
+    exploration: str = _setting(
+        "auto", "how answers are explored; auto: epsilon-swap where STREAMRANK_EPSILON is above 0, else none",
+        choices=("auto", "none", "epsilon-swap", "plackett-luce"),
+    )  # fmt: skip
+    temperature: float = _setting(
+        1.0, "plackett-luce: in the unit of the scores; a small one explores little", least=0.000001, most=1_000_000
+    )
+    explored_positions: str = _setting("", "positions of page one that exploration may change: `2-10`, `1,4-6` (all)")
+    floor: float = _setting(
+        0.0, "exploration shows nothing whose score is more than so many standard deviations below that of the item "
+        "ranked there (0: no floor)", least=0, most=1_000,
+    )  # fmt: skip
     new_share: float = _setting(
         0.0, "share of the positions shown that go to new items which few have seen yet", least=0, most=0.5
     )

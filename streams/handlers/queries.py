@@ -109,5 +109,6 @@ def _shown(ranked: Ranked) -> explore.Shown:
     policy, share = (explore.nothing, 0.0) if plain else (ranked.plan.policy, ranked.plan.new_share)
     new = ranked.features[:, INDEX["is_new"]] > 0
     return explore.shown(
-        len(ranked.score), query.limit, again, policy, query.offset, arranged.pinned, arranged.late, new, share
-    )
+        ranked.score, query.limit, again, policy, query.offset, arranged.pinned, arranged.late, new, share,
+        ranked.plan.positions,
+    )  # fmt: skip

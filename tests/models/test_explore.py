@@ -13,6 +13,11 @@ from models.errors import ModelError
 from models.explore import epsilon_swap, nothing, policy, shown
 
 
+def scores_of(ranked: int) -> np.ndarray:
+    """Scores of so many items, each one lower than the one before."""
+    return -np.arange(float(ranked))
+
+
 @pytest.mark.parametrize(
     ("ranked", "limit", "epsilon"),
     [(9, 3, 0.6), (4, 3, 1.0), (6, 1, 0.5), (40, 4, 0.3), (3, 3, 1.0), (2, 5, 0.7)],
@@ -22,7 +27,7 @@ def test_propensities_are_frequencies(ranked: int, limit: int, epsilon: float) -
     n, seen, logged = 8_000, Counter[tuple[int, int]](), dict[tuple[int, int], float]()
     swap = epsilon_swap(epsilon)
     for i in range(n):
-        one = shown(ranked, limit, f"request-{i}", swap)
+        one = shown(scores_of(ranked), limit, f"request-{i}", swap)
         for place in enumerate(one.order.tolist()):
             seen[place] += 1
             assert logged.setdefault(place, one.propensity[place[0]]) == one.propensity[place[0]]
@@ -39,14 +44,14 @@ def test_propensities_are_frequencies(ranked: int, limit: int, epsilon: float) -
 @settings(deadline=None)
 def test_what_is_shown_is_a_choice_of_what_was_ranked(ranked: int, limit: int, epsilon: float, request: str) -> None:
     """Distinct places, at most one of them not its own, and the same at each repetition."""
-    one = shown(ranked, limit, request, policy(epsilon))
+    one = shown(scores_of(ranked), limit, request, policy(epsilon))
     places = min(ranked, limit)
     assert len(one.order) == len(one.propensity) == len(set(one.order.tolist())) == places
     assert ((one.order >= 0) & (one.order < ranked)).all()
     assert (one.order != np.arange(places)).sum() <= 1
     assert ((one.propensity > 0) | (epsilon == 1)).all()
     assert (one.propensity <= 1).all()
-    again = shown(ranked, limit, request, policy(epsilon))
+    again = shown(scores_of(ranked), limit, request, policy(epsilon))
     assert one.order.tobytes() == again.order.tobytes()
     assert one.propensity.tobytes() == again.propensity.tobytes()
 
@@ -60,7 +65,8 @@ def test_the_pages_of_one_request_are_cut_from_one_order(
     pinned = np.array(sorted(data.draw(st.sets(st.integers(0, ranked - 1)))) if ranked else [], np.intp)
     late = data.draw(st.integers(0, ranked - len(pinned)))
     pages = [
-        shown(ranked, limit, "r1", policy(epsilon), start, pinned, late) for start in range(0, ranked + limit, limit)
+        shown(scores_of(ranked), limit, "r1", policy(epsilon), start, pinned, late)
+        for start in range(0, ranked + limit, limit)
     ]
     order = np.concatenate([page.order for page in pages])
     propensity = np.concatenate([page.propensity for page in pages])
@@ -73,14 +79,14 @@ def test_the_pages_of_one_request_are_cut_from_one_order(
 def test_without_exploration_the_ranked_order_is_shown_for_sure() -> None:
     """Propensity 1 everywhere, by name and by epsilon 0."""
     for none in (nothing, policy(0.0)):
-        one = shown(5, 3, "r1", none)
+        one = shown(scores_of(5), 3, "r1", none)
         assert one.order.tolist() == [0, 1, 2]
         assert one.propensity.tolist() == [1, 1, 1]
 
 
 def test_without_further_items_nothing_is_swapped() -> None:
     """Everything that was ranked is shown anyway, so its propensity is 1."""
-    one = shown(3, 3, "r1", epsilon_swap(1.0))
+    one = shown(scores_of(3), 3, "r1", epsilon_swap(1.0))
     assert one.order.tolist() == [0, 1, 2]
     assert one.propensity.tolist() == [1, 1, 1]
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from models.explore import epsilon_swap, nothing, shown
 
 RANKED, LIMIT, DRAWS = 60, 10, 20_000
+SCORES = -np.arange(float(RANKED))
 
 
 def some_new(*places: int) -> np.ndarray:
@@ -25,7 +26,7 @@ def test_the_share_of_positions_is_met_and_every_new_item_gets_some() -> None:
     new, share = some_new(*range(20, 40)), 0.02
     counted: Counter[int] = Counter()
     for n in range(DRAWS):
-        page = shown(RANKED, LIMIT, f"r{n}", nothing, new=new, new_share=share).order
+        page = shown(SCORES, LIMIT, f"r{n}", nothing, new=new, new_share=share).order
         assert page[0] == 0
         assert len(set(page.tolist())) == LIMIT
         counted.update(page[page >= LIMIT].tolist())
@@ -44,7 +45,7 @@ def test_propensities_are_what_happens() -> None:
         seen: Counter[tuple[int, int]] = Counter()
         said: dict[tuple[int, int], float] = {}
         for n in range(DRAWS):
-            page = shown(RANKED, LIMIT, f"r{n}", policy, new=new, new_share=0.1)
+            page = shown(SCORES, LIMIT, f"r{n}", policy, new=new, new_share=0.1)
             for place, (item, p) in enumerate(zip(page.order.tolist(), page.propensity.tolist(), strict=True)):
                 seen[item, place] += 1
                 assert said.setdefault((item, place), p) == p
@@ -56,7 +57,7 @@ def test_propensities_are_what_happens() -> None:
 def test_fewer_new_items_than_positions_are_counted_right() -> None:
     """One new item and much room: it stands somewhere in the share of answers in which any position is drawn."""
     new = some_new(30)
-    pages = [shown(RANKED, LIMIT, f"r{n}", nothing, new=new, new_share=0.2) for n in range(4_000)]
+    pages = [shown(SCORES, LIMIT, f"r{n}", nothing, new=new, new_share=0.2) for n in range(4_000)]
     hits = sum(30 in page.order for page in pages)
     room, each = LIMIT - 1, 0.2 * LIMIT / (LIMIT - 1)
     expected = 1 - (1 - each) ** room
@@ -76,7 +77,7 @@ def test_a_page_never_repeats_and_pages_never_share(
     pinned = pinned[pinned < ranked]
     late = data.draw(st.integers(0, max(ranked - len(pinned), 0)))
     pages = [
-        shown(ranked, limit, f"r{seed}", nothing, offset, pinned, late, new, share)
+        shown(-np.arange(float(ranked)), limit, f"r{seed}", nothing, offset, pinned, late, new, share)
         for offset in range(0, ranked, limit)
     ]
     every = np.concatenate([page.order for page in pages]) if pages else np.zeros(0, np.intp)
