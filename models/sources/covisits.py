@@ -45,7 +45,7 @@ class Blend:
     together: float
 
 
-_TRAIL: Final = Blend(1 / np.arange(1, 6), 1.0, 0.5)
+_TRAIL: Final = Blend(1 / np.arange(1, 21), 1.0, 0.5)
 #: A cart has no order worth much, and what is bought together matters most; an item has one anchor: itself.
 BLENDS: Final = {
     "cart": Blend(1 / np.sqrt(np.arange(1, 9)), 0.5, 1.0),

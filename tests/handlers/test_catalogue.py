@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.catalogue import decode_entry
+from models.catalogue import Catalogue, decode_entry
 from streams.events import DAY_MS, Delete, Item, encode
 from streams.handlers.catalogue import ItemChanges, Understand, on_items
 from streams.ids import key
@@ -103,3 +103,17 @@ def test_nothing_comes_of_nothing() -> None:
     """An empty batch, or one of letters only, encodes nothing."""
     assert handled().messages == []
     assert handled((b"p", b"{")).messages == []
+
+
+def test_an_item_keeps_the_time_of_its_first_event() -> None:
+    """What the catalogue knows of it counts, so that its age survives compaction and restarts; a new one's own time."""
+    known = {"p1": AT - 30 * DAY_MS}
+    how = Understand(vectors, str.split, first_time=lambda item_id, time: known.get(item_id, time))
+    events = [item("p1"), item("p2", at=AT + 5)]
+    records: list[Record] = [(e.item_id.encode(), encode(e), n, AT, ()) for n, e in enumerate(events)]
+    changes = on_items(records, -1, "item-events", 0, "catalogue", how)
+    entries = [decode_entry(message.value or b"") for message in changes.messages]
+    assert [entry.first_time for entry in entries] == [AT - 30 * DAY_MS, AT + 5]
+    catalogue = Catalogue()
+    catalogue.upsert(entries)
+    assert catalogue.first_time.tolist() == [AT - 30 * DAY_MS, AT + 5]
