@@ -31,7 +31,8 @@ def test_an_item_is_wanted_most_when_its_gap_has_passed(count: int, gap: int) ->
 
 def test_what_was_bought_once_waits_for_a_typical_gap() -> None:
     """Without a rhythm of its own an item has the typical one, and weighs less than a habit."""
-    once = Bought(*(np.array([v], t) for v, t in ((0, np.int32), (1, np.float32), (0, np.float32), (9, np.float32))))
+    one, none, nine = np.ones(1, np.float32), np.zeros(1, np.float32), np.full(1, 9, np.float32)
+    once = Bought(np.zeros(1, np.int32), one, none, nine)
     assert gaps(once).tolist() == [TYPICAL]
     assert had(1, 0, 5) < had(4, 84, 28)
 
