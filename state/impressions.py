@@ -52,7 +52,8 @@ class Impression(msgspec.Struct, array_like=True, frozen=True, eq=False):
     ``propensities`` (n): the probability with which each item stood at its position. ``features`` (n, k) and
     ``offline`` (n,), the offline ranker's scores, are float32, exactly as they were when served;
     ``feature_names`` is the version of the features' names and order. ``time`` is the query's, in Unix ms. ``arm``
-    belongs to ``experiment``, "" for none.
+    belongs to ``experiment``, "" for none. ``exchange`` (n, 2): of exploration, for learning position bias; None where
+    nothing was exchanged.
 
     >>> shown = Impression("r1", "u1", 5, "home", "control", "", ["p1"], [1.0], np.ones((1, 3), np.float32),
     ...                    np.zeros(1, np.float32), 17, "3f9c")
@@ -75,6 +76,7 @@ class Impression(msgspec.Struct, array_like=True, frozen=True, eq=False):
     feature_names: str = ""
     experiment: str = ""
     known: Known | None = None
+    exchange: NDArray[np.float32] | None = None
 
 
 def _to_wire(value: Any) -> Any:

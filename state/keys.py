@@ -82,3 +82,8 @@ def category_trend(partition: int, category: int) -> bytes:
 def online(surface: str) -> bytes:
     """The online ranker's state for a surface; the trainer has one partition, 0."""
     return b"online:{0}:%s" % surface.encode()
+
+
+def position_bias(surface: str) -> bytes:
+    """The trainer's state of the position bias of a surface."""
+    return b"position_bias:{0}:%s" % surface.encode()

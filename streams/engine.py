@@ -218,6 +218,8 @@ class Engine:
         if learnt is not None:
             self.metrics.learnt.inc(learnt.pairs)
             self.metrics.events.labels("feedback").inc(learnt.examples)
+            for surface in learnt.biased:
+                self.metrics.examined(surface, self._trainer.examination(surface))
 
     # ---- what cannot be used
 

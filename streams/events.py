@@ -196,6 +196,8 @@ class IntentLabel(Struct):
 class AnswerItem(Struct, omit_defaults=True):
     """One recommended item; ``propensity`` is the probability with which it stands at this position.
 
+    Where the answer's ``exploration`` is ``plackett-luce``, it is the probability given what stands above as well.
+
     With ``explain``: ``reasons`` are contributions that add up to the score, ``features`` what the ranker saw, and,
     in the query's ``language``, ``why`` says in words what spoke for it most, where something did.
     """
@@ -221,6 +223,7 @@ class Answer(Base, tag="answer", kw_only=True):
     """The answer to one query; ``seen`` is the last behaviour event whose effects it contains.
 
     ``arm`` is that of the ``experiment`` in which the query took part; ``control`` where it took part in none.
+    ``exploration`` is the policy's name.
     """
 
     request_id: str
@@ -235,6 +238,7 @@ class Answer(Base, tag="answer", kw_only=True):
     weights_version: int = 0
     seen: Place | None = None
     error: AnswerError | None = None
+    exploration: str = "none"
 
 
 class DeadLetter(Struct, tag="dead_letter", tag_field="event"):

@@ -53,6 +53,12 @@ class Metrics:
         self.weights = Gauge(
             "streamrank_weights_version", "version of the online weights in use", ["surface"], registry=registry
         )
+        self.examination = Gauge(
+            "streamrank_examination",
+            "how likely a position is looked at, relative to the first",
+            ["surface", "position"],
+            registry=registry,
+        )
         self.provider = Gauge(
             "streamrank_provider", "execution provider in use", ["model", "provider"], registry=registry
         )
@@ -86,6 +92,11 @@ class Metrics:
                 self.arm_dwell.labels(experiment, arm).inc(value)
             else:
                 self.arm_outcomes.labels(experiment, arm, kind).inc(value)
+
+    def examined(self, surface: str, examination: Sequence[float]) -> None:
+        """Show the examination of a surface's positions, from the first."""
+        for position, value in enumerate(examination, start=1):
+            self.examination.labels(surface, str(position)).set(value)
 
     def dead(self, letters: Sequence[DeadLetter]) -> None:
         """Count dead letters."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from models.online import OnlineRanker
+from models.position_bias import PositionBias
 from models.weights import OnlineWeights, encode_weights
 from state import keys
 from state.store import Store
@@ -28,6 +29,7 @@ class Trainer:
         self._topic = topics.feedback.name
         self._target = topics.ranker_weights.name
         self._rankers: dict[str, OnlineRanker] | None = None
+        self._biases: dict[str, PositionBias] = {}
         self._mark: SourceMark | None = None
 
     def forget(self) -> None:
@@ -42,13 +44,20 @@ class Trainer:
             return None
         # until the step is stored, the rankers are ahead of the watermark
         self._rankers = None
-        learnt = on_feedback([decode_feedback(r[1]) for r in fresh if r[1]], mine.sources, rankers)
+        examples = [decode_feedback(r[1]) for r in fresh if r[1]]
+        learnt = on_feedback(examples, mine.sources, rankers, self._biases, self._settings.position_bias)
         weights = {s: rankers[s].export() for s in learnt.surfaces}
         pairs = [b for s in learnt.surfaces for b in (keys.online(s), rankers[s].state())]
+        pairs += [b for s in learnt.biased for b in (keys.position_bias(s), self._biases[s].state())]
         await self._store_mark(mine.moved(fresh[-1][2], learnt.marks), pairs)
         self._rankers = rankers
         await self._broadcast(weights)
         return learnt
+
+    def examination(self, surface: str) -> list[float]:
+        """How likely each position of a surface is looked at, relative to the first; empty before any is known."""
+        bias = self._biases.get(surface)
+        return bias.examination()[: bias.known].tolist() if bias is not None else []
 
     async def pass_by(self, offset: int) -> None:
         """Go past a record without learning from it. Raises NotOwner."""
@@ -86,6 +95,11 @@ class Trainer:
             self.forget()
             raise lost(self._topic, 0)
         states = await self._store.read([keys.online(s) for s in SURFACES])
+        biases = await self._store.read([keys.position_bias(s) for s in SURFACES])
+        self._biases = {
+            s: PositionBias.restore(v) if v is not None else PositionBias()
+            for s, v in zip(SURFACES, biases, strict=True)
+        }
         rate = self._settings.learning_rate
         rankers = {
             s: OnlineRanker.restore(v, rate) if v is not None else OnlineRanker(rate)

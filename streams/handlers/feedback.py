@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 
 from models.features import FEATURES
 from models.online import OnlineRanker, PairwiseFeedback, skipped_positions
+from models.position_bias import PositionBias
 from models.weights import inputs_of
 from state.impressions import Impression as Shown
 from streams.events import AddToCart, Click, ItemEvent, Place, Purchase
 
 #: how much each behaviour says that the item was the right one; others are no feedback on a ranking
 SAYS: Final = {Click: 1.0, AddToCart: 1.5, Purchase: 2.0}
+#: the kind of feedback that position bias is learnt from: what is bought was clicked before
+CLICK: Final = "click"
 
 
 class Feedback(msgspec.Struct, tag="feedback", tag_field="event", omit_defaults=True):
@@ -25,7 +28,8 @@ class Feedback(msgspec.Struct, tag="feedback", tag_field="event", omit_defaults=
 
     ``inputs`` are the online ranker's inputs of the items shown, in order of position (shape (shown, d)), as they
     were when the answer was given; ``chosen`` is the position of the item. ``source`` is the behaviour event's
-    place, by which a redelivered example is recognised.
+    place, by which a redelivered example is recognised. ``up`` and ``down``: how the item could have been exchanged
+    with the one above and the one below it (``models.slates.Shown``).
     """
 
     source: Place
@@ -42,6 +46,8 @@ class Feedback(msgspec.Struct, tag="feedback", tag_field="event", omit_defaults=
     items: list[str]
     inputs: list[list[float]]
     experiment: str = ""
+    up: float = 0.0
+    down: float = 0.0
 
 
 encode_feedback = msgspec.json.Encoder().encode
@@ -74,6 +80,8 @@ def join(
         if impression.features.shape[1:] != (len(FEATURES),):
             continue  # stored before an update: its columns are others
         position = impression.items.index(event.item_id)
+        exchange = impression.exchange
+        up, down = exchange[position].tolist() if exchange is not None else (0.0, 0.0)
         found.append(
             Feedback(
                 source=Place(partition, offset),
@@ -90,6 +98,8 @@ def join(
                 items=impression.items,
                 inputs=inputs_of(impression.features, impression.offline).tolist(),
                 experiment=impression.experiment,
+                up=up,
+                down=down,
             )
         )
     return found
@@ -97,22 +107,35 @@ def join(
 
 @dataclass(slots=True)
 class Learnt:
-    """What a batch of feedback leads to: the surfaces whose weights changed, and the new marks by source."""
+    """What a batch of feedback leads to: the surfaces whose weights changed, and the new marks by source.
+
+    ``biased``: the surfaces whose position bias was learnt of.
+    """
 
     surfaces: list[str]
     marks: NDArray[np.int64]
     pairs: int
     examples: int
+    biased: list[str] = field(default_factory=list)
 
 
-def on_feedback(examples: Sequence[Feedback], marks: NDArray[np.int64], rankers: Mapping[str, OnlineRanker]) -> Learnt:
+def on_feedback(
+    examples: Sequence[Feedback],
+    marks: NDArray[np.int64],
+    rankers: Mapping[str, OnlineRanker],
+    biases: Mapping[str, PositionBias] | None = None,
+    correct: bool = False,
+) -> Learnt:
     """Learn from each example once, in order; ``marks``: last behaviour offset learnt from, by source partition.
 
     The chosen item is compared with those shown above it and the one below, the ones surely looked at
-    (Joachims et al. 2005, "Accurately interpreting clickthrough data as implicit feedback").
+    (Joachims et al. 2005, "Accurately interpreting clickthrough data as implicit feedback"). With ``correct``, where
+    the surface's position bias is known, it is compared with all the others, and counts by the inverse examination of
+    its position, shared among them (Joachims et al. 2017, "Unbiased Learning-to-Rank with Biased Feedback").
     """
     marks = marks.copy()
     changed: dict[str, None] = {}
+    biased: dict[str, None] = {}
     pairs = count = 0
     for example in examples:
         source = example.source
@@ -122,12 +145,22 @@ def on_feedback(examples: Sequence[Feedback], marks: NDArray[np.int64], rankers:
         inputs = np.asarray(example.inputs, np.float32)
         if inputs.ndim != 2 or not example.chosen < len(inputs):
             continue
-        skipped = skipped_positions(example.chosen, len(inputs))
-        learnt = rankers[example.surface].learn(
-            PairwiseFeedback(inputs[example.chosen], inputs[skipped], example.weight)
-        )
+        bias = (biases or {}).get(example.surface)
+        if bias is not None and example.kind == CLICK and bias.learn(example.chosen, example.up, example.down):
+            biased[example.surface] = None
+        pairs_of = _pairs(example, inputs, bias if correct and bias is not None and bias.known else None)
+        learnt = rankers[example.surface].learn(pairs_of)
         if learnt:
             changed[example.surface] = None
             pairs += learnt
         count += 1
-    return Learnt(list(changed), marks, pairs, count)
+    return Learnt(list(changed), marks, pairs, count, list(biased))
+
+
+def _pairs(example: Feedback, inputs: NDArray[np.float32], bias: PositionBias | None) -> PairwiseFeedback:
+    chosen = example.chosen
+    if bias is None:
+        skipped = skipped_positions(chosen, len(inputs))
+        return PairwiseFeedback(inputs[chosen], inputs[skipped], example.weight)
+    others = np.delete(inputs, chosen, axis=0)
+    return PairwiseFeedback(inputs[chosen], others, example.weight * bias.weight(chosen) / max(len(others), 1))

@@ -38,6 +38,7 @@ def impression(ranked: Ranked, shown: explore.Shown, answer: Answer, catalogue: 
         feature_names=FEATURES_VERSION,
         experiment=answer.experiment,
         known=_known(ranked, shown.order, catalogue),
+        exchange=shown.exchange.astype(np.float32) if shown.exchange.any() else None,
     )
 
 

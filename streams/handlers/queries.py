@@ -87,6 +87,7 @@ def _answer(ranked: Ranked, brain: Brain) -> tuple[Answer, Impression | None]:
         arm=ranked.plan.arm,
         artifact=brain.ranker_for(ranked.plan).version,
         weights_version=ranked.weights.version,
+        exploration=_exploration(ranked)[0].name,
     )
     return answer, impression(ranked, shown, answer, brain.catalogue) if items else None
 
@@ -102,13 +103,18 @@ def _session(ranked: Ranked, shown: Impression, partition: int, brain: Brain) ->
 
 
 def _shown(ranked: Ranked) -> explore.Shown:
-    """The page that the query asks for. A further page explores nothing but what page one did, if it names that."""
+    """The page that the query asks for."""
     query, arranged = ranked.query, ranked.arranged
     again = query.page_of or query.request_id
-    plain = query.offset > 0 and query.page_of is None
-    policy, share = (explore.nothing, 0.0) if plain else (ranked.plan.policy, ranked.plan.new_share)
+    policy, share = _exploration(ranked)
     new = ranked.features[:, INDEX["is_new"]] > 0
     return explore.shown(
         ranked.score, query.limit, again, policy, query.offset, arranged.pinned, arranged.late, new, share,
         ranked.plan.positions,
     )  # fmt: skip
+
+
+def _exploration(ranked: Ranked) -> tuple[explore.Policy, float]:
+    """Policy and share of new items. A further page explores nothing but what page one did, if it names that."""
+    plain = ranked.query.offset > 0 and ranked.query.page_of is None
+    return (explore.nothing, 0.0) if plain else (ranked.plan.policy, ranked.plan.new_share)
