@@ -94,13 +94,13 @@ $(STAMPS)/self: pyproject.toml $(STAMPS)/bootstrap
 # ---- lock files ---------------------------------------------------------------------------------
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
-RUN_EXTRAS := --extra cpu --extra embedded --extra demo
+RUN_EXTRAS := --extra cpu --extra embedded --extra demo --extra encoders
 
 lock: ## write requirements/*.txt again (UPGRADE=1: newer versions)
 	@test -x $(BIN)/uv || { $(MAKE) $(STAMPS)/bootstrap || exit 1; }
 	$(COMPILE) requirements/bootstrap.in -o requirements/bootstrap.txt
 	$(COMPILE) pyproject.toml $(RUN_EXTRAS) -c requirements/bootstrap.txt -o requirements/run.txt
-	$(COMPILE) pyproject.toml --extra gpu -c requirements/run.txt -o requirements/gpu.txt
+	$(COMPILE) pyproject.toml --extra gpu --extra encoders -c requirements/run.txt -o requirements/gpu.txt
 	$(COMPILE) pyproject.toml $(RUN_EXTRAS) --extra train --extra bench --extra test --extra check \
 	  -c requirements/bootstrap.txt -c requirements/run.txt -o requirements/test.txt
 

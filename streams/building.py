@@ -1,4 +1,4 @@
-"""Building the artifacts: encoder, intent, ranker, image encoder. All but the encoder need the extra `train`."""
+"""Building the artifacts: encoder, intent, ranker, image encoder. All but the default encoder need extra `train`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from models.encoder import Encoder
 from models.encoder_build import build_encoder
 from models.intent import IntentModel
 from streams.artifacts import Opened, artifact_path
+from streams.encoders import Wanted, build_encoder_of
 from streams.errors import SettingsError
 from streams.settings import Settings
 
@@ -35,19 +36,23 @@ async def build(
     test: Path | None = None,
     source: Path | None = None,
     precision: str = "float32",
+    encoder: Wanted | None = None,
 ) -> Artifact:
     """Build the artifact of ``kind`` into the folder ``out``.
 
     ``log`` (ranker): the event log to learn from; ``lists``: rankings sampled from it. ``data`` (intent): labelled
     texts, by default the shipped ones, and ``test``: those that judge, by default a fifth of ``data``.
     ``source`` (image-encoder): a Hugging Face folder with a vision tower; ``precision``: that of the graph.
+    ``encoder``: the checkpoint that is wanted instead of the default encoder.
     Raises SettingsError where the log or the extra `train` is missing, ModelError and LogError where they cannot be
     used.
     """
-    if kind == "encoder":
+    if kind == "encoder" and (encoder is None or encoder.default):
         return build_encoder(out, steps)
     if find_spec("torch") is None:
         raise SettingsError(f"artifact build {kind} needs torch: install the extra `train` (make test-install)")
+    if kind == "encoder" and encoder is not None:
+        return build_encoder_of(encoder, out, steps)
     if kind == "intent":
         return _intent(settings, out, steps, data, test)
     if kind == "image-encoder":

