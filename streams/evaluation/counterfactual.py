@@ -4,6 +4,11 @@ The log is replayed up to each query that has a recorded answer, and asked again
 shows its item at a position with probability 1. Where it agrees with what was shown, the reward counts, divided by the
 logged propensity of that item at that position (the item-position model: Li et al., "Offline evaluation of ranking
 policies with click models", 2018). Queries see the state that the recorded choices left, as in serving.
+
+Plackett-Luce logs what stands above as given, so there the whole list down to a position must agree, and the logged
+probability is the product down to it (McInerney et al., "Counterfactual evaluation of slate recommendations with
+sequential reward interactions", 2020): fewer rows count, with larger weights. Its further pages are left out, as the
+probability of the page before is not on them.
 """
 
 from __future__ import annotations
@@ -26,9 +31,10 @@ from models.evaluate.off_policy import (
     effective,
     on_policy,
 )
+from models.slates import CONDITIONAL
 from streams.brain import Brain
 from streams.errors import LogError
-from streams.events import Answer, ItemEvent, decode_answer, decode_behavior
+from streams.events import Answer, ItemEvent, decode_answer, decode_behavior, decode_query
 from streams.handlers.feedback import SAYS
 from streams.log import WORKERS_OWN, Line, head
 from streams.replay import replay
@@ -90,12 +96,12 @@ async def off_policy(
         raise LogError(
             f"'{log}': no query of it has a recorded answer: record the topic recommendations with the events"
         )
-    shown = _shown(recorded, answered)
+    shown, agreement = _shown(recorded, answered)
     return OffPolicy(
         log=log,
         answers=len(answered),
         shown=len(shown.reward),
-        agreement=float(shown.target.mean()),
+        agreement=agreement,
         logged=on_policy(shown),
         estimates={name: estimate(shown, clip) for name, estimate in ESTIMATORS.items()},
         effective=effective(shown, clip),
@@ -112,6 +118,7 @@ def _tag(line: Line) -> str:
 def _recorded(lines: Sequence[Line]) -> _Recorded:
     answers: dict[str, Answer] = {}
     chosen: set[tuple[str, str]] = set()
+    further: set[str] = set()
     for line in lines:
         tag = _tag(line)
         try:
@@ -119,38 +126,48 @@ def _recorded(lines: Sequence[Line]) -> _Recorded:
                 answer = decode_answer(line.raw)
                 if answer.items and answer.error is None:
                     answers[answer.request_id] = answer
+            elif tag == "query":
+                query = decode_query(line.raw)
+                further |= {query.request_id} if query.offset > 0 else set()
             elif tag in BEHAVIORS:
                 event = decode_behavior(line.raw)
                 if isinstance(event, ItemEvent) and type(event) in SAYS and event.request_id is not None:
                     chosen.add((event.request_id, event.item_id))
         except msgspec.DecodeError:
             continue  # the replay makes a dead letter of it
-    return _Recorded(answers, chosen)
+    usable = {r: a for r, a in answers.items() if not (a.exploration == CONDITIONAL and r in further)}
+    return _Recorded(usable, chosen)
 
 
-def _shown(recorded: _Recorded, answered: dict[str, list[str]]) -> Shown:
-    """Every item shown in a recorded answer, beside what the new policy puts at its position."""
+def _shown(recorded: _Recorded, answered: dict[str, list[str]]) -> tuple[Shown, float]:
+    """Every item shown in a recorded answer, beside what the new policy puts at its position; the share that agree."""
     numbers: dict[str, int] = {}
-    rows: list[tuple[int, int, float, float, int]] = []
+    rows: list[tuple[int, int, float, float, float, int]] = []
     ours: list[str] = []
     for request, (request_id, items) in enumerate(answered.items()):
-        for position, item in enumerate(recorded.answers[request_id].items):
+        answer = recorded.answers[request_id]
+        above, agreed = 1.0, 1.0
+        for position, item in enumerate(answer.items):
             mine = items[position] if position < len(items) else ""
+            propensity, target = above * item.propensity, agreed * (mine == item.item_id)
+            if answer.exploration == CONDITIONAL:
+                above, agreed = propensity, target
             reward = float((request_id, item.item_id) in recorded.chosen)
             number = numbers.setdefault(item.item_id, len(numbers))
-            rows.append((request, position, item.propensity, reward, number))
+            rows.append((request, position, propensity, target, reward, number))
             ours.append(mine)
-    request_of, at, propensity, reward_of, item_of = (np.array(column) for column in zip(*rows, strict=True))
+    request_of, at, propensity_of, target_of, reward_of, item_of = (np.array(c) for c in zip(*rows, strict=True))
     mine_of = np.array([numbers.get(item, UNSHOWN) for item in ours])
     fold = request_of % 2
     table = RewardTable(item_of, at, reward_of, fold)
     # an item that was never shown is expected to earn what the position's items do
     known = np.where(mine_of >= 0, table.of(np.maximum(mine_of, 0), at, fold), table.mean(at, fold))
-    return Shown(
+    shown = Shown(
         reward=reward_of,
-        propensity=propensity,
-        target=(mine_of == item_of).astype(np.float64),
+        propensity=propensity_of,
+        target=target_of,
         request=request_of,
         expected=table.of(item_of, at, fold),
         value=known,
     )
+    return shown, float((mine_of == item_of).mean())
