@@ -23,6 +23,7 @@ from models.catalogue import Catalogue
 from models.errors import ModelError
 from models.rules import PLAIN, Mask, Rules, allowed, mask
 from models.sources.base import Scope, Source, liked
+from models.sources.fusion import WEIGHTS, fused
 from models.sources.meaning import named, wants_no_product
 from models.sources.registry import SOURCES
 
@@ -87,7 +88,7 @@ def retrieve(
     rules: Rules = PLAIN,
     timed: Timer = untimed,
 ) -> list[Candidates]:
-    """Candidates of each ask: at most ``k_each`` of a source and ``k_total`` in all, fairly by rank.
+    """Candidates of each ask: at most ``k_each`` of a source and ``k_total`` in all.
 
     On the rerank surface: the given rows that may be shown, in their order, whatever the limits. A candidate
     list does not depend on what else is in the batch. ``timed``: entered by name around each source (a shared matrix
@@ -160,11 +161,12 @@ def _given_rows(ask: Ask, catalogue: Catalogue, used: Sequence[Source], rules: R
 def _union(
     ask: Ask, catalogue: Catalogue, used: Sequence[Source], lists: dict[str, Weighted], k_total: int, meant: Rows
 ) -> Candidates:
-    """The lists merged: first every source's best, then every source's second, and so on; the rows that the text's
-    meaning names are a list too, of no source.
+    """The lists as one (``models.sources.fusion``); the rows that the text's meaning names are a list too, of no
+    source.
     """
     order = [name for name in SOURCES if name in lists]
-    rows = _round_robin([meant, *(lists[name].rows for name in order)])[:k_total]
+    named_rows = {"": meant, **{name: lists[name].rows for name in order}}
+    rows = fused(named_rows, WEIGHTS.get(ask.surface, {}), k_total)
     scores = np.zeros((len(rows), len(SOURCES)), np.float32)
     given = np.zeros(scores.shape, np.bool_)
     by_row = np.argsort(rows)
@@ -202,18 +204,6 @@ def _scores(ask: Ask, catalogue: Catalogue, used: Iterable[Source], rows: Rows) 
         if source in used and len(rows):
             scores[:, column] = source.score(ask, catalogue, rows)
     return scores
-
-
-def _round_robin(lists: Sequence[Rows]) -> Rows:
-    """Distinct rows by their best rank in any list, equal ranks in the order of the lists.
-
-    >>> _round_robin([np.array([5, 6], np.int32), np.array([7, 5, 8], np.int32)]).tolist()
-    [5, 7, 6, 8]
-    """
-    if not lists:
-        return np.zeros(0, np.int32)
-    rank: NDArray[np.intp] = np.concatenate([np.arange(len(one)) for one in lists])
-    return _distinct(np.concatenate(lists)[np.argsort(rank, kind="stable")])
 
 
 def _distinct(rows: Rows) -> Rows:
