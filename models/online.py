@@ -1,11 +1,9 @@
 """The online ranker: a narrow linear layer over the offline score, learnt from every click (River).
 
-It sees a few inputs of each shown item: the sources' scores and the offline ranker's score. A click says
-that the clicked item was better than those shown above it and the one below ("click > skip above" and "click
-> no-click next" of Joachims et al. 2005, "Accurately Interpreting Clickthrough Data as Implicit Feedback").
-Each such pair is one step of River's logistic regression on the difference of the two inputs. Inputs are
-divided by their scale and not centred: in a difference the mean falls out, and a mean that moves would make
-yesterday's weights wrong.
+It sees a few inputs of each shown item: the sources' scores and the offline ranker's score. A click says that the
+clicked item was better than the others that were shown. Each such pair is a step of River's logistic regression on
+the difference of the two inputs, all steps of a click together as long as one. Inputs are divided by their scale
+and not centred: in a difference the mean falls out, and a mean that moves would make yesterday's weights wrong.
 
 The offline score's weight starts at 1 and all others at 0, so that before the first click the order is the
 offline ranker's.
@@ -185,15 +183,16 @@ class OnlineRanker:
 
 
 def skipped_positions(position: int, shown: int, chosen: Sequence[int] = ()) -> list[int]:
-    """Positions passed over by a choice at ``position`` of ``shown``: all above and the next below.
+    """Positions passed over by a choice at ``position`` of ``shown``: all the others.
 
-    ``chosen``: positions chosen before in the same answer, which were not passed over.
+    Those below the click may not have been looked at. Without them every pair of a click deep in the list speaks
+    against the order that was shown, and nothing for it: the offline score's weight sinks, in the end below 0
+    (docs/quality.md). ``chosen``: positions chosen before in the same answer, which were not passed over.
 
-    >>> skipped_positions(2, 10), skipped_positions(2, 3, chosen=[0])
-    ([0, 1, 3], [1])
+    >>> skipped_positions(2, 5), skipped_positions(2, 3, chosen=[0])
+    ([0, 1, 3, 4], [1])
     """
-    passed = [*range(min(position, shown)), position + 1]
-    return [p for p in passed if p < shown and p not in set(chosen)]
+    return [p for p in range(shown) if p != position and p not in set(chosen)]
 
 
 def _model(learning_rate: float, weights: Sequence[float], steps: int) -> linear_model.LogisticRegression:

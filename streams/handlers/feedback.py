@@ -128,10 +128,9 @@ def on_feedback(
 ) -> Learnt:
     """Learn from each example once, in order; ``marks``: last behaviour offset learnt from, by source partition.
 
-    The chosen item is compared with those shown above it and the one below, the ones surely looked at
-    (Joachims et al. 2005, "Accurately interpreting clickthrough data as implicit feedback"). With ``correct``, where
-    the surface's position bias is known, it is compared with all the others, and counts by the inverse examination of
-    its position, shared among them (Joachims et al. 2017, "Unbiased Learning-to-Rank with Biased Feedback").
+    The chosen item is compared with the others that were shown. With ``correct``, where the surface's position bias
+    is known, it counts by the inverse examination of its position (Joachims et al. 2017, "Unbiased Learning-to-Rank
+    with Biased Feedback").
     """
     marks = marks.copy()
     changed: dict[str, None] = {}
@@ -159,8 +158,6 @@ def on_feedback(
 
 def _pairs(example: Feedback, inputs: NDArray[np.float32], bias: PositionBias | None) -> PairwiseFeedback:
     chosen = example.chosen
-    if bias is None:
-        skipped = skipped_positions(chosen, len(inputs))
-        return PairwiseFeedback(inputs[chosen], inputs[skipped], example.weight)
-    others = np.delete(inputs, chosen, axis=0)
-    return PairwiseFeedback(inputs[chosen], others, example.weight * bias.weight(chosen) / max(len(others), 1))
+    skipped = skipped_positions(chosen, len(inputs))
+    weight = example.weight * (bias.weight(chosen) if bias is not None else 1.0)
+    return PairwiseFeedback(inputs[chosen], inputs[skipped], weight)
