@@ -1,6 +1,7 @@
 """`python -m bench ingest|query`: speed on real Kafka and Redis, which they start and end themselves.
 
-`python -m bench intents`: the intent head on public data.
+`python -m bench intents`: the intent head on public data. `finetune`: whether an encoder learns from a log.
+`robustness`: what typing errors cost. `position-bias`: a simulation of what correcting clicks for it pays.
 """
 
 from __future__ import annotations
@@ -78,6 +79,53 @@ def intents(data: Path, as_json: bool) -> None:
 
     figures = intents_bench.measure(data, _say)
     _show(figures, as_json, intents_bench.table(figures))
+
+
+@main.command("position-bias")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--worlds", default="8", type=click.Choice(["4", "8", "20"]), show_default=True)
+@click.option("--lists", default=2_000, show_default=True, help="Lists shown and learnt from in each world.")
+def position_bias(as_json: bool, worlds: str, lists: int) -> None:
+    """NDCG@10 of the online ranker with position bias ignored, corrected, and known.
+
+    Example: python -m bench position-bias --json
+    """
+    from bench import position_bias as position_bias_bench
+
+    figures = position_bias_bench.measure(int(worlds), lists)
+    _show(figures, as_json, position_bias_bench.table(figures))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("log", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--epochs", default=1, show_default=True, help="Times that the first half is read.")
+@click.option("--tests", default=2_000, show_default=True, help="Searches of the second half that judge.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def finetune(folder: Path, log: Path, epochs: int, tests: int, as_json: bool) -> None:
+    """An encoder's checkpoint FOLDER, fine-tuned on the first half of LOG, before and after, on its second half.
+
+    Example: python -m bench finetune minilm/ best-buy.jsonl.gz --json
+    """
+    from bench import finetune as finetune_bench
+
+    figures = finetune_bench.measure(folder, log, epochs, tests, _say)
+    _show(figures, as_json, finetune_bench.table(figures))
+
+
+@main.command()
+@click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--tests", default=1_000, show_default=True, help="Searches that are asked.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def robustness(data: Path, tests: int, as_json: bool) -> None:
+    """Intent and search under one and two random edits of the text; DATA holds bestbuy_acm/.
+
+    Example: python -m bench robustness ../shared/data --json
+    """
+    from bench import robustness as robustness_bench
+
+    figures = robustness_bench.measure(data, tests, _say)
+    _show(figures, as_json, robustness_bench.table(figures))
 
 
 if __name__ == "__main__":

@@ -7,11 +7,12 @@ cosines of a batch in both directions. Titles chosen after the same query are no
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.ask import Floats
@@ -44,13 +45,14 @@ class Pairs:
 
 @dataclass
 class Judged:
-    """MAP@5 of titles ranked by cosine, a value a judged pair: ``before`` and ``after``; ``unseen``: query not learnt
-    from.
+    """MAP@5 of titles ranked by cosine, a value a judged pair: ``before`` and ``after``. ``unseen``: whether its query
+    was not learnt from; ``texts``: its query as a number.
     """
 
     before: Floats
     after: Floats
-    unseen: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    unseen: NDArray[np.bool_]
+    texts: NDArray[np.int64]
 
     def figures(self) -> dict[str, float | str]:
         """The means, for a manifest."""
@@ -68,9 +70,12 @@ def finetune(
     share: float = 0.9,
     epochs: int = 1,
     most: int = 2_000,
+    rate: float = RATE,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Judged:
     """Change the network of ``checkpoint`` by the first ``share`` of the pairs; judge it on the rest, ``most`` drawn.
+
+    ``rate``: the learning rate's peak; the default is one for a trained network.
 
     Pairs that repeat are learnt once an epoch. The same pairs and checkpoint give the same weights on one machine.
     Raises ``ModelError`` when there are too few pairs.
@@ -85,10 +90,11 @@ def finetune(
     drawn = np.sort(np.random.default_rng(0).permutation(len(unseen.queries))[:most]).tolist()
     asked = [unseen.queries[n] for n in drawn], np.array([unseen.items[n] for n in drawn])
     before = map5(checkpoint, *asked, pairs.titles)
-    _learn(checkpoint, distinct, pairs.titles, epochs, progress)
+    _learn(checkpoint, distinct, pairs.titles, epochs, rate, progress)
     seen = {text for text, _ in distinct}
     new = np.array([normalise(text) not in seen for text in asked[0]])
-    return Judged(before, map5(checkpoint, *asked, pairs.titles), new)
+    _, texts = np.unique(asked[0], return_inverse=True)
+    return Judged(before, map5(checkpoint, *asked, pairs.titles), new, texts.astype(np.int64))
 
 
 def map5(checkpoint: Checkpoint, queries: Sequence[str], items: np.ndarray, titles: Sequence[str]) -> Floats:
@@ -117,6 +123,7 @@ def _learn(
     pairs: Sequence[tuple[str, int]],
     titles: Sequence[str],
     epochs: int,
+    rate: float,
     progress: Callable[[float], None],
 ) -> None:
     torch.manual_seed(0)
@@ -125,8 +132,8 @@ def _learn(
     for text, item in pairs:
         chosen.setdefault(text, set()).add(item)
     steps = epochs * -(-len(pairs) // BATCH)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
-    rate = torch.optim.lr_scheduler.LambdaLR(
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min((step + 1) / (WARM * steps), 1 - step / (steps + 1))
     )
     done = 0
@@ -140,7 +147,7 @@ def _learn(
             torch.autograd.backward(contrast(asked, found, same))
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
-            rate.step()
+            schedule.step()
             done += 1
             progress(done / steps)
     network.eval()
