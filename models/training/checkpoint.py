@@ -93,10 +93,15 @@ def read_checkpoint(source: Path, query: str | None = None, passage: str | None 
     return Checkpoint(source.resolve().name, network, _tokenizer(source), _pooling(source), prefixes, width)
 
 
+def be_quiet() -> None:
+    """No reports of transformers' own: it would call a pooler missing that nobody uses, and draws bars over ours."""
+    ours: Any = logging
+    ours.set_verbosity_error()
+    ours.disable_progress_bar()
+
+
 def _network(source: Path, kind: str) -> Any:
-    quiet: Any = logging  # it would report a pooler that nobody uses as missing
-    quiet.set_verbosity_error()
-    quiet.disable_progress_bar()
+    be_quiet()
     try:
         network, said = AutoModel.from_pretrained(
             source, attn_implementation="eager", local_files_only=True, dtype=torch.float32, output_loading_info=True,

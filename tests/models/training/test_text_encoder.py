@@ -142,14 +142,12 @@ def test_an_artifact_that_differs_from_transformers_is_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The check compares with the folder's own network: a graph of other weights is refused."""
-    from models.training import text_encoder
+    from models.training import text_encoder, text_graph
     from models.training.checkpoint import read_checkpoint
-
-    export = text_encoder.export
 
     def other(tower: Any, checkpoint: Any, path: Path) -> None:
         wrong = read_checkpoint(folder(tmp_path / "other", seed=1))
-        export(text_encoder.Tower(wrong, None, tower.small.numpy()).eval(), checkpoint, path)
+        text_graph.export(text_encoder.Tower(wrong, None, tower.small.numpy()).eval(), checkpoint, path)
 
     monkeypatch.setattr(text_encoder, "export", other)
     with pytest.raises(SessionError, match=r"agrees with transformers to a cosine of -?0\.\d+; expected 0\.999"):
