@@ -2,8 +2,8 @@
 
 Lists of 20 items, 10 shown, drawn by Plackett-Luce from an offline score that is a poor or a good guess. A shown item
 is clicked with the probability examination × relevance; examination falls with the position, and the trainer does not
-know how. The handler that serves learns the feedback; then the learnt weights rank new lists, measured by NDCG@10 on the
-true relevance.
+know how. The handler that serves learns the feedback; then the learnt weights rank new lists, measured by NDCG@10 on
+the true relevance.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from models.explore import shown
 from models.online import OnlineRanker
 from models.plackett_luce import PlackettLuce
-from models.position_bias import CLIP, PositionBias
+from models.position_bias import PositionBias
 from models.weights import INPUTS, OFFLINE, apply
 from streams.events import Place
 from streams.handlers.feedback import Feedback, on_feedback
@@ -27,8 +27,8 @@ from streams.handlers.feedback import Feedback, on_feedback
 ITEMS, SHOWN, DIM = 20, 10, len(INPUTS)
 #: the inputs that relevance depends on, beside the offline score
 TELLING: Final = (0, 1, 3, 4)
-#: ignored: every click alike, with the mean weight of the corrected ones; skip-above: the trainer with the setting off
-WAYS: Final = ("ignored", "skip-above", "corrected", "known")
+#: ignored: every click alike, with the mean weight of the corrected ones; off: the trainer with the setting off
+WAYS: Final = ("ignored", "off", "corrected", "known")
 #: Student's t for a 95 % interval over so many worlds
 STUDENT: Final = {4: 3.182, 8: 2.365, 20: 2.093}
 
@@ -89,25 +89,27 @@ def simulate(seed: int, lists: int, trust: float, steepness: float) -> Result:
     true = world(seed, trust, steepness)
     examples = _log(true, seed, lists)
     learnt = PositionBias()
-    mean = np.mean([min(1 / true.examination[one.chosen], CLIP) for one in examples])
+    known = _Given(true.examination)
+    mean = float(np.mean([known.weight(one.chosen) for one in examples]))
     ways = {
-        "ignored": _Given(np.full(SHOWN, 1 / mean)),
-        "skip-above": PositionBias(),
+        "ignored": PositionBias(),
+        "off": PositionBias(),
         "corrected": learnt,
-        "known": _Given(true.examination),
+        "known": known,
     }
     weights = {}
     for name, bias in ways.items():
         ranker = OnlineRanker()
-        on_feedback(examples, np.array([-1]), {"home": ranker}, {"home": bias}, correct=name != "skip-above")
+        own = [msgspec.structs.replace(one, weight=mean) for one in examples] if name == "ignored" else examples
+        on_feedback(own, np.array([-1]), {"home": ranker}, {"home": bias}, correct=name in ("corrected", "known"))
         weights[name] = ranker.current()
     rng = np.random.default_rng([seed, 2])
     found: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(500):
         inputs = true.lists(rng)
         gain = true.relevance(inputs)
-        for name, own in weights.items():
-            found[name].append(_ndcg(np.argsort(-apply(own, inputs), kind="stable"), gain))
+        for name, applied in weights.items():
+            found[name].append(_ndcg(np.argsort(-apply(applied, inputs), kind="stable"), gain))
     return Result(
         {name: float(np.mean(values)) for name, values in found.items()}, learnt.examination()[:SHOWN].tolist()
     )
@@ -145,7 +147,7 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def measure(worlds: int, lists: int) -> dict[str, dict[str, list[float]]]:
-    """For each setting of the simulation: NDCG@10 by way, and the paired gains over ``ignored`` and ``skip-above``."""
+    """For each setting of the simulation: NDCG@10 by way, and the paired gains over ``ignored`` and ``off``."""
     found: dict[str, dict[str, list[float]]] = {}
     for trust, steepness in ((0.3, 1.0), (0.3, 0.5), (1.5, 1.0), (1.5, 0.5)):
         runs = [simulate(seed, lists, trust, steepness) for seed in range(worlds)]

@@ -15,8 +15,8 @@ answers without clicks are not needed. Without exploration nothing is learnt, an
 >>> clicks = [0] * 300 + [1] * 140
 >>> all([bias.learn(position, up=float(position == 1), down=float(position == 0)) for position in clicks])
 True
->>> bias.examination()[:3].tolist(), bias.weight(1), bias.known
-([1.0, 0.5, 0.5], 2.0, 2)
+>>> bias.examination()[:3].tolist(), bias.weight(0), bias.weight(1), bias.known
+([1.0, 0.5, 0.5], 0.5, 1.0, 2)
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from models.errors import ModelError
 POSITIONS: Final = 100
 #: so many clicks on either side are put to each pair of neighbours, so that few clicks say little
 PRIOR: Final = 20.0
-#: a click is weighted by at most so much
+#: a click is weighted by at most so many times that of another
 CLIP: Final = 10.0
 LAYOUT: Final = "1"
 
@@ -74,8 +74,15 @@ class PositionBias:
         return found
 
     def weight(self, position: int) -> float:
-        """The inverse examination of a position, at most CLIP."""
-        return float(min(1 / self.examination()[min(position, POSITIONS - 1)], CLIP))
+        """The inverse examination of a position, cut at CLIP, as a part of the largest; 1 where nothing is known.
+
+        So no step of learning is longer than without the correction: whole inverses as weights made them so long that
+        the noise cost more than the bias (docs/quality.md).
+        """
+        if not self.known:
+            return 1.0
+        inverse = np.minimum(1 / self.examination(), CLIP)
+        return float(inverse[min(position, POSITIONS - 1)] / inverse[: self.known].max().clip(inverse[-1]))
 
     def state(self) -> bytes:
         """Everything that was learnt, as msgpack: ``restore`` continues exactly. Stored: only append fields."""
