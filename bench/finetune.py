@@ -26,7 +26,7 @@ def measure(folder: Path, log: Path, epochs: int, tests: int, say: Callable[[str
             say(f"learning: {due[0]} %")
             due[0] = next(told, 1000)
 
-    judged = finetune(checkpoint, pairs, 0.5, epochs, tests, progress)
+    judged = finetune(checkpoint, pairs, 0.5, epochs, tests, progress=progress)
     found: dict[str, Any] = {"checkpoint": checkpoint.name, "log": log.name, "epochs": epochs}
     for group, rows in (("all", np.ones(len(judged.before), bool)), ("unseen", judged.unseen)):
         draws = Draws(judged.texts)
