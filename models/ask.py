@@ -167,19 +167,22 @@ class Ask:
     searched for until now (``continued``: its parts), ``preferred`` the rows that have what is asked for now.
     ``about``: the row of the product that the text speaks of without naming it.
 
-    ``now``: the query's time, Unix ms. ``vector`` (512,) and ``compact`` (64,): the encoded text, unit length,
-    None without text. ``image``: the query's, of the catalogue's dimension, unit length. ``intent``: probabilities
-    of the six intents in ``models.intent.INTENTS`` order, zeros without text; ``meant``: the
-    intent's label, one of a shop's own where it has its own intents, and its confidence. ``short``/``long``: the user's
-    interest, unit length or zeros. ``anchors``: rows whose co-visits were read: the cart's or the similar item's,
-    then the user's recent distinct items, newest first; ``neighbours``, ``wide`` and ``lately`` (of the last days):
-    theirs; ``shelves``: what is popular in the categories in question (``mass``: their shares of interest);
-    ``bought``: what the user may buy again; ``new_days``: how long an item is new. ``choices``: what was chosen after this query text;
-    ``near``: known queries like it, and ``near_choices``: what was chosen after those; ``corrected``: the text that
-    was understood, where it is not ``text``; ``expansion``: how its words were corrected and what is searched for
-    beside them (``tokens`` hold corrected words). ``trends``: one per half-life of popularity (1, 7, 30 days).
-    ``candidates``: rows to re-rank (rerank surface only). The page has ``limit`` items from ``offset`` on;
-    ``ruled``: the shop's rules.
+    The query: ``now``, its time, Unix ms; ``vector`` (512,) and ``compact`` (64,), the encoded text, unit length, None
+    without text; ``image``, of the catalogue's dimension, unit length; ``intent``, probabilities of the six intents in
+    ``models.intent.INTENTS`` order, zeros without text; ``meant``, the intent's label, one of a shop's own where it
+    has its own intents, and its confidence; ``corrected``, the text that was understood, where it is not ``text``;
+    ``expansion``, how its words were corrected and what is searched for beside them (``tokens`` hold corrected words);
+    ``candidates``, rows to re-rank (rerank surface only). The page has ``limit`` items from ``offset`` on.
+
+    What others did: ``choices``, what was chosen after this query text; ``near``, known queries like it, and
+    ``near_choices``, what was chosen after those; ``trends``, one per half-life of popularity (1, 7, 30, 180 days);
+    ``shelves``, what is popular in the categories in question (``mass``: their shares of interest).
+
+    The user: ``short``/``long``, the interest, unit length or zeros; ``anchors``, rows whose co-visits were read: the
+    cart's or the similar item's, then the user's recent distinct items, newest first; ``neighbours``, ``wide`` and
+    ``lately`` (of the last days), theirs; ``bought``, what the user may buy again.
+
+    The shop: ``ruled``, its rules; ``new_days``, how long an item is new.
     """
 
     now: int

@@ -33,8 +33,8 @@ def logged(policy: Policy, other: str, seed: int) -> tuple[Shown, float]:
         rewards.append((rng.random(LIMIT) < EXAMINED * relevance[one.order]).astype(np.float64))
         truth.append((EXAMINED * relevance[target]).mean())
     request = np.repeat(np.arange(LISTS), LIMIT)
-    columns = (np.concatenate(c) for c in (rewards, propensities, targets))
-    return Shown(*columns, request=request), float(np.mean(truth))
+    reward, propensity, target_share = (np.concatenate(c) for c in (rewards, propensities, targets))
+    return Shown(reward, propensity, target_share, request=request), float(np.mean(truth))
 
 
 @pytest.mark.parametrize(

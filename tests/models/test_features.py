@@ -45,7 +45,8 @@ class Shelf:
 
     def discount_at(self, now: int, rows: Rows) -> Floats:
         """Half or none."""
-        return np.nan_to_num(1 - self.price[rows] / self.list_price[rows])
+        share: Floats = np.nan_to_num(1 - self.price[rows] / self.list_price[rows])
+        return share
 
 
 @dataclass

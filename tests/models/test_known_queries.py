@@ -34,7 +34,7 @@ def test_the_same_queries_are_known_in_whatever_order_they_come(
 ) -> None:
     """Each query's weight grows from record to record; the table holds the heaviest, with their last content."""
     grown: dict[str, int] = {}
-    told = []
+    told: list[KnownQuery] = []
     for text, more, months in records:
         grown[text] = grown.get(text, 0) + 1 + more
         told.append(query(text, weight=2.0 ** (grown[text] - months), time=months * HALF_LIFE, items=(len(told) + 1,)))

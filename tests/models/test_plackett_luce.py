@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,21 +19,23 @@ from models.slates import Policy
 
 SCORES = np.array([2.0, 1.7, 1.0, 0.4, 0.1, -1.0])
 DRAWS = 6_000
+Seen = Counter[tuple[int, ...]]
+Said = dict[tuple[int, ...], float]
 
 
-def told(policy: Policy, draws: int = DRAWS, limit: int = 3, **given: object) -> tuple[Counter, dict]:
+def told(policy: Policy, draws: int = DRAWS, limit: int = 3, **given: Any) -> tuple[Seen, Said]:
     """How often each page was shown, and the probability that its propensities say it has."""
-    seen: Counter[tuple[int, ...]] = Counter()
-    said: dict[tuple[int, ...], float] = {}
+    seen: Seen = Counter()
+    said: Said = {}
     for n in range(draws):
-        one = shown(SCORES, limit, f"r{n}", policy, **given)  # type: ignore[arg-type]
+        one = shown(SCORES, limit, f"r{n}", policy, **given)
         page = tuple(one.order.tolist())
         seen[page] += 1
         assert said.setdefault(page, float(np.prod(one.propensity))) == float(np.prod(one.propensity))
     return seen, said
 
 
-def p_value(seen: Counter, said: dict) -> float:
+def p_value(seen: Seen, said: Said) -> float:
     """Pearson's test of the pages seen against the probabilities told; rare pages are put together."""
     total = seen.total()
     often = [page for page in seen if said[page] * total >= 5]
@@ -62,7 +65,7 @@ def p_value(seen: Counter, said: dict) -> float:
     ids=str,
 )
 @pytest.mark.parametrize("floor", [0.0, 0.9])
-def test_the_product_of_the_propensities_is_the_chance_of_the_page(given: dict[str, object], floor: float) -> None:
+def test_the_product_of_the_propensities_is_the_chance_of_the_page(given: dict[str, Any], floor: float) -> None:
     """A chi-square test over all pages, with positions that stay, pins, buried items, new ones, and a floor."""
     seen, said = told(PlackettLuce(0.8, floor), **given)
     assert len(seen) >= 2
@@ -73,7 +76,7 @@ def test_without_limits_it_is_the_plackett_luce_model() -> None:
     """The probability of each page is the closed form; all pages together have 1."""
     _, said = told(PlackettLuce(0.8), 3_000)
     raised = np.exp(SCORES / 0.8)
-    closed = {}
+    closed: Said = {}
     for page in permutations(range(6), 3):
         left, p = raised.sum(), 1.0
         for item in page:
@@ -82,8 +85,7 @@ def test_without_limits_it_is_the_plackett_luce_model() -> None:
         closed[page] = p
     assert sum(closed.values()) == pytest.approx(1)
     assert len(said) > 60
-    for page, p in said.items():
-        assert p == pytest.approx(closed[page], rel=1e-9)
+    assert said == pytest.approx({page: closed[page] for page in said}, rel=1e-9)
 
 
 @pytest.mark.parametrize(
