@@ -182,7 +182,8 @@ class Ask:
     cart's or the similar item's, then the user's recent distinct items, newest first; ``neighbours``, ``wide`` and
     ``lately`` (of the last days), theirs; ``bought``, what the user may buy again.
 
-    The shop: ``ruled``, its rules; ``new_days``, how long an item is new.
+    The shop: ``ruled``, its rules; ``new_days``, how long an item is new. ``tables``: what sources have worked out of
+    all this, once it is known.
     """
 
     now: int
@@ -219,5 +220,6 @@ class Ask:
     exclude: Rows = field(default_factory=_rows)
     filter: Filter | None = None
     limit: int = 10
+    tables: dict[str, Weighted] = field(default_factory=dict, repr=False)
     offset: int = 0
     ruled: Ruled = field(default_factory=Ruled)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -110,6 +111,14 @@ def summed(rows: Rows, weight: NDArray[np.floating]) -> Weighted:
     unique, place = np.unique(rows[known], return_inverse=True)
     total = np.bincount(place, weights=weight[known], minlength=len(unique))
     return Weighted(unique.astype(np.int32), total.astype(np.float32))
+
+
+def once(ask: Ask, name: str, make: Callable[[Ask], Weighted]) -> Weighted:
+    """The table that ``make`` makes of an ask, made once: sources only read an ask, and read it twice."""
+    found = ask.tables.get(name)
+    if found is None:
+        found = ask.tables[name] = make(ask)
+    return found
 
 
 def look_up(table: Weighted, rows: Rows) -> Floats:

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from models.ask import Ask, Floats, Rows, Weighted
 from models.catalogue import Catalogue
-from models.sources.base import Scope, heaviest, look_up, summed
+from models.sources.base import Scope, heaviest, look_up, once, summed
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,11 @@ class Covisits:
 
     def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
         """The nearest neighbours."""
-        return heaviest(_scores(ask), k, scope.allowed)
+        return heaviest(once(ask, self.name, _scores), k, scope.allowed)
 
     def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
         """Each row's score as a neighbour."""
-        return look_up(_scores(ask), rows)
+        return look_up(once(ask, self.name, _scores), rows)
 
 
 def _scores(ask: Ask) -> Weighted:

@@ -18,7 +18,7 @@ import numpy as np
 
 from models.ask import Ask, Floats, Rows, Weighted
 from models.catalogue import Catalogue
-from models.sources.base import Scope, heaviest, look_up, summed
+from models.sources.base import Scope, heaviest, look_up, once, summed
 
 #: place of the half-life of 180 days among the trends
 HALF_YEAR: Final = 3
@@ -35,11 +35,11 @@ class Popular:
 
     def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
         """The most popular items."""
-        return heaviest(_shares(ask), k, scope.allowed)
+        return heaviest(once(ask, self.name, _shares), k, scope.allowed)
 
     def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
         """Each row's share."""
-        return look_up(_shares(ask), rows)
+        return look_up(once(ask, self.name, _shares), rows)
 
 
 def _shares(ask: Ask) -> Weighted:

@@ -17,7 +17,7 @@ import numpy as np
 
 from models.ask import Ask, Floats, Rows, Weighted
 from models.catalogue import Catalogue
-from models.sources.base import Scope, heaviest, look_up, summed
+from models.sources.base import Scope, heaviest, look_up, once, summed
 
 
 class QueryClicks:
@@ -31,11 +31,11 @@ class QueryClicks:
 
     def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
         """The most chosen items."""
-        return heaviest(_shares(ask), k, scope.allowed)
+        return heaviest(once(ask, self.name, _shares), k, scope.allowed)
 
     def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
         """Each row's share of the choices."""
-        return look_up(_shares(ask), rows)
+        return look_up(once(ask, self.name, _shares), rows)
 
 
 def _shares(ask: Ask) -> Weighted:

@@ -17,7 +17,7 @@ import numpy as np
 
 from models.ask import Ask, Floats, Rows, Weighted
 from models.catalogue import Catalogue
-from models.sources.base import Scope, heaviest, look_up, summed
+from models.sources.base import Scope, heaviest, look_up, once, summed
 
 
 class QueryNeighbours:
@@ -31,11 +31,11 @@ class QueryNeighbours:
 
     def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
         """The most chosen items."""
-        return heaviest(_table(ask), k, scope.allowed)
+        return heaviest(once(ask, self.name, _table), k, scope.allowed)
 
     def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
         """Each row's weight among the neighbours' choices."""
-        return look_up(_table(ask), rows)
+        return look_up(once(ask, self.name, _table), rows)
 
 
 def _table(ask: Ask) -> Weighted:

@@ -28,7 +28,7 @@ import numpy as np
 
 from models.ask import Ask, Floats, Relation, Rows, Weighted
 from models.catalogue import Catalogue
-from models.sources.base import Scope, heaviest, look_up, summed
+from models.sources.base import Scope, heaviest, look_up, once, summed
 
 #: anchors that count, and how their weight falls
 ANCHORS: Final = 20
@@ -46,11 +46,11 @@ class WideCovisits:
 
     def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
         """The nearest neighbours."""
-        return heaviest(self._scores(ask), k, scope.allowed)
+        return heaviest(once(ask, self.name, self._scores), k, scope.allowed)
 
     def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
         """Each row's score as a neighbour."""
-        return look_up(self._scores(ask), rows)
+        return look_up(once(ask, self.name, self._scores), rows)
 
     def _scores(self, ask: Ask) -> Weighted:
         return _summed(ask.wide, ask)

@@ -27,7 +27,7 @@ import numpy as np
 
 from models.ask import Ask, Bought, Floats, Rows, Weighted
 from models.catalogue import Catalogue
-from models.sources.base import Scope, heaviest, look_up, summed
+from models.sources.base import Scope, heaviest, look_up, once, summed
 
 ALPHA: Final = 0.5
 BETA: Final = 14.0
@@ -46,11 +46,11 @@ class Repurchase:
 
     def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
         """The items expected soonest."""
-        return heaviest(_rates(ask.bought), k, scope.allowed)
+        return heaviest(once(ask, self.name, _rates), k, scope.allowed)
 
     def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
         """Each row's rate; 0 for what the user is not known to have bought."""
-        return look_up(_rates(ask.bought), rows)
+        return look_up(once(ask, self.name, _rates), rows)
 
 
 def gaps(had: Bought) -> Floats:
@@ -60,7 +60,8 @@ def gaps(had: Bought) -> Floats:
     return np.maximum(found, np.float32(1))
 
 
-def _rates(had: Bought) -> Weighted:
+def _rates(ask: Ask) -> Weighted:
+    had = ask.bought
     gap, since = gaps(had), np.maximum(had.since, 0)
     waited = np.where(since < 2 * gap, 2 * np.abs(gap - since), since)
     return summed(had.rows, (had.count + ALPHA) / (had.span + waited + BETA))

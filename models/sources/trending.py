@@ -23,7 +23,7 @@ import numpy as np
 
 from models.ask import Ask, Floats, Rows, Weighted
 from models.catalogue import Catalogue
-from models.sources.base import Scope, heaviest, look_up, near_top, summed
+from models.sources.base import Scope, heaviest, look_up, near_top, once, summed
 
 SHARES: Final = (0.5, 0.3, 0.2)
 NEWEST: Final = 0.01
@@ -41,7 +41,7 @@ class Trending:
 
     def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
         """The most popular items, filled up with the newest ones when they are too few for the answer."""
-        popular = heaviest(_popularity(ask), k, scope.allowed)
+        popular = heaviest(once(ask, self.name, _popularity), k, scope.allowed)
         if len(popular.rows) >= min(ask.limit, k):
             return popular
         new = _newest(ask, catalogue, k, scope)
@@ -54,7 +54,7 @@ class Trending:
 
     def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
         """Each row's blended popularity."""
-        return look_up(_popularity(ask), rows)
+        return look_up(once(ask, self.name, _popularity), rows)
 
 
 def _popularity(ask: Ask) -> Weighted:

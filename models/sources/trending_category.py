@@ -19,7 +19,7 @@ import numpy as np
 
 from models.ask import Ask, Floats, Rows, Weighted
 from models.catalogue import Catalogue
-from models.sources.base import Scope, heaviest, look_up, summed
+from models.sources.base import Scope, heaviest, look_up, once, summed
 
 
 class TrendingCategory:
@@ -35,11 +35,11 @@ class TrendingCategory:
         """The most popular items; for a search only with a filter by category: its words say more than habits."""
         if ask.surface == "search" and (ask.filter is None or ask.filter.category is None):
             return Weighted()
-        return heaviest(_scores(ask), k, scope.allowed)
+        return heaviest(once(ask, self.name, _scores), k, scope.allowed)
 
     def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
         """Each row's popularity by interest; 0 for what is not among the top of a category in question."""
-        return look_up(_scores(ask), rows)
+        return look_up(once(ask, self.name, _scores), rows)
 
 
 def _scores(ask: Ask) -> Weighted:

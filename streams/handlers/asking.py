@@ -104,23 +104,24 @@ def add_neighbours(ask: Ask, anchors: Sequence[int], values: Mapping[int, bytes 
     if not len(rows):
         return
     decayed = covisits.decayed(rows, ask.now / 1000)
-    used = rows["item"] != 0
-    place = catalogue.rows(rows["item"][used])
-    known = place >= 0
-    anchor = np.nonzero(used)[0].astype(np.int32)
+    items = (rows["item"], decayed.wide.item, decayed.recent.item)
+    used = [item != 0 for item in items]
+    # one look into the catalogue for all three
+    places = catalogue.rows(np.concatenate([item[some] for item, some in zip(items, used, strict=True)]))
+    near, wide, lately = np.split(places, np.cumsum([np.count_nonzero(some) for some in used])[:-1])
+    known = near >= 0
     ask.neighbours = Neighbours(
-        anchor=anchor[known],
-        rows=place[known],
-        after=decayed.after[used][known],
-        together=decayed.together[used][known],
+        anchor=np.nonzero(used[0])[0][known].astype(np.int32),
+        rows=near[known],
+        after=decayed.after[used[0]][known],
+        together=decayed.together[used[0]][known],
         anchor_mass=decayed.mass,
     )
-    ask.wide, ask.lately = _relation(decayed.wide, catalogue), _relation(decayed.recent, catalogue)
+    ask.wide = _relation(decayed.wide, used[1], wide)
+    ask.lately = _relation(decayed.recent, used[2], lately)
 
 
-def _relation(found: covisits.Undirected, catalogue: Catalogue) -> Relation:
-    used = found.item != 0
-    rows = catalogue.rows(found.item[used])
+def _relation(found: covisits.Undirected, used: NDArray[np.bool_], rows: NDArray[np.int32]) -> Relation:
     known = rows >= 0
     anchor = np.nonzero(used)[0].astype(np.int32)
     return Relation(anchor[known], rows[known], found.weight[used][known], found.mass)
