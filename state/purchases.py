@@ -13,6 +13,7 @@ event by event in integers, so the bytes do not depend on how the events were cu
 from __future__ import annotations
 
 from collections.abc import Iterable
+from heapq import heapify, heappop, heappush
 from typing import Final
 
 import numpy as np
@@ -25,6 +26,7 @@ from state.rows import LayoutMismatch, Rows
 DOUBLE_DAYS: Final = 30
 _MOST: Final = 65_535
 _HEAD: Final = 32
+_ITEM: Final = (1 << _HEAD) - 1
 
 
 def heads(items: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -52,19 +54,29 @@ def fold(value: bytes | None, bought: Iterable[tuple[int, int]]) -> bytes:
     as much as 30 days.
     """
     held = {item: (first, last, count) for item, first, last, count in read(value).tolist()}
+    # the least worth first; an entry that an item has outgrown is passed over when it comes up
+    heap = [_entry(item, known) for item, known in held.items()]
+    heapify(heap)
     for key, day in bought:
         item, day = max(key >> _HEAD, 1), min(max(day, 0), _MOST)
         known = held.get(item)
         if known is None:
             held[item] = (day, day, 1)
-            if len(held) > BOUGHT_ITEMS:
-                del held[min(held, key=lambda one: (_worth(*held[one]), one))]
+        elif day in known[:2]:
             continue
-        first, last, count = known
-        if day not in (first, last):
+        else:
+            first, last, count = known
             held[item] = (min(first, day), max(last, day), min(count + 1, _MOST))
+        heappush(heap, _entry(item, held[item]))
+        while len(held) > BOUGHT_ITEMS:
+            least = heappop(heap)
+            item = least & _ITEM
+            if item in held and _entry(item, held[item]) == least:
+                del held[item]
     return np.array([(item, *known) for item, known in held.items()], BOUGHT).tobytes()
 
 
-def _worth(first: int, last: int, count: int) -> int:
-    return last + DOUBLE_DAYS * (count.bit_length() - 1)
+def _entry(item: int, known: tuple[int, int, int]) -> int:
+    """Worth, then item, in one number."""
+    _, last, count = known
+    return (last + DOUBLE_DAYS * (count.bit_length() - 1)) << _HEAD | item
