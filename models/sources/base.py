@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -113,14 +113,6 @@ def summed(rows: Rows, weight: NDArray[np.floating]) -> Weighted:
     return Weighted(unique.astype(np.int32), total.astype(np.float32))
 
 
-def once(ask: Ask, name: str, make: Callable[[Ask], Weighted]) -> Weighted:
-    """The table that ``make`` makes of an ask, made once: sources only read an ask, and read it twice."""
-    found = ask.tables.get(name)
-    if found is None:
-        found = ask.tables[name] = make(ask)
-    return found
-
-
 def look_up(table: Weighted, rows: Rows) -> Floats:
     """Weights of some rows in a table whose rows ascend, (n,); 0 for rows that it does not hold."""
     if not len(table.rows):
@@ -133,3 +125,34 @@ def heaviest(table: Weighted, k: int, allowed: Mask) -> Weighted:
     """The k heaviest allowed rows of a table whose rows ascend."""
     ok = allowed[table.rows]
     return best(table.rows[ok], table.weight[ok], k)
+
+
+class TableSource(ABC):
+    """A source whose scores are a table: the rows that an ask names, with their weights; 0 for all others.
+
+    The table is made once an ask, as candidates and scores both read it and sources only read an ask.
+    """
+
+    name: str
+
+    @abstractmethod
+    def table(self, ask: Ask) -> Weighted:
+        """Distinct rows in ascending order with their scores, as ``summed`` makes them."""
+
+    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
+        """None: nothing dense."""
+        return []
+
+    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
+        """The heaviest of the table that may be shown."""
+        return heaviest(self._made(ask), k, scope.allowed)
+
+    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
+        """Each row's weight in the table."""
+        return look_up(self._made(ask), rows)
+
+    def _made(self, ask: Ask) -> Weighted:
+        found = ask.tables.get(self.name)
+        if found is None:
+            found = ask.tables[self.name] = self.table(ask)
+        return found

@@ -31,9 +31,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ask import Ask, Floats, Rows, Weighted
-from models.catalogue import Catalogue
-from models.sources.base import Scope, heaviest, look_up, once, summed
+from models.ask import Ask, Weighted
+from models.sources.base import TableSource, summed
 
 
 @dataclass(frozen=True)
@@ -53,28 +52,16 @@ BLENDS: Final = {
 }
 
 
-class Covisits:
+class Covisits(TableSource):
     """Neighbours of the user's last items, the cart's, or the item's."""
 
     name = "covisits"
 
-    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
-        """None: nothing dense."""
-        return []
-
-    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
-        """The nearest neighbours."""
-        return heaviest(once(ask, self.name, _scores), k, scope.allowed)
-
-    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
-        """Each row's score as a neighbour."""
-        return look_up(once(ask, self.name, _scores), rows)
-
-
-def _scores(ask: Ask) -> Weighted:
-    seen, blend = ask.neighbours, BLENDS.get(ask.surface, _TRAIL)
-    near = seen.anchor < min(len(blend.anchors), len(seen.anchor_mass))
-    anchor = seen.anchor[near]
-    mass = seen.anchor_mass.astype(np.float64) @ (blend.after, blend.together)
-    strength = blend.after * seen.after[near].astype(np.float64) + blend.together * seen.together[near]
-    return summed(seen.rows[near], blend.anchors[anchor] * strength / np.sqrt(mass[anchor] + 1))
+    def table(self, ask: Ask) -> Weighted:
+        """Each neighbour's score."""
+        seen, blend = ask.neighbours, BLENDS.get(ask.surface, _TRAIL)
+        near = seen.anchor < min(len(blend.anchors), len(seen.anchor_mass))
+        anchor = seen.anchor[near]
+        mass = seen.anchor_mass.astype(np.float64) @ (blend.after, blend.together)
+        strength = blend.after * seen.after[near].astype(np.float64) + blend.together * seen.together[near]
+        return summed(seen.rows[near], blend.anchors[anchor] * strength / np.sqrt(mass[anchor] + 1))

@@ -16,35 +16,22 @@ from typing import Final
 
 import numpy as np
 
-from models.ask import Ask, Floats, Rows, Weighted
-from models.catalogue import Catalogue
-from models.sources.base import Scope, heaviest, look_up, once, summed
+from models.ask import Ask, Weighted
+from models.sources.base import TableSource, summed
 
 #: place of the half-life of 180 days among the trends
 HALF_YEAR: Final = 3
 
 
-class Popular:
+class Popular(TableSource):
     """Items that were popular for long."""
 
     name = "popular"
 
-    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
-        """None: nothing dense."""
-        return []
-
-    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
-        """The most popular items."""
-        return heaviest(once(ask, self.name, _shares), k, scope.allowed)
-
-    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
-        """Each row's share."""
-        return look_up(once(ask, self.name, _shares), rows)
-
-
-def _shares(ask: Ask) -> Weighted:
-    if len(ask.trends) <= HALF_YEAR:
-        return Weighted()
-    trend = ask.trends[HALF_YEAR]
-    weight = np.maximum(trend.weight.astype(np.float64), 0)
-    return summed(trend.rows, weight / max(float(weight.max(initial=0)), 1e-30))
+    def table(self, ask: Ask) -> Weighted:
+        """Each item's share of the most popular one's weight."""
+        if len(ask.trends) <= HALF_YEAR:
+            return Weighted()
+        trend = ask.trends[HALF_YEAR]
+        weight = np.maximum(trend.weight.astype(np.float64), 0)
+        return summed(trend.rows, weight / max(float(weight.max(initial=0)), 1e-30))

@@ -15,29 +15,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.ask import Ask, Floats, Rows, Weighted
-from models.catalogue import Catalogue
-from models.sources.base import Scope, heaviest, look_up, once, summed
+from models.ask import Ask, Weighted
+from models.sources.base import TableSource, summed
 
 
-class QueryClicks:
+class QueryClicks(TableSource):
     """Items chosen after the same query."""
 
     name = "query_clicks"
 
-    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
-        """None: nothing dense."""
-        return []
-
-    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
-        """The most chosen items."""
-        return heaviest(once(ask, self.name, _shares), k, scope.allowed)
-
-    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
-        """Each row's share of the choices."""
-        return look_up(once(ask, self.name, _shares), rows)
-
-
-def _shares(ask: Ask) -> Weighted:
-    weight = np.maximum(ask.choices.weight.astype(np.float64), 0)
-    return summed(ask.choices.rows, weight / (weight.sum() + 1))
+    def table(self, ask: Ask) -> Weighted:
+        """Each item's share of the choices."""
+        weight = np.maximum(ask.choices.weight.astype(np.float64), 0)
+        return summed(ask.choices.rows, weight / (weight.sum() + 1))

@@ -15,28 +15,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.ask import Ask, Floats, Rows, Weighted
-from models.catalogue import Catalogue
-from models.sources.base import Scope, heaviest, look_up, once, summed
+from models.ask import Ask, Weighted
+from models.sources.base import TableSource, summed
 
 
-class QueryNeighbours:
+class QueryNeighbours(TableSource):
     """Items chosen after queries like this one."""
 
     name = "query_neighbours"
 
-    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
-        """None: the known queries are searched before, in the table of the queries."""
-        return []
-
-    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
-        """The most chosen items."""
-        return heaviest(once(ask, self.name, _table), k, scope.allowed)
-
-    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
-        """Each row's weight among the neighbours' choices."""
-        return look_up(once(ask, self.name, _table), rows)
-
-
-def _table(ask: Ask) -> Weighted:
-    return summed(ask.near_choices.rows, np.maximum(ask.near_choices.weight.astype(np.float64), 0))
+    def table(self, ask: Ask) -> Weighted:
+        """Each item's weight among the neighbours' choices."""
+        return summed(ask.near_choices.rows, np.maximum(ask.near_choices.weight.astype(np.float64), 0))

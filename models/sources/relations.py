@@ -26,42 +26,31 @@ from typing import Final
 
 import numpy as np
 
-from models.ask import Ask, Floats, Relation, Rows, Weighted
-from models.catalogue import Catalogue
-from models.sources.base import Scope, heaviest, look_up, once, summed
+from models.ask import Ask, Relation, Weighted
+from models.sources.base import TableSource, summed
 
 #: anchors that count, and how their weight falls
 ANCHORS: Final = 20
 FALL: Final = 0.5
 
 
-class WideCovisits:
+class WideCovisits(TableSource):
     """Neighbours within twenty events, over a year."""
 
     name = "covisits_wide"
 
-    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
-        """None: nothing dense."""
-        return []
-
-    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
-        """The nearest neighbours."""
-        return heaviest(once(ask, self.name, self._scores), k, scope.allowed)
-
-    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
-        """Each row's score as a neighbour."""
-        return look_up(once(ask, self.name, self._scores), rows)
-
-    def _scores(self, ask: Ask) -> Weighted:
+    def table(self, ask: Ask) -> Weighted:
+        """Each neighbour's score."""
         return _summed(ask.wide, ask)
 
 
-class RecentCovisits(WideCovisits):
+class RecentCovisits(TableSource):
     """The same, over the last days."""
 
     name = "covisits_recent"
 
-    def _scores(self, ask: Ask) -> Weighted:
+    def table(self, ask: Ask) -> Weighted:
+        """Each neighbour's score."""
         return _summed(ask.lately, ask)
 
 

@@ -25,9 +25,8 @@ from typing import Final
 
 import numpy as np
 
-from models.ask import Ask, Bought, Floats, Rows, Weighted
-from models.catalogue import Catalogue
-from models.sources.base import Scope, heaviest, look_up, once, summed
+from models.ask import Ask, Bought, Floats, Weighted
+from models.sources.base import TableSource, summed
 
 ALPHA: Final = 0.5
 BETA: Final = 14.0
@@ -35,22 +34,17 @@ BETA: Final = 14.0
 TYPICAL: Final = 28.0
 
 
-class Repurchase:
+class Repurchase(TableSource):
     """Items that the user bought before."""
 
     name = "repurchase"
 
-    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
-        """None: nothing dense."""
-        return []
-
-    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
-        """The items expected soonest."""
-        return heaviest(once(ask, self.name, _rates), k, scope.allowed)
-
-    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
-        """Each row's rate; 0 for what the user is not known to have bought."""
-        return look_up(once(ask, self.name, _rates), rows)
+    def table(self, ask: Ask) -> Weighted:
+        """Each item's rate; the soonest expected has the highest."""
+        had = ask.bought
+        gap, since = gaps(had), np.maximum(had.since, 0)
+        waited = np.where(since < 2 * gap, 2 * np.abs(gap - since), since)
+        return summed(had.rows, (had.count + ALPHA) / (had.span + waited + BETA))
 
 
 def gaps(had: Bought) -> Floats:
@@ -58,10 +52,3 @@ def gaps(had: Bought) -> Floats:
     again = had.count > 1
     found: Floats = np.where(again, had.span / np.maximum(had.count - 1, 1), TYPICAL).astype(np.float32)
     return np.maximum(found, np.float32(1))
-
-
-def _rates(ask: Ask) -> Weighted:
-    had = ask.bought
-    gap, since = gaps(had), np.maximum(had.since, 0)
-    waited = np.where(since < 2 * gap, 2 * np.abs(gap - since), since)
-    return summed(had.rows, (had.count + ALPHA) / (had.span + waited + BETA))

@@ -21,27 +21,33 @@ from typing import Final
 
 import numpy as np
 
-from models.ask import Ask, Floats, Rows, Weighted
+from models.ask import Ask, Weighted
 from models.catalogue import Catalogue
-from models.sources.base import Scope, heaviest, look_up, near_top, once, summed
+from models.sources.base import Scope, TableSource, near_top, summed
 
 SHARES: Final = (0.5, 0.3, 0.2)
 NEWEST: Final = 0.01
 MONTH_MS: Final = 30 * 86_400_000
 
 
-class Trending:
+class Trending(TableSource):
     """Popular items, then new ones."""
 
     name = "trending"
 
-    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
-        """None: nothing dense."""
-        return []
+    def table(self, ask: Ask) -> Weighted:
+        """Each row's blended popularity."""
+        parts = [
+            share * np.maximum(trend.weight.astype(np.float64), 0) / max(float(trend.weight.max(initial=0)), 1e-30)
+            for share, trend in zip(SHARES, ask.trends, strict=False)
+        ]
+        if not parts:
+            return Weighted()
+        return summed(np.concatenate([trend.rows for trend in ask.trends[: len(parts)]]), np.concatenate(parts))
 
     def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
         """The most popular items, filled up with the newest ones when they are too few for the answer."""
-        popular = heaviest(once(ask, self.name, _popularity), k, scope.allowed)
+        popular = super().candidates(ask, catalogue, k, scope)
         if len(popular.rows) >= min(ask.limit, k):
             return popular
         new = _newest(ask, catalogue, k, scope)
@@ -51,20 +57,6 @@ class Trending:
         floor = popular.weight[-1] if len(popular.rows) else np.float32(NEWEST)
         weight = np.minimum(new.weight[keep], floor)
         return Weighted(np.concatenate([popular.rows, new.rows[keep]]), np.concatenate([popular.weight, weight]))
-
-    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
-        """Each row's blended popularity."""
-        return look_up(once(ask, self.name, _popularity), rows)
-
-
-def _popularity(ask: Ask) -> Weighted:
-    parts = [
-        share * np.maximum(trend.weight.astype(np.float64), 0) / max(float(trend.weight.max(initial=0)), 1e-30)
-        for share, trend in zip(SHARES, ask.trends, strict=False)
-    ]
-    if not parts:
-        return Weighted()
-    return summed(np.concatenate([trend.rows for trend in ask.trends[: len(parts)]]), np.concatenate(parts))
 
 
 def _newest(ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:

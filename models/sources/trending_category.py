@@ -17,32 +17,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.ask import Ask, Floats, Rows, Weighted
+from models.ask import Ask, Weighted
 from models.catalogue import Catalogue
-from models.sources.base import Scope, heaviest, look_up, once, summed
+from models.sources.base import Scope, TableSource, summed
 
 
-class TrendingCategory:
+class TrendingCategory(TableSource):
     """Popular items of the categories in question."""
 
     name = "trending_category"
 
-    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
-        """None: nothing dense."""
-        return []
+    def table(self, ask: Ask) -> Weighted:
+        """Each item's popularity by interest."""
+        shelves = ask.shelves
+        weight = shelves.mass.astype(np.float64)[shelves.anchor] * shelves.weight
+        return summed(shelves.rows, weight)
 
     def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
         """The most popular items; for a search only with a filter by category: its words say more than habits."""
         if ask.surface == "search" and (ask.filter is None or ask.filter.category is None):
             return Weighted()
-        return heaviest(once(ask, self.name, _scores), k, scope.allowed)
-
-    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
-        """Each row's popularity by interest; 0 for what is not among the top of a category in question."""
-        return look_up(once(ask, self.name, _scores), rows)
-
-
-def _scores(ask: Ask) -> Weighted:
-    shelves = ask.shelves
-    weight = shelves.mass.astype(np.float64)[shelves.anchor] * shelves.weight
-    return summed(shelves.rows, weight)
+        return super().candidates(ask, catalogue, k, scope)
