@@ -88,7 +88,7 @@ class Worker:
         self.role = role
         self.stages = ROLES[role] if stages is None else tuple(stages)
         self.metrics = Metrics()
-        self.brain = brain or Brain.load(settings)
+        self.brain = brain or Brain.load(settings, answers="query" in self.stages)
         self._kafka: dict[str, Any] = dict(kafka_options(settings))
         bootstrap = self._kafka.pop("bootstrap_servers")
         self._producer = BatchProducer(bootstrap, max_request_bytes=4 << 20, **self._kafka)

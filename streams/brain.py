@@ -37,6 +37,7 @@ class Brain:
     """Models and tables in memory; handlers read it, broadcasts and artifact swaps change it between batches.
 
     ``plan``: how queries are answered that take part in no ``experiment``; ``rankers``: those of arms, by arm.
+    ``answers``: whether it answers queries; one that does not needs no index of the catalogue's words.
     """
 
     catalogue: Catalogue
@@ -52,9 +53,10 @@ class Brain:
     lore: Lore = field(default_factory=Lore)
     rule_book: RuleBook = field(default_factory=RuleBook)
     timed: Timer = untimed
+    answers: bool = True
 
     @classmethod
-    def load(cls, settings: Settings, opened: Opened | None = None) -> Brain:
+    def load(cls, settings: Settings, opened: Opened | None = None, *, answers: bool = True) -> Brain:
         """Open the artifacts and start with an empty catalogue.
 
         Raises ArtifactError when one is missing or bad, SettingsError when the experiment is.
@@ -74,6 +76,7 @@ class Brain:
             experiment=experiment,
             rankers=open_rankers(settings, experiment) if experiment else {},
             lore=Lore(settings.queries),
+            answers=answers,
         )
 
     def plan_for(self, query: Query) -> Plan:
@@ -159,7 +162,8 @@ class Brain:
             log.warning(
                 "images of another length are left out: publish the items again", expected=self.catalogue.images.dim
             )
-        self.lore.learn_words(self.catalogue.lexical)
+        if self.answers:
+            self.lore.learn_words(self.catalogue.lexical)
 
     def apply_queries(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Take records of the queries topic, in order."""

@@ -59,6 +59,11 @@ class Metrics:
             ["surface", "position"],
             registry=registry,
         )
+        self._add_models()
+
+    def _add_models(self) -> None:
+        """What models a worker runs, and where."""
+        registry = self.registry
         self.provider = Gauge(
             "streamrank_provider", "execution provider in use", ["model", "provider"], registry=registry
         )

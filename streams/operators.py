@@ -86,7 +86,7 @@ class Desk:
 @asynccontextmanager
 async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
     """A desk of its own: models opened, the catalogue read from Kafka. Raises what opening them raises."""
-    brain = Brain.load(settings)
+    brain = Brain.load(settings, answers=False)
     kafka: dict[str, Any] = dict(kafka_options(settings))
     reader = BroadcastReader(
         topics(settings.partitions, settings.topic_prefix).catalogue.name,

@@ -57,6 +57,10 @@ TOGETHER: Final = 8
 BLOCK: Final = 8192
 
 
+#: Each source's column in ``Candidates.scores``.
+COLUMN: Final = {name: column for column, name in enumerate(SOURCES)}
+
+
 @dataclass(slots=True)
 class Candidates:
     """What was found for one ask, (n,) distinct rows, best ranks first.
@@ -171,7 +175,7 @@ def _union(
     given = np.zeros(scores.shape, np.bool_)
     by_row = np.argsort(rows)
     for name in order if len(rows) else ():
-        column, found = list(SOURCES).index(name), lists[name]
+        column, found = COLUMN[name], lists[name]
         place = np.minimum(np.searchsorted(rows, found.rows, sorter=by_row), len(rows) - 1)
         kept = rows[by_row[place]] == found.rows
         place = by_row[place[kept]]

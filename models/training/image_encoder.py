@@ -22,6 +22,7 @@ from models.artifact import Artifact, Manifest, verify, write
 from models.errors import ArtifactError, SessionError
 from models.image_encoder import PREPROCESS, Preprocess
 from models.session import Session, open_session
+from models.training.graphs import halved, say_widths
 
 OPSET: Final = 17
 Precision = Literal["float32", "float16", "int8"]
@@ -151,7 +152,7 @@ def export(tower: Tower, path: Path, size: tuple[int, int]) -> None:
             opset_version=OPSET,
             dynamo=False,
         )
-    _fix_width(path, _width(tower, size))
+    say_widths(path, [_width(tower, size)])
 
 
 def lower(path: Path, precision: Precision) -> Path:
@@ -164,11 +165,7 @@ def lower(path: Path, precision: Precision) -> Path:
 
         quantize_dynamic(str(path), str(lowered), op_types_to_quantize=["MatMul"])
         return lowered
-    import onnx
-    from onnxruntime.transformers.float16 import convert_float_to_float16  # type: ignore[import-untyped]
-
-    onnx.save(convert_float_to_float16(onnx.load(str(path)), keep_io_types=True), str(lowered))
-    return lowered
+    return halved(path, lowered)
 
 
 def check(tower: Tower, session: Session, size: tuple[int, int], precision: Precision) -> float:
@@ -187,15 +184,6 @@ def check(tower: Tower, session: Session, size: tuple[int, int], precision: Prec
             "build it with --precision float32, or report it with the versions of torch and onnxruntime.",
         )
     return worst
-
-
-def _fix_width(path: Path, width: int) -> None:
-    """Say in the graph how long its vectors are: the exporter leaves that open."""
-    import onnx
-
-    model = onnx.load(str(path))
-    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = width
-    onnx.save(model, str(path))
 
 
 def _width(tower: Tower, size: tuple[int, int]) -> int:

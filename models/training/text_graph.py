@@ -10,6 +10,7 @@ import torch
 
 from models.encoder import COMPACT, DIM
 from models.training.checkpoint import Checkpoint
+from models.training.graphs import halved, say_widths
 
 if TYPE_CHECKING:
     import onnx
@@ -24,7 +25,6 @@ LEFT: Final = ("nothing", "narrowing layers", "narrowing and widening layers", "
 
 def export(tower: torch.nn.Module, checkpoint: Checkpoint, path: Path) -> None:
     """Write the tower as ONNX with free lengths (TorchScript exporter: ONNX Runtime fuses what it makes)."""
-    import onnx
 
     tokens = checkpoint.tokens(["two texts", "of different length, one padded"])
     with warnings.catch_warnings():
@@ -44,10 +44,7 @@ def export(tower: torch.nn.Module, checkpoint: Checkpoint, path: Path) -> None:
             opset_version=OPSET,
             dynamo=False,
         )
-    model = onnx.load(str(path))
-    for output, width in zip(model.graph.output, (DIM, COMPACT), strict=True):
-        output.type.tensor_type.shape.dim[1].dim_value = width  # the exporter leaves it open
-    onnx.save(model, str(path))
+    say_widths(path, (DIM, COMPACT))
 
 
 def lower(path: Path, precision: Precision, left: str = LEFT[0]) -> Path:
@@ -61,19 +58,16 @@ def lower(path: Path, precision: Precision, left: str = LEFT[0]) -> Path:
     if precision == "float32":
         return path
     lowered = path.with_name(f"{precision}.onnx")
-    model = onnx.load(str(path))
     if precision == "int8":
         from onnxruntime.quantization import quantize_dynamic  # type: ignore[import-untyped]
 
+        model = onnx.load(str(path))
         kept = [node.name for node in model.graph.node if not node.name.startswith(NETWORK)] + _products(model, left)
         quantize_dynamic(
             str(path), str(lowered), op_types_to_quantize=["MatMul", "Gather"], nodes_to_exclude=kept, per_channel=True
         )
         return lowered
-    from onnxruntime.transformers.float16 import convert_float_to_float16  # type: ignore[import-untyped]
-
-    onnx.save(convert_float_to_float16(model, keep_io_types=True), str(lowered))
-    return lowered
+    return halved(path, lowered)
 
 
 def _products(model: onnx.ModelProto, left: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli.common import echo_json, json_option, names, run
+from streams.cli.common import echo_json, json_option, moment, names, run
 
 if TYPE_CHECKING:
     from models.evaluate.report import Report
@@ -72,7 +72,9 @@ def command(
     from streams.evaluation.evaluation import Options
 
     chosen = None if compare is None else tuple(n for n in names(compare) if n != "none")
-    options = Options(task, surface, tests, seed, _moment(until), chosen, train=train, lists=lists, drill=drill)
+    options = Options(
+        task, surface, tests, seed, moment(until, "--until"), chosen, train=train, lists=lists, drill=drill
+    )
     found = _evaluate(log, redis, options, as_json)
     if plot is not None:
         _draw(found, plot)
@@ -163,17 +165,3 @@ def next_database(redis: str) -> str:
     parts = urlsplit(redis)
     number = int(parts.path.strip("/") or 0)
     return urlunsplit(parts._replace(path=f"/{number + 1}"))
-
-
-def _moment(text: str | None) -> int | None:
-    if text is None or text.isdigit():
-        return int(text) if text else None
-    from datetime import UTC, datetime
-
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r}: expected Unix milliseconds or a date such as 2011-06-30", param_hint="--until"
-        ) from None
-    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)

@@ -57,6 +57,7 @@ class _Reader:
         self._seen: set[str] = set()
 
     def item(self, line: int, raw: bytes) -> None:
+        """Take an item event: its title, and when it came and went."""
         event = decode_item(raw)
         if isinstance(event, Rule | DeleteRule):
             return

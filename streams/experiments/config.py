@@ -115,6 +115,7 @@ class _Reader:
         self.allowed = allowed()
 
     def experiment(self) -> Experiment:
+        """The experiment that the file describes. Raises SettingsError."""
         found = self._table()
         self._known(found, ("name", "salt", "surfaces", "control", "arms"), "")
         name = self._name(found.get("name"), "name")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from models.catalogue import Catalogue, encode_entry
 from models.expansion import Lore
 from models.known_queries import KnownQuery, encode_query
+from models.sample import sample_entry
 from state import keys, query_clicks
 from state.records import QUERY_CLICK
 from streams.brain import Brain
@@ -106,3 +109,12 @@ def test_how_a_text_was_understood_is_told_on_request_only(taught: Brain) -> Non
     assert asked(taught, {}, "milk", explain=False).understood is None
     assert asked(taught, {}, "milk").understood == Understood(words=["milk"])
     assert asked(taught, {}, "").understood is None
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_only_who_answers_queries_learns_the_words_of_the_catalogue(shelf: Brain, answers: bool) -> None:
+    """An ingest worker reads the same catalogue without their index."""
+    brain = replace(shelf, catalogue=Catalogue(), lore=Lore(), answers=answers)
+    brain.apply_catalogue([(b"garden hose", encode_entry(sample_entry("garden hose")))])
+    assert len(brain.catalogue) == 1
+    assert bool(len(brain.lore.speller)) == answers
