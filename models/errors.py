@@ -6,6 +6,7 @@
     ├── ArtifactError     a model folder is missing, changed or does not fit
     ├── SessionError      ONNX Runtime cannot open or run a graph
     ├── ImageError        a picture that cannot be read, or is none
+    ├── StateError        a stored state of the trainer that cannot be continued from
     └── TextError         a text that cannot be understood at all (wrong type)
 
 ``models`` imports nothing of ``streams``; the worker maps these onto its own tree.
@@ -47,6 +48,10 @@ class SessionError(ModelError):
 
 class ImageError(ModelError):
     """A picture cannot be read, or is not an array of RGB pixels."""
+
+
+class StateError(ModelError):
+    """A stored state of the trainer that cannot be continued from."""
 
 
 class TextError(ModelError):

@@ -12,7 +12,6 @@ offline ranker's.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -20,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from river import linear_model, optim
 
-from models.ask import Floats
-from models.errors import ModelError
+from models.errors import StateError
+from models.pairwise import FeedbackError, PairwiseFeedback, skipped_positions
 from models.weights import INITIAL, INPUTS, OFFLINE, OnlineWeights, apply, contributions, scaled
 
 __all__ = [
@@ -44,26 +43,6 @@ LEAST_SCALE: Final = 1e-3
 LAYOUT: Final = "1"
 
 Doubles = NDArray[np.float64]
-
-
-class FeedbackError(ModelError):
-    """Feedback that cannot be learnt from: wrong width, or numbers that are not finite."""
-
-
-class StateError(ModelError):
-    """A stored state of the online ranker that cannot be continued from."""
-
-
-@dataclass(frozen=True, slots=True)
-class PairwiseFeedback:
-    """One chosen item and those passed over: rows of inputs in the order of ``INPUTS``, as they were served.
-
-    ``clicked`` (d,), ``skipped`` (s, d); ``weight``: of the behaviour (a click 1, a purchase more), above 0.
-    """
-
-    clicked: Floats
-    skipped: Floats
-    weight: float = 1.0
 
 
 class _State(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,19 +159,6 @@ class OnlineRanker:
         scale: Doubles = np.maximum(np.sqrt(self._squares / self._rows), LEAST_SCALE)
         scale[OFFLINE] = 1.0
         return scale
-
-
-def skipped_positions(position: int, shown: int, chosen: Sequence[int] = ()) -> list[int]:
-    """Positions passed over by a choice at ``position`` of ``shown``: all the others.
-
-    Those below the click may not have been looked at. Without them every pair of a click deep in the list speaks
-    against the order that was shown, and nothing for it: the offline score's weight sinks, in the end below 0
-    (docs/quality.md). ``chosen``: positions chosen before in the same answer, which were not passed over.
-
-    >>> skipped_positions(2, 5), skipped_positions(2, 3, chosen=[0])
-    ([0, 1, 3, 4], [1])
-    """
-    return [p for p in range(shown) if p != position and p not in set(chosen)]
 
 
 def _model(learning_rate: float, weights: Sequence[float], steps: int) -> linear_model.LogisticRegression:

@@ -27,7 +27,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import ModelError
+from models.errors import StateError
 
 #: positions that are told apart; further ones are as the last
 POSITIONS: Final = 100
@@ -93,16 +93,16 @@ class PositionBias:
 
     @classmethod
     def restore(cls, state: bytes) -> PositionBias:
-        """What ``state`` was taken of. Raises ModelError when it cannot be continued from."""
+        """What ``state`` was taken of. Raises StateError when it cannot be continued from."""
         remedy = "delete the key position_bias:* in Redis: it is learnt anew."
         try:
             saved = msgspec.msgpack.decode(state, type=_State)
         except msgspec.DecodeError as error:
-            raise ModelError(f"state of the position bias: {error}.", remedy) from None
+            raise StateError(f"state of the position bias: {error}.", remedy) from None
         numbers = np.array([*saved.higher, *saved.lower])
         fits = saved.layout == LAYOUT and len(saved.higher) == len(saved.lower) < POSITIONS
         if not fits or not (np.isfinite(numbers) & (numbers >= 0)).all():
-            raise ModelError(
+            raise StateError(
                 f"state of the position bias: layout {saved.layout!r} with {len(numbers)} numbers.", remedy
             )
         found = cls()

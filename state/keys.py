@@ -87,3 +87,8 @@ def online(surface: str) -> bytes:
 def position_bias(surface: str) -> bytes:
     """The trainer's state of the position bias of a surface."""
     return b"position_bias:{0}:%s" % surface.encode()
+
+
+def drift(surface: str) -> bytes:
+    """The trainer's drift alarm of a surface."""
+    return b"drift:{0}:%s" % surface.encode()

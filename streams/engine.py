@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Final
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Final
+
+import structlog
 
 from state import keys
 from state.event_ids import Window, block_keys
@@ -33,7 +35,11 @@ from streams.settings import Settings
 from streams.signals import decode_signals, encode_signals
 from streams.steps import run_steps
 from streams.topics import Topics, topics
-from streams.trainer import Trainer
+
+if TYPE_CHECKING:
+    from streams.trainer import Trainer
+
+log = structlog.get_logger(__name__)
 
 #: query texts encoded in one go, 0.6 ms each
 TOLD_TOGETHER: Final = 8
@@ -64,7 +70,6 @@ class Engine:
         self._signals: dict[int, SourceMark] = {}
         #: newest time of each partition of item-events since this worker began
         self._item_times: dict[int, int] = {}
-        self._trainer = Trainer(settings, store, publisher, self.topics)
         self.answering = Answering(settings, store, brain, publisher, self.metrics)
 
     def forget(self, topic: str, partition: int) -> None:
@@ -209,6 +214,13 @@ class Engine:
 
     # ---- feedback
 
+    @cached_property
+    def _trainer(self) -> Trainer:
+        """Made when the first feedback comes: it loads River, which other workers do without."""
+        from streams.trainer import Trainer
+
+        return Trainer(self.settings, self.store, self.publisher, self.topics)
+
     async def feedback(self, partition: int, records: Sequence[Record]) -> None:
         """Learn from examples, store the trainer's state, broadcast the weights. Raises NotOwner."""
         await handle_each(records, self._feedback, partial(self._refuse, self.topics.feedback.name, partition))
@@ -220,6 +232,23 @@ class Engine:
             self.metrics.events.labels("feedback").inc(learnt.examples)
             for surface in learnt.biased:
                 self.metrics.examined(surface, self._trainer.examination(surface))
+            for surface in learnt.watched:
+                self.metrics.watched(surface, self._trainer.drift(surface).recent)
+            self._alarm(learnt.alarms)
+
+    def _alarm(self, surfaces: Sequence[str]) -> None:
+        """Say that the drift alarm was raised, and where to look: it is the operator's, nothing is changed by it."""
+        for surface in surfaces:
+            drift = self._trainer.drift(surface)
+            self.metrics.drift_alarms.labels(surface).inc()
+            log.warning(
+                "drift alarm: what is chosen stands lower than it used to",
+                surface=surface,
+                loss=round(drift.recent, 4),
+                loss_before=round(drift.before, 4),
+                feedbacks=drift.seen,
+                look_at="a source that is silent, the catalogue, the ranker's age: docs/operations.md, The drift alarm",
+            )
 
     # ---- what cannot be used
 

@@ -50,6 +50,12 @@ class Metrics:
         )
         self.items = Gauge("streamrank_catalogue_items", "items in the catalogue", registry=registry)
         self.queries = Gauge("streamrank_known_queries", "query texts known by their choices", registry=registry)
+        self._add_learning()
+        self._add_models()
+
+    def _add_learning(self) -> None:
+        """What the online ranker has come to, by surface."""
+        registry = self.registry
         self.weights = Gauge(
             "streamrank_weights_version", "version of the online weights in use", ["surface"], registry=registry
         )
@@ -59,7 +65,15 @@ class Metrics:
             ["surface", "position"],
             registry=registry,
         )
-        self._add_models()
+        self.drift_alarms = Counter(
+            "streamrank_drift_alarms", "the loss of the answers rose for good", ["surface"], registry=registry
+        )
+        self.loss = Gauge(
+            "streamrank_feedback_loss",
+            "running mean of 1 - NDCG@10 of what was chosen, in the list as shown",
+            ["surface"],
+            registry=registry,
+        )
 
     def _add_models(self) -> None:
         """What models a worker runs, and where."""
@@ -102,6 +116,11 @@ class Metrics:
         """Show the examination of a surface's positions, from the first."""
         for position, value in enumerate(examination, start=1):
             self.examination.labels(surface, str(position)).set(value)
+
+    def watched(self, surface: str, loss: float) -> None:
+        """Show the running mean of the loss of a surface's feedback; its alarms count from 0."""
+        self.loss.labels(surface).set(loss)
+        self.drift_alarms.labels(surface)
 
     def dead(self, letters: Sequence[DeadLetter]) -> None:
         """Count dead letters."""

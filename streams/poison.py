@@ -13,8 +13,7 @@ from aiokafka.errors import (  # type: ignore[import-untyped]
 )
 from redis.exceptions import RedisError
 
-from models.errors import ArtifactError, SessionError
-from models.online import StateError
+from models.errors import ArtifactError, SessionError, StateError
 from state.rows import LayoutMismatch
 from streams.errors import InvalidEvent, StreamrankError
 

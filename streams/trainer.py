@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from models.drift import DriftAlarm
 from models.online import OnlineRanker
 from models.position_bias import PositionBias
 from models.weights import OnlineWeights, encode_weights
@@ -30,6 +31,7 @@ class Trainer:
         self._target = topics.ranker_weights.name
         self._rankers: dict[str, OnlineRanker] | None = None
         self._biases: dict[str, PositionBias] = {}
+        self._drifts: dict[str, DriftAlarm] = {}
         self._mark: SourceMark | None = None
 
     def forget(self) -> None:
@@ -45,10 +47,11 @@ class Trainer:
         # until the step is stored, the rankers are ahead of the watermark
         self._rankers = None
         examples = [decode_feedback(r[1]) for r in fresh if r[1]]
-        learnt = on_feedback(examples, mine.sources, rankers, self._biases, self._settings.position_bias)
+        learnt = on_feedback(examples, mine.sources, rankers, self._biases, self._settings.position_bias, self._drifts)
         weights = {s: rankers[s].export() for s in learnt.surfaces}
         pairs = [b for s in learnt.surfaces for b in (keys.online(s), rankers[s].state())]
         pairs += [b for s in learnt.biased for b in (keys.position_bias(s), self._biases[s].state())]
+        pairs += [b for s in learnt.watched for b in (keys.drift(s), self._drifts[s].state())]
         await self._store_mark(mine.moved(fresh[-1][2], learnt.marks), pairs)
         self._rankers = rankers
         await self._broadcast(weights)
@@ -58,6 +61,10 @@ class Trainer:
         """How likely each position of a surface is looked at, relative to the first; empty before any is known."""
         bias = self._biases.get(surface)
         return bias.examination()[: bias.known].tolist() if bias is not None else []
+
+    def drift(self, surface: str) -> DriftAlarm:
+        """The drift alarm of a surface, as it stands after what was learnt last."""
+        return self._drifts[surface]
 
     async def pass_by(self, offset: int) -> None:
         """Go past a record without learning from it. Raises NotOwner."""
@@ -96,9 +103,13 @@ class Trainer:
             raise lost(self._topic, 0)
         states = await self._store.read([keys.online(s) for s in SURFACES])
         biases = await self._store.read([keys.position_bias(s) for s in SURFACES])
+        drifts = await self._store.read([keys.drift(s) for s in SURFACES])
         self._biases = {
             s: PositionBias.restore(v) if v is not None else PositionBias()
             for s, v in zip(SURFACES, biases, strict=True)
+        }
+        self._drifts = {
+            s: DriftAlarm.restore(v) if v is not None else DriftAlarm() for s, v in zip(SURFACES, drifts, strict=True)
         }
         rate = self._settings.learning_rate
         rankers = {

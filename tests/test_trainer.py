@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
+from models.drift import DriftAlarm
 from models.position_bias import PositionBias
 from models.weights import INPUTS
 from state.store import Store
+from streams.brain import Brain
+from streams.engine import Engine
 from streams.events import Place
 from streams.handlers.feedback import Feedback, encode_feedback
 from streams.messages import Message, Record
-from streams.settings import Settings
+from streams.settings import Settings, checkout
 from streams.topics import topics
 from streams.trainer import Trainer
 from tests.integration.worker_process import stored
 from tests.servers import flush
 
-LEARNT = ("online:*", "position_bias:*", "wm:*feedback")
+LEARNT = ("online:*", "position_bias:*", "drift:*", "wm:*feedback")
 
 
 class Kept:
@@ -74,10 +82,10 @@ async def state_after(url: str, cuts: Sequence[int], correct: bool, restart: boo
 
 @pytest.mark.parametrize("correct", [False, True])
 async def test_restarts_and_repeated_deliveries_change_nothing_that_is_stored(redis_url: str, correct: bool) -> None:
-    """Weights, position bias and watermark are byte for byte those of one trainer that was never stopped."""
+    """What is learnt, the drift alarms and the watermark are byte for byte those of one trainer never stopped."""
     once = await state_after(redis_url, (20, 41), correct, restart=False)
     assert await state_after(redis_url, (20, 41), correct, restart=True) == once
-    assert {key.split(b":")[0] for key in once} == {b"online", b"position_bias", b"wm"}
+    assert {key.split(b":")[0] for key in once} == {b"online", b"position_bias", b"drift", b"wm"}
 
 
 async def test_position_bias_does_not_depend_on_the_cut_or_on_whether_it_is_applied(redis_url: str) -> None:
@@ -106,3 +114,53 @@ async def test_what_the_trainer_knows_of_positions_is_told(redis_url: str) -> No
         assert trainer.examination("cart") == []
     finally:
         await store.close()
+
+
+async def test_the_alarm_is_the_same_however_batches_are_cut(redis_url: str) -> None:
+    """It takes each loss once and in order, whatever the weights make of a cut."""
+    whole = await state_after(redis_url, (), False, restart=False)
+    cut = await state_after(redis_url, (1, 2, 33), False, restart=True)
+    for surface in (b"home", b"search"):
+        assert whole[b"drift:{0}:" + surface] == cut[b"drift:{0}:" + surface]
+        assert DriftAlarm.restore(whole[b"drift:{0}:" + surface]).seen == 30
+
+
+def click_at(position: int, number: int) -> Record:
+    """A click at a position of a list of ten on the home surface."""
+    inputs = np.zeros((10, len(INPUTS)), np.float32).tolist()
+    items = [f"p{n}" for n in range(10)]
+    one = Feedback(
+        Place(0, number), "home", f"r{number}", "u1", items[position], "click", number, 1.0, position, 1.0, "control",
+        items, inputs,
+    )  # fmt: skip
+    return (b"home", encode_feedback(one), number, number, ())
+
+
+async def test_a_worker_raises_the_alarm_when_choices_sink_in_the_list(redis_url: str) -> None:
+    """Counted on `/metrics` by surface, and told in one log line that says where to look."""
+    flush(redis_url)
+    store = Store(redis_url)
+    engine = Engine(Settings(partitions=4), store, cast(Brain, SimpleNamespace()), Kept())
+    try:
+        with capture_logs() as lines:
+            await engine.feedback(0, [click_at(n % 2, n) for n in range(400)])
+            calm = engine.metrics.text().decode()
+            await engine.feedback(0, [click_at(9, n) for n in range(400, 500)])
+    finally:
+        await store.close()
+    assert 'streamrank_drift_alarms_total{surface="home"} 0.0' in calm
+    told = engine.metrics.text().decode()
+    assert 'streamrank_drift_alarms_total{surface="home"} 1.0' in told
+    losses = [line for line in told.splitlines() if line.startswith("streamrank_feedback_loss{")]
+    assert len(losses) == 1
+    assert 0.3 < float(losses[0].split()[-1]) < 0.6
+    (line,) = [line for line in lines if line["event"].startswith("drift alarm")]
+    assert line["surface"] == "home"
+    assert line["loss"] > line["loss_before"]
+    assert "docs/operations.md" in line["look_at"]
+
+
+def test_a_worker_that_does_not_train_does_not_load_river() -> None:
+    """River comes with the first feedback; the application alone, and the query path, do without."""
+    code = "import sys, streams.app, streams.handlers.queries; assert 'river' not in sys.modules, 'river was loaded'"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=checkout())

@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.drift import alarms
 from models.evaluate import metrics
 from models.evaluate.bootstrap import Difference, Draws, Interval
-from models.evaluate.drift import alarms
 from models.evaluate.groups import groups, windows
 from models.evaluate.journal import Ints, Journal
 from models.evaluate.results import Results

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.features import FEATURES
-from models.online import OnlineRanker, PairwiseFeedback, skipped_positions
+from models.pairwise import PairwiseFeedback, skipped_positions
 from models.position_bias import PositionBias
 from models.weights import inputs_of
 from state.impressions import Impression as Shown
 from streams.events import AddToCart, Click, ItemEvent, Place, Purchase
+
+if TYPE_CHECKING:  # they load River, which only a trainer needs
+    from models.drift import DriftAlarm
+    from models.online import OnlineRanker
 
 #: how much each behaviour says that the item was the right one; others are no feedback on a ranking
 SAYS: Final = {Click: 1.0, AddToCart: 1.5, Purchase: 2.0}
@@ -109,7 +113,8 @@ def join(
 class Learnt:
     """What a batch of feedback leads to: the surfaces whose weights changed, and the new marks by source.
 
-    ``biased``: the surfaces whose position bias was learnt of.
+    ``biased``: the surfaces whose position bias was learnt of; ``watched``: those whose drift alarm took a loss, and
+    ``alarms``: those on which it was raised, once for each time.
     """
 
     surfaces: list[str]
@@ -117,6 +122,8 @@ class Learnt:
     pairs: int
     examples: int
     biased: list[str] = field(default_factory=list)
+    watched: list[str] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
 
 
 def on_feedback(
@@ -125,16 +132,19 @@ def on_feedback(
     rankers: Mapping[str, OnlineRanker],
     biases: Mapping[str, PositionBias] | None = None,
     correct: bool = False,
+    drifts: Mapping[str, DriftAlarm] | None = None,
 ) -> Learnt:
     """Learn from each example once, in order; ``marks``: last behaviour offset learnt from, by source partition.
 
     The chosen item is compared with the others that were shown. With ``correct``, where the surface's position bias
     is known, it counts by the inverse examination of its position (Joachims et al. 2017, "Unbiased Learning-to-Rank
-    with Biased Feedback").
+    with Biased Feedback"). ``drifts``: the drift alarm of each surface, fed with the places of what was chosen.
     """
     marks = marks.copy()
     changed: dict[str, None] = {}
     biased: dict[str, None] = {}
+    watched: dict[str, None] = {}
+    alarms: list[str] = []
     pairs = count = 0
     for example in examples:
         source = example.source
@@ -152,8 +162,11 @@ def on_feedback(
         if learnt:
             changed[example.surface] = None
             pairs += learnt
+        if drifts is not None:
+            watched[example.surface] = None
+            alarms += [example.surface] * drifts[example.surface].chosen(example.chosen)
         count += 1
-    return Learnt(list(changed), marks, pairs, count, list(biased))
+    return Learnt(list(changed), marks, pairs, count, list(biased), list(watched), alarms)
 
 
 def _pairs(example: Feedback, inputs: NDArray[np.float32], bias: PositionBias | None) -> PairwiseFeedback:
