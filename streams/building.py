@@ -80,7 +80,7 @@ def _image_encoder(out: Path, source: Path | None, precision: str, steps: Steps)
 
 async def _ranker(settings: Settings, out: Path, log: Path, lists: int, seed: int, steps: Steps) -> Artifact:
     """Log rankings while replaying ``log`` on an embedded Valkey, then train on them."""
-    from models.training.ranker import train
+    from models.training.ranker import SIZES, train
     from streams.brain import Brain
     from streams.embedded import EmbeddedRedis
     from streams.log import input_lines
@@ -96,7 +96,7 @@ async def _ranker(settings: Settings, out: Path, log: Path, lists: int, seed: in
             lambda done, total: steps("logging rankings", done / max(total, 1)),
         )  # fmt: skip
     steps("logging rankings", 1.0)
-    train(rankings, out, seed, lambda done, total, _: steps("training", done / max(total, 1)), log.name)
+    train(rankings, out, seed, lambda done, total, _: steps("training", done / max(total, 1)), log.name, SIZES)
     return Artifact.load(out)
 
 

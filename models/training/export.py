@@ -18,7 +18,7 @@ from models.errors import SessionError
 from models.features import FEATURES, FEATURES_VERSION, INDEX, RECENT, SOURCES
 from models.ranker import NAMES_FILE, SILENT
 from models.session import Session, open_session
-from models.training.network import Network
+from models.training.network import Network, named
 
 OPSET: Final = 17
 TOLERANCE: Final = 1e-4
@@ -73,7 +73,7 @@ def save(network: Network, out: Path, created_from: Mapping[str, str], figures: 
         difference = check(network, session)
         manifest = Manifest(
             kind="ranker",
-            name="mlp-64-32",
+            name=named(network.hidden),
             created_from=dict(created_from),
             inputs=session.inputs,
             outputs=session.outputs,

@@ -55,15 +55,18 @@ def of_feature(name: str, rankings: Rankings, lists: Sequence[int]) -> Doubles:
     return np.array([quality(column[rankings.rows(i)], rankings.chosen[rankings.rows(i)]) for i in lists])
 
 
-def interval(values: Doubles, users: NDArray[np.int64], seed: int = 0) -> Interval:
-    """Mean of ``values`` (n,), and its interval by ``DRAWS`` bootstrap draws of whole users (n,)."""
+def interval(
+    values: Doubles, users: NDArray[np.int64], seed: int = 0, weight: NDArray[np.floating] | None = None
+) -> Interval:
+    """Mean of ``values`` (n,) by ``weight`` (n,), and its interval by ``DRAWS`` bootstrap draws of whole users (n,)."""
+    parts = np.ones(len(values)) if weight is None else weight.astype(np.float64)
     _, group = np.unique(users, return_inverse=True)
-    sums, sizes = np.bincount(group, values), np.bincount(group).astype(np.float64)
+    sums, sizes = np.bincount(group, values * parts), np.bincount(group, parts)
     count = len(sums)
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), DRAWS)
-    means = (drawn @ sums) / np.maximum(drawn @ sizes, 1)
+    means = (drawn @ sums) / np.maximum(drawn @ sizes, 1e-9)
     low, high = np.quantile(means, (0.025, 0.975))
-    return Interval(float(values.mean()), float(low), float(high))
+    return Interval(float(np.average(values, weights=parts)), float(low), float(high))
 
 
 def importance(ranker: Ranker, rankings: Rankings, lists: Sequence[int], seed: int = 0) -> dict[str, float]:
@@ -73,7 +76,8 @@ def importance(ranker: Ranker, rankings: Rankings, lists: Sequence[int], seed: i
     candidates' vectors.
     """
     rng = np.random.default_rng(seed)
-    whole = of_ranker(ranker, rankings, lists)[:, 0].mean()
+    weight = rankings.weight[list(lists)]
+    whole = np.average(of_ranker(ranker, rankings, lists)[:, 0], weights=weight)
     falls = {}
     for group, names in GROUPS.items():
         columns = [INDEX[name] for name in names]
@@ -86,7 +90,7 @@ def importance(ranker: Ranker, rankings: Rankings, lists: Sequence[int], seed: i
             vectors = one.candidates[order] if group == "interest" else one.candidates
             mixed = RankInput(features, vectors, one.recent, one.recent_weight)
             metrics.append(_one(ranker, mixed, rankings.chosen[rankings.rows(i)])[0])
-        falls[group] = float(whole - np.mean(metrics))
+        falls[group] = float(whole - np.average(metrics, weights=weight))
     return falls
 
 

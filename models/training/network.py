@@ -8,6 +8,7 @@ pooled by attention whose temperatures and projection are learnt.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -26,6 +27,8 @@ PLAIN: Final = 2
 LEARNT: Final = 2
 PROJECTED: Final = 16
 LEAST_SPREAD: Final = 1e-3
+#: Units of the MLP's layers.
+HIDDEN: Final = (64, 32)
 #: Log odds that a source's full score (1) adds when the training log never showed that source at work. A log of
 #: purchases has no query clicks; those of the first shopper who searches must count all the same.
 UNSEEN: Final = 3.0
@@ -184,20 +187,16 @@ class Network(nn.Module):
     temperature: Tensor
     prior: Tensor
 
-    def __init__(self, scales: Scales, dropout: float = 0.1) -> None:
+    def __init__(self, scales: Scales, hidden: tuple[int, ...] = HIDDEN, dropout: float = 0.1) -> None:
         super().__init__()
         width = 3 * len(scales.knots) + 2 * (PLAIN + LEARNT)
+        self.hidden = hidden
         self.normalise = Normaliser(scales)
         self.attend = Attention()
-        self.deep = nn.Sequential(
-            nn.Linear(width, 64),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(64, 32),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(32, 1),
-        )
+        layers: list[nn.Module] = []
+        for before, after in pairwise((width, *hidden)):
+            layers += [nn.Linear(before, after), nn.GELU(), nn.Dropout(dropout)]
+        self.deep = nn.Sequential(*layers, nn.Linear(hidden[-1], 1))
         self.skip = nn.Linear(width, 1, bias=False)
         nn.init.zeros_(self.skip.weight)
         self.register_buffer("temperature", torch.ones(()))
@@ -224,6 +223,15 @@ class Network(nn.Module):
         views = self.normalise.views(quantile, logarithm, stats)
         learnt = self.head(views, similar, list_stats(similar, mask)) * self.temperature
         return (learnt + features.clamp(0, 1) @ self.prior) * mask
+
+
+def named(hidden: tuple[int, ...]) -> str:
+    """A size as the manifest calls it.
+
+    >>> named((64, 32))
+    'mlp-64-32'
+    """
+    return "-".join(["mlp", *map(str, hidden)])
 
 
 def _prior(scales: Scales) -> Tensor:

@@ -32,7 +32,8 @@ class Rankings:
 
     ``features`` (T, F); ``chosen`` (T,): whether the user then chose it; ``vector`` (T,) and ``recent``
     (L, 32): places in ``vectors`` (V, 64), -1 for padding; ``recent_weight`` (L, 32); ``time`` (L,) in Unix
-    ms; ``surface`` (L,): place in ``SURFACES``; ``user`` (L,): any number that tells users apart.
+    ms; ``surface`` (L,): place in ``SURFACES``; ``user`` (L,): any number that tells users apart; ``weight`` (L,):
+    how much the list counts, above 0.
     """
 
     features: Floats
@@ -45,6 +46,7 @@ class Rankings:
     time: NDArray[np.int64]
     surface: NDArray[np.uint8]
     user: NDArray[np.int64]
+    weight: Floats
 
     def __len__(self) -> int:
         return len(self.time)
@@ -52,6 +54,23 @@ class Rankings:
     def rows(self, i: int) -> slice:
         """Where list i's candidates lie."""
         return slice(int(self.start[i]), int(self.start[i + 1]))
+
+    def part(self, first: int, last: int) -> Rankings:
+        """The lists from ``first`` on, before ``last``."""
+        rows, lists = slice(int(self.start[first]), int(self.start[last])), slice(first, last)
+        return Rankings(
+            features=self.features[rows],
+            chosen=self.chosen[rows],
+            vector=self.vector[rows],
+            vectors=self.vectors,
+            start=self.start[first : last + 1] - self.start[first],
+            recent=self.recent[lists],
+            recent_weight=self.recent_weight[lists],
+            time=self.time[lists],
+            surface=self.surface[lists],
+            user=self.user[lists],
+            weight=self.weight[lists],
+        )
 
     def rank_input(self, i: int) -> RankInput:
         """List i as the ranker takes it."""
@@ -100,6 +119,7 @@ class RankingsWriter:
         self._recent: list[NDArray[np.int32]] = []
         self._weight: list[Floats] = []
         self._about: list[tuple[int, int, int]] = []
+        self._counts: list[float] = []
 
     def __len__(self) -> int:
         return len(self._about)
@@ -114,10 +134,12 @@ class RankingsWriter:
         time: int,
         surface: str = "home",
         user: int = 0,
+        weight: float = 1.0,
     ) -> None:
         """One list: arrays as the ranker took them, and the places in it that were then chosen.
 
-        Raises ValueError on shapes that do not fit, an unknown surface, or a target that is no place in it.
+        Raises ValueError on shapes that do not fit, an unknown surface, a target that is no place in it, or a weight
+        that is not above 0.
         """
         n = len(features)
         shapes = (features.shape, candidates.shape, recent.shape, recent_weight.shape)
@@ -126,6 +148,8 @@ class RankingsWriter:
             raise ValueError(f"a ranking of {n} candidates has shapes {shapes}; expected {wanted}")
         if surface not in SURFACES or not all(0 <= target < n for target in targets):
             raise ValueError(f"targets {list(targets)} of {n} candidates on {surface!r}")
+        if not 0 < weight < float("inf"):
+            raise ValueError(f"weight {weight} of a ranking: expected a number above 0")
         if not targets:
             self.missed += 1
             return
@@ -137,6 +161,7 @@ class RankingsWriter:
         self._recent.append(np.where(recent_weight != 0, self._places(recent), -1).astype(np.int32))
         self._weight.append(recent_weight.copy())
         self._about.append((time, SURFACES.index(surface), user))
+        self._counts.append(weight)
 
     def rankings(self) -> Rankings:
         """All of them, sorted by time; raises ``RankingsError`` when there are none."""
@@ -160,6 +185,7 @@ class RankingsWriter:
             time=about[order, 0],
             surface=about[order, 1].astype(np.uint8),
             user=about[order, 2],
+            weight=np.array(self._counts, np.float32)[order],
         )
 
     def _places(self, vectors: Floats) -> NDArray[np.int32]:
