@@ -53,7 +53,8 @@ class Impression(msgspec.Struct, array_like=True, frozen=True, eq=False):
     ``offline`` (n,), the offline ranker's scores, are float32, exactly as they were when served;
     ``feature_names`` is the version of the features' names and order. ``time`` is the query's, in Unix ms. ``arm``
     belongs to ``experiment``, "" for none. ``exchange`` (n, 2): of exploration, for learning position bias; None where
-    nothing was exchanged.
+    nothing was exchanged. ``sampled``, where rankers are retrained: u64 keys of s candidates drawn from those not
+    shown, ``sampled_features`` (s, k); None where nothing is kept of them.
 
     >>> shown = Impression("r1", "u1", 5, "home", "control", "", ["p1"], [1.0], np.ones((1, 3), np.float32),
     ...                    np.zeros(1, np.float32), 17, "3f9c")
@@ -77,6 +78,8 @@ class Impression(msgspec.Struct, array_like=True, frozen=True, eq=False):
     experiment: str = ""
     known: Known | None = None
     exchange: NDArray[np.float32] | None = None
+    sampled: bytes | None = None
+    sampled_features: NDArray[np.float32] = msgspec.field(default_factory=_no_floats)
 
 
 def _to_wire(value: Any) -> Any:

@@ -38,6 +38,7 @@ class Brain:
 
     ``plan``: how queries are answered that take part in no ``experiment``; ``rankers``: those of arms, by arm.
     ``answers``: whether it answers queries; one that does not needs no index of the catalogue's words.
+    ``retrained``: whether impressions keep what rankers are retrained on.
     """
 
     catalogue: Catalogue
@@ -54,6 +55,7 @@ class Brain:
     rule_book: RuleBook = field(default_factory=RuleBook)
     timed: Timer = untimed
     answers: bool = True
+    retrained: bool = False
 
     @classmethod
     def load(cls, settings: Settings, opened: Opened | None = None, *, answers: bool = True) -> Brain:
@@ -77,6 +79,7 @@ class Brain:
             rankers=open_rankers(settings, experiment) if experiment else {},
             lore=Lore(settings.queries),
             answers=answers,
+            retrained=settings.retrain_every > 0,
         )
 
     def plan_for(self, query: Query) -> Plan:

@@ -87,6 +87,9 @@ class Metrics:
             ["model"],
             registry=registry,
         )
+        self.retrainings = Counter(
+            "streamrank_retrainings", "rankers trained on a schedule, by outcome", ["outcome"], registry=registry
+        )
         self.artifact = Gauge("streamrank_artifact", "artifact in use", ["kind", "version"], registry=registry)
 
     def _add_arms(self) -> None:

@@ -83,8 +83,13 @@ class Settings:
     new_days: float = _setting(14.0, "how long an item is new, in days from its first event", least=0, most=3_650)
     learning_rate: float = _setting(0.02, "step of the online ranker", least=0, most=1)
     position_bias: bool = _setting(
-        False, "whether the trainer corrects clicks for position bias, where exploration has shown how large it is"
-    )
+        False, "whether the trainer and retraining correct clicks for position bias, where exploration has shown how "
+        "large it is",
+    )  # fmt: skip
+    retrain_every: int = _setting(
+        0, "a new ranker is trained after so many feedback examples, in a process of its own, and takes over if it is "
+        "better (0: never); the same on workers of all roles", least=0,
+    )  # fmt: skip
     online: bool = _setting(True, "whether the online ranker's weights are applied and learnt")
     queries: int = _setting(50_000, "most query texts whose choices every query worker knows", least=0, most=1_000_000)
     sources: str = _setting(

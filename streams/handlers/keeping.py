@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from xxhash import xxh3_64_intdigest
 
 from models import explore
 from models.catalogue import Catalogue
@@ -18,10 +19,18 @@ from streams.handlers.ranking import Ranked
 
 #: anchors that are kept
 ANCHORS: Final = 8
+#: candidates that are kept of those not shown, where rankers are retrained: 3.5 KB an impression
+SAMPLED: Final = 20
 
 
-def impression(ranked: Ranked, shown: explore.Shown, answer: Answer, catalogue: Catalogue) -> Impression:
-    """The impression of an answer with items; with ``explain`` it holds the candidates that were not shown as well."""
+def impression(
+    ranked: Ranked, shown: explore.Shown, answer: Answer, catalogue: Catalogue, retrained: bool = False
+) -> Impression:
+    """The impression of an answer with items; with ``explain`` it holds the candidates that were not shown as well.
+
+    ``retrained``: it also holds a sample of them, as rankers are trained on it.
+    """
+    some = _sample(ranked, shown.order, answer.request_id) if retrained else np.zeros(0, np.intp)
     return Impression(
         request_id=answer.request_id,
         user_id=answer.user_id or "",
@@ -39,7 +48,19 @@ def impression(ranked: Ranked, shown: explore.Shown, answer: Answer, catalogue: 
         experiment=answer.experiment,
         known=_known(ranked, shown.order, catalogue),
         exchange=shown.exchange.astype(np.float32) if shown.exchange.any() else None,
+        sampled=_keys(ranked.candidates.rows[some], catalogue) if retrained else None,
+        sampled_features=ranked.features[some],
     )
+
+
+def _sample(ranked: Ranked, order: NDArray[np.intp], request_id: str) -> NDArray[np.intp]:
+    """Places of ``SAMPLED`` candidates, drawn evenly by the request id from those not shown; all where they are few."""
+    others = np.setdiff1d(np.arange(len(ranked.score)), order)
+    if len(others) <= SAMPLED:
+        return others
+    chance = np.random.Generator(np.random.PCG64(xxh3_64_intdigest(f"sample {request_id}".encode())))
+    found: NDArray[np.intp] = np.sort(chance.choice(others, SAMPLED, replace=False))
+    return found
 
 
 def _known(ranked: Ranked, order: NDArray[np.intp], catalogue: Catalogue) -> Known:

@@ -89,7 +89,7 @@ def _answer(ranked: Ranked, brain: Brain) -> tuple[Answer, Impression | None]:
         weights_version=ranked.weights.version,
         exploration=_exploration(ranked)[0].name,
     )
-    return answer, impression(ranked, shown, answer, brain.catalogue) if items else None
+    return answer, impression(ranked, shown, answer, brain.catalogue, brain.retrained) if items else None
 
 
 def _session(ranked: Ranked, shown: Impression, partition: int, brain: Brain) -> list[tuple[bytes, bytes]]:
