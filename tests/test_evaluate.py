@@ -10,9 +10,10 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 
-from models.evaluate import sample
+from models.evaluate import sample, strikes
 from streams.cli import evaluate as command
 from streams.cli import main
+from streams.evaluation import serving
 from streams.events import Click, Item, Purchase, Query, decode_answer, encode
 from streams.log import read_lines, write_lines
 
@@ -38,7 +39,7 @@ def run(*args: str) -> dict[str, Any]:
     """The command's JSON."""
     done = CliRunner().invoke(main, ["evaluate", *args, "--json"])
     assert done.exit_code == 0, done.output
-    found: dict[str, Any] = json.loads(done.output)
+    found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
@@ -47,8 +48,9 @@ def test_the_report_has_every_part_and_what_follows_is_found(log: Path) -> None:
     found = run(str(log), "--tests", "40", "--compare", "no-online,frozen")
     assert set(found) == {
         "log", "tested", "metrics", "differences", "retrieval", "coverage", "groups", "windows", "alarms",
-        "settings",
+        "settings", "drill",
     }  # fmt: skip
+    assert found["drill"] is None
     assert found["tested"] == 40
     ours = found["metrics"]["ndcg@10"]["streamrank"]
     assert 0 < ours["low"] <= ours["mean"] <= ours["high"] <= 1
@@ -100,14 +102,30 @@ def test_a_drill_strikes_at_three_quarters_and_not_before(log: Path, drill: str)
     """Before it the lists are those of the undisturbed run; after it they are worse."""
     calm = run(str(log), "--tests", "200", "--compare", "none")["windows"]
     struck = run(str(log), "--tests", "200", "--compare", "none", "--drill", drill)["windows"]
-    assert [w["metrics"] for w in calm[:4]] == [w["metrics"] for w in struck[:4]]
-    after = [[w["metrics"]["ndcg@10"]["streamrank"]["mean"] for w in windows[6:]] for windows in (calm, struck)]
-    assert sum(after[1]) < sum(after[0])
+    ours = [[w["metrics"]["ndcg@10"]["streamrank"]["mean"] for w in windows] for windows in (calm, struck)]
+    assert ours[0][:4] == ours[1][:4]
+    assert sum(ours[1][6:]) < sum(ours[0][6:])
+
+
+def test_a_dead_source_is_compared_with_the_run_that_it_did_not_die_in(log: Path) -> None:
+    """Before the strike both give the same lists; after it the drill's part tells by how much they are worse."""
+    found = run(str(log), "--tests", "200", "--compare", "none", "--drill", "covisits")
+    drill = found["drill"]
+    assert drill["name"] == "covisits"
+    before = [one for one in drill["stretches"] if one["last"] <= 0]
+    after = [one for one in drill["stretches"] if one["first"] >= 0]
+    assert len(before) + len(after) == len(drill["stretches"])
+    assert all(one["metrics"]["streamrank"] == one["metrics"]["undisturbed"] for one in before)
+    calm = run(str(log), "--tests", "200", "--compare", "none")["windows"]
+    for window, other in zip(calm, found["windows"], strict=True):
+        assert window["metrics"]["ndcg@10"]["streamrank"] == other["metrics"]["ndcg@10"]["undisturbed"]
+    assert after[0]["differences"]["undisturbed"]["relative"] < 0
+    assert set(drill["alarms"]) == {"streamrank", "undisturbed"}
 
 
 def test_a_drill_of_nothing_is_refused(log: Path) -> None:
-    """The error names what there is."""
-    done = CliRunner().invoke(main, ["evaluate", str(log), "--drill", "earthquake"])
+    """The error names what there is, beside a source that there is too."""
+    done = CliRunner().invoke(main, ["evaluate", str(log), "--drill", "covisits,earthquake"])
     assert done.exit_code == 2
     assert "'earthquake' is none" in done.output
 
@@ -174,3 +192,8 @@ def test_the_command_spells_tasks_and_surfaces_as_the_models_do() -> None:
     """They are repeated in the command only so that --help stays fast."""
     assert command.TASKS == sample.TASKS
     assert command.SURFACES == sample.SURFACES
+
+
+def test_a_drill_counts_as_shown_what_serving_does() -> None:
+    """The number is spelled twice, as models know nothing of serving."""
+    assert strikes.SHOWN == serving.SHOWN

@@ -15,6 +15,7 @@ from models.evaluate.bootstrap import Difference, Draws, Interval
 from models.evaluate.groups import groups, windows
 from models.evaluate.journal import Ints, Journal
 from models.evaluate.results import Results
+from models.evaluate.strikes import Drill, drill
 
 #: the metrics that groups are told in; windows are told in the first
 IN_GROUPS: Final = ("ndcg@10", "map@5", "recall@100")
@@ -45,7 +46,7 @@ class Report(msgspec.Struct, frozen=True):
     """The figures of one evaluation. ``metrics``: by metric and system; ``differences``: of the first system over
     each other one; ``retrieval``: recall@100 of each source alone, of their union and of the final candidates;
     ``coverage``: share of the catalogue in the first ten of any list, by system. ``alarms``: the times, Unix ms, at
-    which the drift alarm was raised on each system's loss, 1 - NDCG@10.
+    which the drift alarm was raised on each system's loss, 1 - NDCG@10. ``drill``: what became of one, if there was.
     """
 
     log: str
@@ -58,6 +59,7 @@ class Report(msgspec.Struct, frozen=True):
     windows: list[Window]
     alarms: dict[str, list[int]]
     settings: dict[str, str | int | float | None]
+    drill: Drill | None = None
 
 
 def report(
@@ -67,10 +69,12 @@ def report(
     vectors: NDArray[np.floating],
     settings: dict[str, str | int | float | None],
     seed: int = 0,
+    struck_by: str | None = None,
 ) -> Report:
     """Figures of ``results``, the first of whose systems is compared with the others.
 
-    ``vectors`` (items, d): unit vectors for the lists' diversity, zeros where an item has none.
+    ``vectors`` (items, d): unit vectors for the lists' diversity, zeros where an item has none. ``struck_by``: the
+    drill's name.
     """
     rows = results.rows
     draws = Draws(journal.user[rows], seed)
@@ -92,6 +96,7 @@ def report(
         windows=[_window(journal, results, draws, mask) for mask in windows(journal, rows)],
         alarms={s: journal.time[rows[_told(ranks)]].tolist() for s, ranks in results.ranks.items()},
         settings=settings,
+        drill=drill(struck_by, journal, results, seed) if struck_by is not None else None,
     )
 
 

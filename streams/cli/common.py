@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -17,7 +18,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine to its end."""
+    """Run a command's coroutine to its end. What handlers log goes to stderr: stdout is the command's."""
+    import structlog
+
+    if not structlog.is_configured():
+        structlog.configure(logger_factory=lambda *args: structlog.PrintLogger(sys.stderr))
     return asyncio.run(work)
 
 

@@ -31,7 +31,9 @@ SURFACES = ("search", "home", "similar", "cart")
     "--lists", type=click.IntRange(100), default=15_000, show_default=True, help="Lists to train on, at most."
 )
 @click.option(
-    "--drill", metavar="SOURCE|tastes", help="At three quarters of the log, a source dies or tastes turn over."
+    "--drill",
+    metavar="SOURCE,…|tastes",
+    help="At three quarters of the log sources die, or tastes turn over: before, after, and when the alarm told.",
 )
 @click.option("--plot", type=click.Path(dir_okay=False), help="Draw NDCG@10 over time here (.svg).")
 @click.option("--off-policy", is_flag=True, help="Estimate today's ranker from the answers that the log holds.")
@@ -90,6 +92,7 @@ def command(
 
 def _evaluate(log: str, redis: str | None, options: Options, quiet: bool) -> Report:
     from streams.cli.progress import stages
+    from streams.evaluation.drills import dying
     from streams.evaluation.evaluation import check, evaluate
     from streams.log import input_lines
     from streams.settings import load
@@ -102,7 +105,9 @@ def _evaluate(log: str, redis: str | None, options: Options, quiet: bool) -> Rep
         from streams.brain import Brain
 
         progress = stack.enter_context(stages(quiet=quiet))
-        work = evaluate(log, lines, settings, Brain.load(settings), (redis, next_database(redis)), options, progress)
+        databases = (redis, next_database(redis), next_database(redis, 2))
+        again = Brain.load(settings) if dying(options.drill) else None
+        work = evaluate(log, lines, settings, Brain.load(settings), databases, options, progress, again)
         return run(work)
 
 
@@ -154,8 +159,8 @@ def _embedded(stack: ExitStack) -> str:
     return stack.enter_context(EmbeddedRedis()).redis
 
 
-def next_database(redis: str) -> str:
-    """The URL of the database after that of ``redis``.
+def next_database(redis: str, further: int = 1) -> str:
+    """The URL of the database after that of ``redis``, or of one further on.
 
     >>> next_database("redis://127.0.0.1:6379/0"), next_database("redis://h:1")
     ('redis://127.0.0.1:6379/1', 'redis://h:1/1')
@@ -164,4 +169,4 @@ def next_database(redis: str) -> str:
 
     parts = urlsplit(redis)
     number = int(parts.path.strip("/") or 0)
-    return urlunsplit(parts._replace(path=f"/{number + 1}"))
+    return urlunsplit(parts._replace(path=f"/{number + further}"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from models.evaluate.bootstrap import Difference, Interval
 from models.evaluate.report import Report
+from models.evaluate.strikes import Drill
 
 if TYPE_CHECKING:
     from streams.evaluation.counterfactual import OffPolicy
@@ -18,11 +19,15 @@ __all__ = ["off_policy_table", "tables"]
 
 
 def tables(report: Report) -> Iterator[Table]:
-    """The metrics by system, retrieval, groups, and time."""
+    """The metrics by system, retrieval, groups and their differences, time, and what became of a drill."""
     yield _metrics(report)
     yield _retrieval(report)
     yield _groups(report)
+    if len(report.metrics["ndcg@10"]) > 1:
+        yield _gains(report)
     yield _windows(report)
+    if report.drill is not None:
+        yield _drill(report.drill)
 
 
 def off_policy_table(found: OffPolicy) -> Table:
@@ -66,13 +71,43 @@ def _retrieval(report: Report) -> Table:
 
 def _groups(report: Report) -> Table:
     systems = list(report.metrics["ndcg@10"])
-    over = "knn" if "knn" in systems else systems[-1]
-    table = _table("NDCG@10 by group", "group", "tested", *systems, f"{systems[0]} over {over}")
+    table = _table("NDCG@10 by group", "group", "tested", *systems)
     for name, group in report.groups.items():
-        gains = group.differences["ndcg@10"]
         means = (f"{group.metrics['ndcg@10'][s].mean:.4f}" for s in systems)
-        table.add_row(name, f"{group.tested:,}", *means, _difference(gains[over]) if over in gains else "")
+        table.add_row(name, f"{group.tested:,}", *means)
     return table
+
+
+def _gains(report: Report) -> Table:
+    first, *others = report.metrics["ndcg@10"]
+    table = _table(f"{first} over each other, NDCG@10 by group", "group", *others)
+    for name, group in report.groups.items():
+        table.add_row(name, *(_over(group.differences["ndcg@10"], other) for other in others))
+    return table
+
+
+def _drill(drill: Drill) -> Table:
+    """Before and after the strike; where alarms were raised, in tested events from it."""
+    first, *others = drill.stretches[0].metrics
+    title = f"NDCG@10 around the strike of {drill.name}, {_day(drill.struck)}"
+    over = (f"{first} over {other}" for other in others)
+    table = _table(title, "tested events from it", "feedbacks", first, *others, *over)
+    for one in drill.stretches:
+        means = (f"{interval.mean:.4f}" for interval in one.metrics.values())
+        gains = (_over(one.differences, other) for other in others)
+        table.add_row(f"{one.first:+,} to {one.last:+,}", f"{one.feedbacks:,}", *means, *gains)
+    told = [f"drift alarm of {system}: {_places(places)} tested events" for system, places in drill.alarms.items()]
+    told.append(f"drift alarm of a worker: {_places(drill.worker)} feedbacks")
+    table.caption, table.caption_justify = escape("from the strike: " + "; ".join(told)), "left"
+    return table
+
+
+def _places(places: Sequence[int]) -> str:
+    return ", ".join(f"{place:+,}" for place in places) or "not raised in any of the"
+
+
+def _over(gains: Mapping[str, Difference], other: str) -> str:
+    return _difference(gains[other]) if other in gains else ""
 
 
 def _windows(report: Report) -> Table:

@@ -1,4 +1,4 @@
-"""Drills: what happens to the answers when, in the middle of the tested half, a source dies or tastes turn over."""
+"""Drills: what happens to the answers when, in the middle of the tested half, sources die or tastes turn over."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import msgspec
 import numpy as np
 
 from models.evaluate.journal import Journal
+from models.evaluate.strikes import struck_at
 from models.sources import SOURCES
 from streams.errors import SettingsError
 from streams.log import Line
 
 TASTES: Final = "tastes"
-#: share of the events after which a drill strikes
-STRIKES: Final = 0.75
 #: items of about the same popularity that trade places when tastes turn over
 BAND: Final = 20
 
@@ -23,10 +22,20 @@ _decode = msgspec.json.Decoder(dict[str, object]).decode
 
 
 def check(drill: str | None, sources: Sequence[str]) -> None:
-    """Raise SettingsError where ``drill`` is neither `tastes` nor a source in use."""
+    """Raise SettingsError where ``drill`` is neither `tastes` nor names sources in use."""
     known = [name for name in SOURCES if name in sources]
-    if drill is not None and drill not in (TASTES, *known):
-        raise SettingsError(f"--drill: {drill!r} is none: name {TASTES}, or a source in use: {', '.join(known)}")
+    for name in dying(drill):
+        if name not in known:
+            raise SettingsError(f"--drill: {name!r} is none: name {TASTES}, or sources in use: {', '.join(known)}")
+
+
+def dying(drill: str | None) -> tuple[str, ...]:
+    """The sources that die, by the drill's name.
+
+    >>> dying("covisits,covisits_wide"), dying("tastes"), dying(None)
+    (('covisits', 'covisits_wide'), (), ())
+    """
+    return () if drill in (None, TASTES) else tuple(name.strip() for name in str(drill).split(","))
 
 
 def turn_over(lines: Sequence[Line], journal: Journal, seed: int) -> list[Line]:
@@ -43,7 +52,7 @@ def turn_over(lines: Sequence[Line], journal: Journal, seed: int) -> list[Line]:
         band = order[start : start + BAND]
         other[band] = rng.permutation(band)
     turned = list(lines)
-    for row in range(int(len(journal) * STRIKES), len(journal)):
+    for row in range(struck_at(journal), len(journal)):
         place = int(journal.line[row])
         event = _decode(lines[place].raw)
         event["item_id"] = journal.items[other[journal.item[row]]]

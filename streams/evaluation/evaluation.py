@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Final
 
@@ -17,12 +17,13 @@ from models.evaluate.journal import Ints, Journal
 from models.evaluate.report import Report, report
 from models.evaluate.results import Results
 from models.evaluate.sample import drawn, eligible
+from models.evaluate.strikes import UNDISTURBED, struck_at
 from state.store import Store
 from streams.brain import Brain
 from streams.errors import LogError, SettingsError
 from streams.evaluation import drills
 from streams.evaluation.lists import TENTHS, Lists, OwnRanker
-from streams.evaluation.prequential import FROZEN, NO_ONLINE, Course, Keep, Prequential
+from streams.evaluation.prequential import FROZEN, NO_ONLINE, STREAMRANK, Course, Keep, Prequential
 from streams.evaluation.reading import read_journal
 from streams.log import Head, Line, head, in_time_order
 from streams.settings import Settings
@@ -46,7 +47,7 @@ class Options:
     None: those of COMPARE, with searches those of SEARCHES too;
     ``frozen_at``: share of the events after which `frozen` learns nothing. ``train``: train the ranker on this log,
     on ``lists`` lists of its first half, and again every tenth on the tested ones too. ``drill``: a source that dies
-    at three quarters of the log, or `tastes`, which turn over there.
+    at three quarters of the log, or several, comma separated, or `tastes`, which turn over there.
     """
 
     task: str = "unseen"
@@ -63,12 +64,14 @@ class Options:
 
 async def evaluate(
     log: str, lines: Sequence[Line], settings: Settings, brain: Brain, redis: Sequence[str], options: Options,
-    stages: Stages = lambda name, done, total: None,
+    stages: Stages = lambda name, done, total: None, again: Brain | None = None,
 ) -> Report:  # fmt: skip
     """Evaluate on ``lines`` with the models of ``brain``, whose catalogue is empty.
 
-    ``redis``: URLs of two empty databases, the second for `frozen`. Raises LogError where nothing can be tested,
-    SettingsError on an unknown baseline or a database that holds anything.
+    ``again``: such a brain too, with which the log is gone through without the drill, where a source dies; its answers
+    are compared as `undisturbed`. ``redis``: URLs of three empty databases, the second for `frozen`, the third for
+    that. Raises LogError where nothing can be tested, SettingsError on an unknown baseline or a database that holds
+    anything.
     """
     check(options)
     drills.check(options.drill, brain.plan.sources)
@@ -85,19 +88,18 @@ async def evaluate(
         surface = f" on {options.surface}" if options.surface else ""
         raise LogError(f"'{log}': no event of task {options.task!r}{surface} in its second half: name another task")
     compare = _compared(options, searches=bool((journal.text[tests] >= 0).any()))
-    keep = Keep(Lists() if LIGHTGBM in compare else None)
-    if options.train:
-        keep.own = OwnRanker(options.seed, log, lambda done, total: stages("training", done, total))
+    keep = Keep(Lists() if LIGHTGBM in compare else None, _own(options, log, stages))
     frozen_at = int(journal.line[int(len(journal) * options.frozen_at)]) if FROZEN in compare else None
     lists = drawn(ok, 0.1, 0.5, options.lists if keep.lists or keep.own else 0, options.seed)
-    struck = int(journal.line[int(len(journal) * drills.STRIKES)])
-    dies = (options.drill, struck) if options.drill not in (None, drills.TASTES) else None
+    struck = int(journal.line[struck_at(journal)])
+    dies = (drills.dying(options.drill), struck) if drills.dying(options.drill) else None
     course = Course(journal, options.task, options.surface, tests, lists, frozen_at, dies)
-    async with AsyncExitStack() as stack:
-        stores = await _stores(stack, redis[: 1 if frozen_at is None else 2], settings)
-        prequential = Prequential(course, settings, brain, stores, keep)
-        results = await prequential.run(ordered, queries, lambda done, total: stages("handlers", done, total))
-    stages("handlers", len(ordered), len(ordered))
+    asked = _Asked(ordered, queries, settings, stages)
+    results = await asked.of(course, brain, redis[: 1 if frozen_at is None else 2], keep, "handlers")
+    if dies is not None and again is not None:
+        calm = replace(course, dies=None, frozen_at=None, alone=False)
+        found = await asked.of(calm, again, redis[2:3], Keep(own=_own(options, log, stages)), UNDISTURBED)
+        results.ranks[UNDISTURBED], results.tops[UNDISTURBED] = found.ranks[STREAMRANK], found.tops[STREAMRANK]
     if NO_ONLINE not in compare:
         del results.ranks[NO_ONLINE], results.tops[NO_ONLINE]
     if keep.lists is not None:
@@ -107,7 +109,34 @@ async def evaluate(
     tune = drawn(ok, 0.25, 0.5, TUNE, options.seed + 1)
     chosen = _baselines(journal, options.task, compare, brain, tune, results, stages)
     settings_used = _settings(options, journal, brain) | chosen
-    return report(log, journal, results, _vectors(journal, brain), settings_used, options.seed)
+    return report(log, journal, results, _vectors(journal, brain), settings_used, options.seed, options.drill)
+
+
+def _own(options: Options, log: str, stages: Stages) -> OwnRanker | None:
+    if not options.train:
+        return None
+    return OwnRanker(options.seed, log, lambda done, total: stages("training", done, total))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A log that is gone through, its queries left out."""
+
+    lines: Sequence[Line]
+    queries: set[int]
+    settings: Settings
+    stages: Stages
+
+    async def of(self, course: Course, brain: Brain, redis: Sequence[str], keep: Keep, stage: str) -> Results:
+        """The answers on a course, with the models of ``brain`` on empty databases."""
+        async with AsyncExitStack() as stack:
+            stores = await _stores(stack, redis, self.settings)
+            prequential = Prequential(course, self.settings, brain, stores, keep)
+            results = await prequential.run(
+                self.lines, self.queries, lambda done, total: self.stages(stage, done, total)
+            )
+        self.stages(stage, len(self.lines), len(self.lines))
+        return results
 
 
 def _compared(options: Options, searches: bool) -> tuple[str, ...]:

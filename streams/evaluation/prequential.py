@@ -33,7 +33,8 @@ Progress = Callable[[int, int], None]
 class Course:
     """What is asked on the way through a log: ``tests``, places in the journal whose answers count; ``lists``:
     places whose lists are only kept, to train on; ``frozen_at``: the line from which the frozen state learns
-    nothing more (None: there is none); ``dies``: a source, and the line from which it is silent.
+    nothing more (None: there is none); ``dies``: sources, and the line from which they are silent; ``alone``: each
+    source is asked on its own too, for its recall.
     """
 
     journal: Journal
@@ -42,7 +43,8 @@ class Course:
     tests: Ints
     lists: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     frozen_at: int | None = None
-    dies: tuple[str, int] | None = None
+    dies: tuple[Sequence[str], int] | None = None
+    alone: bool = True
 
 
 @dataclass
@@ -106,9 +108,9 @@ class Prequential:
         await self.replay.flush()
         return self.results
 
-    def _silence(self, source: str) -> None:
+    def _silence(self, sources: Sequence[str]) -> None:
         plan = self.brain.plan
-        self.brain.plan = replace(plan, sources=tuple(name for name in plan.sources if name != source))
+        self.brain.plan = replace(plan, sources=tuple(name for name in plan.sources if name not in sources))
 
     async def _serve(self, row: int, alone: bool) -> Served:
         query = query_of(self.course.journal, row, self.course.task, self.course.surface)
@@ -120,7 +122,7 @@ class Prequential:
         row = int(self.course.tests[test])
         item = journal.items[journal.item[row]]
         target = self.brain.catalogue.row(item)
-        served = await self._serve(row, alone=True)
+        served = await self._serve(row, alone=self.course.alone)
         rows = served.ranked.candidates.rows
         results.put(STREAMRANK, test, place_of(rows, target), self._items(rows))
         results.put(NO_ONLINE, test, place_of(served.offline, target), self._items(served.offline))
