@@ -25,6 +25,7 @@ from streams.kafka_options import kafka_options
 from streams.messages import Record
 from streams.metrics import Metrics
 from streams.publisher import KafkaPublisher
+from streams.retraining_schedule import Schedule
 from streams.settings import Settings
 from streams.topics import TopicSpec, topics
 from streams.transport import BatchApp, BatchOptions, BatchProducer, RecordBatch, batch_topic
@@ -95,6 +96,7 @@ class Worker:
         self.store = Store(settings.redis, settings.redis_timeout_s, settings.redis_ca)
         self.engine = Engine(settings, self.store, self.brain, KafkaPublisher(self._producer), self.metrics)
         self.topics = topics(settings.partitions, settings.topic_prefix)
+        self.retraining = Schedule(settings, self.metrics, "feedback" in self.stages)
         self.readers = self._readers(bootstrap)
         self._last_query = float("-inf")
         self.app = _App(
@@ -123,7 +125,7 @@ class Worker:
             "behavior": (t.behavior_events, self.engine.behaviors, self._slice),
             "signals": (t.signals, self.engine.signals, lambda: 2 if self._busy() else SIGNALS_BATCH),
             "query": (t.query_events, self._answer, lambda: QUERY_BATCH),
-            "feedback": (t.feedback, self.engine.feedback, lambda: FEEDBACK_SLICE),
+            "feedback": (t.feedback, self.retraining.after(self.engine.feedback), lambda: FEEDBACK_SLICE),
         }
         for stage in self.stages:
             topic, handle, size = agents[stage]
@@ -253,7 +255,8 @@ class Worker:
         self.app.add_future(self._watch())
 
     async def stop(self) -> None:
-        """Disconnect."""
+        """End what was started, and disconnect."""
+        await self.retraining.stop()
         for reader in self.readers:
             await reader.stop()
         await self._producer.stop()

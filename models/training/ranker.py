@@ -105,6 +105,33 @@ def train(
     return report
 
 
+class Comparison(msgspec.Struct, frozen=True):
+    """NDCG@10 of two rankers on the same ``lists``, and by how much the ``new`` one's is higher, paired."""
+
+    lists: int
+    new: float
+    old: float
+    difference: Interval
+
+    @property
+    def better(self) -> bool:
+        """Whether the new one is better by more than chance: the 95 % interval lies above 0."""
+        return self.difference.low > 0
+
+
+def compare(new: Ranker, old: Ranker, rankings: Rankings, seed: int = 0) -> Comparison:
+    """Two rankers on the newest tenth of the lists, which ``train`` holds out."""
+    held = np.arange(len(rankings) * 9 // 10, len(rankings))
+    first, second = (figures.of_ranker(one, rankings, held.tolist())[:, 0] for one in (new, old))
+    weight = rankings.weight[held]
+    return Comparison(
+        len(held),
+        float(np.average(first, weights=weight)),
+        float(np.average(second, weights=weight)),
+        interval(first - second, _users(rankings, held), seed, weight),
+    )
+
+
 def choose(
     rankings: Rankings, cut: int, seed: int, sizes: Sequence[tuple[int, ...]], progress: Progress | None = None
 ) -> tuple[tuple[int, ...], dict[str, Interval]]:

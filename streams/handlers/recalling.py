@@ -86,7 +86,7 @@ def _rank_again(shown: Impression, known: Known, brain: Brain, notes: list[str])
             f"ranked among {known.found}, of which the {k} shown are kept: `{UNSEEN}` is what the others changed; "
             "queries with `explain` keep them all"
         )
-    one = _rank_input(shown, known, brain.catalogue)
+    one = rank_input(shown, known, brain.catalogue)
     weights = _weights(known, shown.weights_version)
     offline = ranker.score([one])[0]
     if whole and np.allclose(offline[:k], shown.offline, atol=1e-3):
@@ -98,7 +98,7 @@ def _rank_again(shown: Impression, known: Known, brain: Brain, notes: list[str])
     return _Again(ranker, one, weights, offline, adjustments, found, unseen)
 
 
-def _rank_input(shown: Impression, known: Known, catalogue: Catalogue) -> RankInput:
+def rank_input(shown: Impression, known: Known, catalogue: Catalogue) -> RankInput:
     """The ranker's input: the items shown, then the others that are kept; zeros where an item is gone."""
     keys = np.array([key(item) for item in shown.items], np.uint64)
     rows = catalogue.rows(np.concatenate([keys, np.frombuffer(known.others, "<u8")]))
