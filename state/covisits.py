@@ -23,6 +23,25 @@ LANDMARK: Final = sketch.LANDMARK
 #: A short half-life counts from a nearer day: a double holds 1,000 doublings, here 1992 to 2047.
 RECENT_LANDMARK: Final = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp())
 
+
+class Relation(NamedTuple):
+    """Where a relation's neighbours stand in COVISIT: fields of ``items``, of their ``weights``, of the row's ``mass``
+    (one number a weight); and how it forgets.
+    """
+
+    items: str
+    weights: tuple[str, ...]
+    mass: str
+    half_life_days: float
+    landmark: int
+
+
+RELATIONS: Final = (
+    Relation("item", ("after", "together"), "mass", HALF_LIFE_DAYS, LANDMARK),
+    Relation("wide_item", ("wide",), "wide_mass", WIDE_DAYS, LANDMARK),
+    Relation("recent_item", ("recent",), "recent_mass", RECENT_DAYS, RECENT_LANDMARK),
+)
+
 Floats = NDArray[np.float32]
 Items = NDArray[np.uint64]
 
@@ -75,29 +94,23 @@ def fold(
     >>> rows["item"][0, 0], rows["after"][0, 0], rows["together"][0, 0]
     (np.uint64(7), np.float64(3.0), np.float64(0.5))
     """
-    near = sketch.growth(time, HALF_LIFE_DAYS)
-    weights = np.empty((4, len(row)))
-    np.multiply(after, near, out=weights[0])
-    np.multiply(together, near, out=weights[1])
-    np.multiply(wide, sketch.growth(time, WIDE_DAYS), out=weights[2])
-    np.multiply(wide, sketch.growth(time, RECENT_DAYS, RECENT_LANDMARK), out=weights[3])
-    size = len(rows)
-    for column in range(2):
-        rows["mass"][:, column] += np.bincount(row, weights[column], minlength=size)
-    rows["wide_mass"] += np.bincount(row, weights[2], minlength=size)
-    rows["recent_mass"] += np.bincount(row, weights[3], minlength=size)
-    deltas = sketch.combine(row, item, weights)
-    directed = deltas.weights[0] + deltas.weights[1] > 0
-    sketch.fold(rows["item"], (rows["after"], rows["together"]), _part(deltas, directed, slice(0, 2)))
-    spread = deltas.weights[2] > 0
-    sketch.fold(rows["wide_item"], (rows["wide"],), _part(deltas, spread, slice(2, 3)))
-    sketch.fold(rows["recent_item"], (rows["recent"],), _part(deltas, spread, slice(3, 4)))
-
-
-def _part(deltas: sketch.Deltas, which: NDArray[np.bool_], columns: slice) -> sketch.Deltas:
-    if which.all():
-        return sketch.Deltas(deltas.row, deltas.item, deltas.weights[columns])
-    return sketch.Deltas(deltas.row[which], deltas.item[which], deltas.weights[columns][:, which])
+    strength = {"after": after, "together": together, "wide": wide, "recent": wide}
+    columns = []
+    for relation in RELATIONS:
+        growth = sketch.growth(time, relation.half_life_days, relation.landmark)
+        added = [strength[name] * growth for name in relation.weights]
+        mass = rows[relation.mass].reshape(len(rows), len(added))
+        for number, weight in enumerate(added):
+            mass[:, number] += np.bincount(row, weight, minlength=len(rows))
+        columns += added
+    deltas, begin = sketch.combine(row, item, np.array(columns)), 0
+    for relation in RELATIONS:
+        end = begin + len(relation.weights)
+        part = sketch.Deltas(deltas.row, deltas.item, deltas.weights[begin:end])
+        some = np.flatnonzero(part.weights.sum(axis=0) > 0)
+        weights = [rows[name] for name in relation.weights]
+        sketch.fold(rows[relation.items], weights, part if len(some) == len(part.row) else sketch.pick(part, some))
+        begin = end
 
 
 def decayed(rows: Rows, now_seconds: float) -> Neighbours:

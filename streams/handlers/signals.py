@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from state import category_trends, counts, covisits, keys, trends
 from state.records import CATEGORY_TREND, COUNT, COVISIT, QUERY_CLICK, TREND
-from state.rows import join, split
+from state.rows import distinct_of, join, split
 from streams.errors import SettingsError
 from streams.handlers.chosen import Chosen, fold_choices, texts_of
 from streams.signals import CHOICE, PAIR, TOUCH, Signals
@@ -122,7 +122,7 @@ class _Owners(NamedTuple):
 
     @classmethod
     def of(cls, owner: NDArray[np.uint64], partitions: int, target: int) -> Self:
-        distinct, place = np.unique(owner, return_inverse=True)
+        distinct, place = distinct_of(owner)
         strange = distinct[distinct % np.uint64(partitions) != target]
         if len(strange):
             raise SettingsError(
