@@ -19,12 +19,19 @@ Rows = NDArray[np.int32]
 Floats = NDArray[np.float32]
 
 
+#: shared by all asks: nothing can be written into an array without elements
+_NO_ROWS: Final = np.zeros(0, np.int32)
+_NO_FLOATS: Final = np.zeros(0, np.float32)
+_NO_KINDS: Final = np.zeros(0, np.uint8)
+_NO_MASS: Final = np.zeros((0, 2), np.float32)
+
+
 def _rows() -> Rows:
-    return np.zeros(0, np.int32)
+    return _NO_ROWS
 
 
 def _floats() -> Floats:
-    return np.zeros(0, np.float32)
+    return _NO_FLOATS
 
 
 @dataclass(slots=True)
@@ -38,7 +45,7 @@ class Recent:
     rows: Rows = field(default_factory=_rows)
     age: Floats = field(default_factory=_floats)
     weight: Floats = field(default_factory=_floats)
-    kind: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    kind: NDArray[np.uint8] = field(default_factory=lambda: _NO_KINDS)
 
 
 @dataclass(slots=True)
@@ -53,7 +60,7 @@ class Neighbours:
     rows: Rows = field(default_factory=_rows)
     after: Floats = field(default_factory=_floats)
     together: Floats = field(default_factory=_floats)
-    anchor_mass: Floats = field(default_factory=lambda: np.zeros((0, 2), np.float32))
+    anchor_mass: Floats = field(default_factory=lambda: _NO_MASS)
 
 
 @dataclass(slots=True)

@@ -30,6 +30,8 @@ WIDE: Final = 512
 NARROW: Final = 64
 CAPACITY: Final = 1 << 17
 EVERY: Final = slice(None)
+#: read-only arrays of keys whose rows are remembered
+REMEMBERED: Final = 16
 #: Before and after every event's time, Unix ms.
 ALWAYS: Final = (-1, 1 << 62)
 
@@ -64,6 +66,7 @@ class Catalogue:
         self._by_id: dict[str, int] = {}
         self._by_key = KeyIndex()
         self._by_head = KeyIndex()
+        self._held: dict[int, tuple[NDArray[np.uint64], int, Rows]] = {}
         self._make_room(max(capacity, 1))
 
     def __len__(self) -> int:
@@ -124,8 +127,21 @@ class Catalogue:
         return self._by_id.get(item_id, -1)
 
     def rows(self, keys: NDArray[np.uint64]) -> Rows:
-        """The row of each key, shape (n,), deleted items included; -1 when it was never here."""
-        return self._by_key.get(keys)
+        """The row of each key, shape (n,), deleted items included; -1 when it was never here.
+
+        The rows of arrays that cannot be written to are remembered, for the last few of them.
+        """
+        if keys.flags.writeable or keys.base is not None:
+            return self._by_key.get(keys)
+        held = self._held.get(id(keys))
+        if held is not None and held[0] is keys and held[1] == len(self):
+            return held[2]
+        rows = self._by_key.get(keys)
+        rows.flags.writeable = False
+        while len(self._held) >= REMEMBERED:
+            del self._held[next(iter(self._held))]
+        self._held[id(keys)] = keys, len(self), rows
+        return rows
 
     def rows_of_heads(self, heads: NDArray[np.uint64]) -> Rows:
         """The row of each key whose upper 32 bits are given (1 for 0), shape (n,); -1 when it was never here.

@@ -36,15 +36,18 @@ class KeyIndex:
     def get(self, keys: Keys) -> Rows:
         """The row of each key, shape as given; -1 where it is unknown or 0."""
         mask = np.int64(len(self._keys) - 1)
-        out = np.full(len(keys), -1, np.int32)
-        wanted = np.flatnonzero(keys)
-        slots = keys[wanted].astype(np.int64) & mask
-        while len(wanted):
-            found = self._keys[slots]
-            hit = found == keys[wanted]
-            out[wanted[hit]] = self._rows[slots[hit]]
-            on = ~hit & (found != 0)
-            wanted, slots = wanted[on], (slots[on] + 1) & mask
+        slots = keys.astype(np.int64) & mask
+        found = self._keys.take(slots)
+        out = self._rows.take(slots)
+        # an empty slot ends the search, and its row is -1; what another key holds is probed on
+        on = np.flatnonzero((found != keys) & (found != 0))
+        slots = slots.take(on)
+        while len(on):
+            slots = (slots + 1) & mask
+            found = self._keys.take(slots)
+            out[on] = self._rows.take(slots)
+            further = np.flatnonzero((found != keys.take(on)) & (found != 0))
+            on, slots = on.take(further), slots.take(further)
         return out
 
     def put(self, keys: Keys, rows: Rows) -> None:

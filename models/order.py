@@ -46,15 +46,17 @@ def arrange(rows: Rows, scores: Floats, ask: Ask, catalogue: Catalogue, rules: R
     order: Places = np.lexsort((rows, -scores))
     at = dict(zip(rows.tolist(), range(len(rows)), strict=True)) if ask.ruled.pins else {}
     pins = [(position, at[row]) for position, row in ask.ruled.pins if row in at]
-    taken = np.zeros(len(rows), np.bool_)
-    taken[[place for _, place in pins]] = True
-    bury = named(ask.ruled.bury, catalogue, rows) & ~taken
-    free = order[~(taken | bury)[order]]
+    free, buried = order, order[:0]
+    if pins or any(map(len, (ask.ruled.bury.rows, ask.ruled.bury.category, ask.ruled.bury.brand))):
+        taken = np.zeros(len(rows), np.bool_)
+        taken[[place for _, place in pins]] = True
+        bury = named(ask.ruled.bury, catalogue, rows) & ~taken
+        free, buried = order[~(taken | bury)[order]], order[bury[order]]
     pins = _placed(pins, len(rows))
     free = _varied(free, rows, scores, ask, catalogue, rules)
     free, extras = _within_shares(free, pins, rows, ask, catalogue, rules)
-    rest = np.concatenate([free, order[bury[order]]])
-    return Arranged(_woven(rest, pins), np.array([p for p, _ in pins], np.intp), extras + int(bury.sum()))
+    rest = np.concatenate([free, buried])
+    return Arranged(_woven(rest, pins), np.array([p for p, _ in pins], np.intp), extras + len(buried))
 
 
 def _placed(pins: list[tuple[int, int]], n: int) -> list[tuple[int, int]]:

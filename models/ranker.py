@@ -61,7 +61,8 @@ class Ranker:
         if odd or not names:
             raise ArtifactError(artifact_path, NAMES_FILE, "features of this version", ", ".join(odd) or "none", REMEDY)
         self.names = names
-        self._columns = [INDEX[name] for name in names]
+        self._columns = np.array([INDEX[name] for name in names])
+        self._in_order = names == FEATURES
         self._session = open_session(self.artifact.graph, device, threads)
         check_ports(self.artifact, self._session)
         self.provider, self.warning = self._session.provider, self._session.warning
@@ -140,6 +141,8 @@ class Ranker:
 
     def _run(self, batch: Sequence[RankInput]) -> list[Floats]:
         sizes = [_size(one) for one in batch]
+        if len(batch) == 1:
+            return [self._run_one(batch[0], sizes[0])]
         lists, longest = len(batch), max(sizes)
         features = np.zeros((lists, longest, len(self.names)), np.float32)
         mask = np.zeros((lists, longest), np.float32)
@@ -155,6 +158,19 @@ class Ranker:
         }
         (scores,) = self._session.run(feeds)
         return [scores[i, :n] for i, n in enumerate(sizes)]
+
+    def _run_one(self, one: RankInput, n: int) -> Floats:
+        """One list, which needs no padding: nothing is copied that has the right order of columns."""
+        features = one.features if self._in_order else one.features.take(self._columns, axis=1)
+        feeds = {
+            "features": features[np.newaxis],
+            "mask": np.ones((1, n), np.float32),
+            "candidates": one.candidates[np.newaxis],
+            "recent": one.recent[np.newaxis],
+            "recent_weight": one.recent_weight[np.newaxis],
+        }
+        scores: Floats = self._session.run(feeds)[0][0]
+        return scores
 
 
 def _size(one: RankInput) -> int:

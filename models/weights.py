@@ -22,6 +22,7 @@ INPUTS: Final = (*NARROW, "offline")
 OFFLINE: Final = len(INPUTS) - 1
 #: Inputs are cut to so many scales: one wild score must not throw the weights.
 CLAMP: Final = np.array([8.0] * len(NARROW) + [50.0])
+_COLUMNS: Final = np.array([INDEX[name] for name in NARROW])
 
 
 class OnlineWeights(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,8 +51,10 @@ decode_weights = msgspec.json.Decoder(OnlineWeights).decode
 
 def inputs_of(features: Floats, offline: Floats) -> Floats:
     """The inputs (n, d) of candidates: from their features (n, F) the source scores, and the offline score (n,)."""
-    sources = features[:, [INDEX[name] for name in NARROW]]
-    return np.column_stack([sources, offline]).astype(np.float32)
+    inputs = np.empty((len(features), len(INPUTS)), np.float32)
+    inputs[:, :OFFLINE] = features.take(_COLUMNS, axis=1)
+    inputs[:, OFFLINE] = offline
+    return inputs
 
 
 def usable(weights: OnlineWeights) -> bool:
@@ -67,7 +70,9 @@ def scaled(inputs: NDArray[np.floating], scale: NDArray[np.float64]) -> NDArray[
     >>> scaled(np.full(len(INPUTS), 100.0), np.full(len(INPUTS), 20.0))[:3].tolist()
     [5.0, 5.0, 5.0]
     """
-    result: NDArray[np.float64] = np.clip(inputs / scale, -CLAMP, CLAMP)
+    result: NDArray[np.float64] = inputs / scale
+    np.maximum(result, -CLAMP, out=result)
+    np.minimum(result, CLAMP, out=result)
     return result
 
 

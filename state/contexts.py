@@ -134,12 +134,11 @@ def _advance_and_add(
 
 def interest(context: NDArray[np.void]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The short and long vectors of contexts of shape (u,), unit length or zeros, each (u, 64) float32."""
-    result = []
-    for name in ("short", "long"):
-        sums: NDArray[np.float32] = context[name].astype(np.float32)
-        length = np.linalg.norm(sums, axis=-1, keepdims=True)
-        result.append((sums / np.where(length > 0, length, 1)).astype(np.float32))
-    return result[0], result[1]
+    sums = np.stack((context["short"], context["long"])).astype(np.float32)
+    length = np.linalg.norm(sums, axis=-1, keepdims=True)
+    length[length == 0] = 1
+    sums /= length
+    return sums[0], sums[1]
 
 
 def empty(users: int) -> NDArray[np.void]:

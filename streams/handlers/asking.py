@@ -63,18 +63,19 @@ def add_user(ask: Ask, value: bytes | None, catalogue: Catalogue) -> NDArray[np.
     context = np.frombuffer(value, CONTEXT)
     short, long = contexts.interest(context)
     ask.short, ask.long = short[0], long[0]
-    row = context[0]
-    ask.events = int(row["events"])
+    ask.events = int(context["events"][0])
     held = min(ask.events, RING)
     # ring order is order of arrival; the user's own order is that of time, latest arrival first among equals
     slots = (ask.events - 1 - np.arange(held)) % RING
-    slots = slots[np.argsort(-row["at"][slots].astype(np.int64), kind="stable")]
-    items: NDArray[np.uint64] = row["item"][slots]
+    at = context["at"][0].take(slots)
+    order = np.argsort(-at.astype(np.int64), kind="stable")
+    slots = slots.take(order)
+    items: NDArray[np.uint64] = context["item"][0].take(slots)
     ask.recent = Recent(
         rows=catalogue.rows(items),
-        age=np.maximum(ask.now / 1000 - row["at"][slots], 0).astype(np.float32),
-        weight=row["weight"][slots].astype(np.float32) / 8,
-        kind=row["kind"][slots],
+        age=np.maximum(ask.now / 1000 - at.take(order), 0).astype(np.float32),
+        weight=context["weight"][0].take(slots).astype(np.float32) / 8,
+        kind=context["kind"][0].take(slots),
     )
     return items
 
@@ -98,33 +99,47 @@ def anchor_keys(query: Query, recent: NDArray[np.uint64], liked: NDArray[np.bool
 def add_neighbours(ask: Ask, anchors: Sequence[int], values: Mapping[int, bytes | None], catalogue: Catalogue) -> None:
     """Put the co-visit rows of ``anchors`` (u64 keys) into ``ask``, decayed to its time."""
     keys = np.array(anchors, np.uint64)
-    ask.anchors = catalogue.rows(keys)
     blank = bytes(COVISIT.itemsize)
     rows = np.frombuffer(b"".join([values[a] or blank for a in anchors]), COVISIT)
     if not len(rows):
+        ask.anchors = catalogue.rows(keys)
         return
     decayed = covisits.decayed(rows, ask.now / 1000)
-    items = (rows["item"], decayed.wide.item, decayed.recent.item)
-    used = [item != 0 for item in items]
-    # one look into the catalogue for all three
-    places = catalogue.rows(np.concatenate([item[some] for item, some in zip(items, used, strict=True)]))
-    near, wide, lately = np.split(places, np.cumsum([np.count_nonzero(some) for some in used])[:-1])
-    known = near >= 0
+    items = [item.ravel() for item in (rows["item"], decayed.wide.item, decayed.recent.item)]
+    used = [np.flatnonzero(item) for item in items]
+    # one look into the catalogue for all
+    some = [item.take(slots) for item, slots in zip(items, used, strict=True)]
+    found = catalogue.rows(np.concatenate([keys, *some]))
+    ends = np.cumsum([len(keys), *map(len, used)])
+    ask.anchors = found[: ends[0]]
+    slots, near = _known(used[0], found[ends[0] : ends[1]])
     ask.neighbours = Neighbours(
-        anchor=np.nonzero(used[0])[0][known].astype(np.int32),
-        rows=near[known],
-        after=decayed.after[used[0]][known],
-        together=decayed.together[used[0]][known],
+        anchor=_anchor(slots, decayed.after.shape[1]),
+        rows=near,
+        after=decayed.after.ravel().take(slots),
+        together=decayed.together.ravel().take(slots),
         anchor_mass=decayed.mass,
     )
-    ask.wide = _relation(decayed.wide, used[1], wide)
-    ask.lately = _relation(decayed.recent, used[2], lately)
+    ask.wide = _relation(decayed.wide, *_known(used[1], found[ends[1] : ends[2]]))
+    ask.lately = _relation(decayed.recent, *_known(used[2], found[ends[2] : ends[3]]))
 
 
-def _relation(found: covisits.Undirected, used: NDArray[np.bool_], rows: NDArray[np.int32]) -> Relation:
-    known = rows >= 0
-    anchor = np.nonzero(used)[0].astype(np.int32)
-    return Relation(anchor[known], rows[known], found.weight[used][known], found.mass)
+def _known(slots: NDArray[np.intp], rows: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """The slots, and their rows, of items that the catalogue holds."""
+    if not len(rows) or rows.min() >= 0:
+        return slots, rows
+    known = np.flatnonzero(rows >= 0)
+    return slots.take(known), rows.take(known)
+
+
+def _anchor(slots: NDArray[np.intp], width: int) -> NDArray[np.int32]:
+    """Which of the co-visit rows, of ``width`` slots each, a slot belongs to."""
+    return (slots // width).astype(np.int32)
+
+
+def _relation(found: covisits.Undirected, slots: NDArray[np.intp], rows: NDArray[np.int32]) -> Relation:
+    anchor = _anchor(slots, found.weight.shape[1])
+    return Relation(anchor, rows, found.weight.ravel().take(slots), found.mass)
 
 
 def add_choices(ask: Ask, value: bytes | None, catalogue: Catalogue) -> None:
@@ -158,11 +173,13 @@ def trending(values: Sequence[bytes | None], now: int, catalogue: Catalogue) -> 
     if all(value is None for value in values):
         return ()
     found = trends.decayed(values, now / 1000, TREND_ITEMS)
-    rows = catalogue.rows(np.concatenate([trend.item for trend in found]))
-    ends = np.cumsum([len(trend.item) for trend in found])[:-1]
-    return tuple(
-        _best_first(own, trend.item, trend.weight) for own, trend in zip(np.split(rows, ends), found, strict=True)
-    )
+    return tuple(_popular(catalogue.rows(trend.item), trend.weight) for trend in found)
+
+
+def _popular(rows: NDArray[np.int32], weight: NDArray[np.float32]) -> Weighted:
+    """Known rows with a weight above 0, of rows that are heaviest first."""
+    good = np.flatnonzero((rows >= 0) & (weight > 0))
+    return Weighted(rows.take(good), weight.take(good))
 
 
 def _weighted(items: NDArray[np.uint64], weight: NDArray[np.float32], catalogue: Catalogue) -> Weighted:

@@ -34,7 +34,8 @@ class Ranked:
 
     ``candidates`` (n,), ``features`` (n, F), ``offline`` and ``score`` (n,): the ONNX ranker's score, and with
     the online weights and the adjustments on top; ``adjustments``: what else adds to the score, (n,) by name; all
-    in the same order, best first. ``arranged``: what the rules made of the order.
+    in the same order, best first. ``arranged``: what the rules made of the order; ``retrieved``: the ranker's input
+    in the order of retrieval.
     """
 
     query: Query
@@ -42,12 +43,18 @@ class Ranked:
     plan: Plan
     candidates: Candidates
     features: NDArray[np.float32]
-    rank_input: RankInput
     offline: NDArray[np.float32]
     score: NDArray[np.float32]
     weights: OnlineWeights
     adjustments: dict[str, NDArray[np.float32]]
     arranged: Arranged
+    retrieved: RankInput
+
+    @property
+    def rank_input(self) -> RankInput:
+        """The ranker's input in rank order."""
+        vectors, user = self.retrieved.candidates[self.arranged.order], self.retrieved
+        return RankInput(self.features, vectors, user.recent, user.recent_weight)
 
     @property
     def inputs(self) -> NDArray[np.float32]:
@@ -69,16 +76,20 @@ def prepare(
 ) -> Generator[list[bytes], Values, Prepared]:
     """Retrieve candidates, read their counts, compute features. Without ``plans``, one each, all have the brain's."""
     candidates = _retrieve(asks, brain, plans or [brain.plan] * len(asks))
-    item_keys = [brain.catalogue.keys[c.rows] for c in candidates]
-    wanted = np.unique(np.concatenate([*item_keys, np.zeros(0, np.uint64)]))
-    found = yield [keys.counts(brain.partitions, k) for k in wanted.tolist()]
+    # each candidate's place among those to be read: of several asks many are the same
+    rows, places = candidates[0].rows if candidates else np.zeros(0, np.int32), None
+    if len(candidates) > 1:
+        rows, places = np.unique(np.concatenate([own.rows for own in candidates]), return_inverse=True)
+    found = yield keys.counts_of(brain.partitions, brain.catalogue.keys.take(rows))
     blank = bytes(COUNT.itemsize)
     counts = np.frombuffer(b"".join([v if v is not None else blank for v in found]), COUNT)
-    inputs = []
-    for ask, own, item_key in zip(asks, candidates, item_keys, strict=True):
-        features = compute(ask, brain.catalogue, own, counts[np.searchsorted(wanted, item_key)])
+    inputs, start = [], 0
+    for ask, own in zip(asks, candidates, strict=True):
+        end = start + len(own.rows)
+        features = compute(ask, brain.catalogue, own, counts if places is None else counts[places[start:end]])
         recent, weight = recent_inputs(ask, brain.catalogue)
-        inputs.append(RankInput(features, brain.catalogue.compact[own.rows], recent, weight))
+        inputs.append(RankInput(features, brain.catalogue.compact.take(own.rows, axis=0), recent, weight))
+        start = end
     return Prepared(asks, candidates, inputs)
 
 
@@ -108,7 +119,8 @@ def in_order(
     features = rank_input.features
     weights = brain.weights.get(ask.surface, INITIAL) if plan.online else INITIAL
     score = apply(weights, inputs_of(features, offline)) if len(offline) else offline
-    own = replace(brain, ranker=brain.ranker_for(plan), plan=plan)
+    ranker = brain.ranker_for(plan)
+    own = brain if plan is brain.plan and ranker is brain.ranker else replace(brain, ranker=ranker, plan=plan)
     adjustments = adjust(ask, candidates, features, score, own)
     for added in adjustments.values():
         score = score + added
@@ -119,13 +131,11 @@ def in_order(
         ask=ask,
         plan=plan,
         candidates=candidates.taken(order),
-        features=features[order],
-        rank_input=RankInput(
-            features[order], rank_input.candidates[order], rank_input.recent, rank_input.recent_weight
-        ),
+        features=features.take(order, axis=0),
         offline=offline[order],
         score=score[order],
         weights=weights,
         adjustments={name: added[order] for name, added in adjustments.items()},
         arranged=arranged,
+        retrieved=rank_input,
     )

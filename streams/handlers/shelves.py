@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 from models.ask import Ask, Relation
 from models.catalogue import Catalogue
 from state import category_trends, keys
-from state.records import CATEGORY_TREND
+from state.records import CATEGORY_TOP, CATEGORY_TREND, RING
 from state.rows import join
 
 #: categories that are read for a query, at most
 SHELVES: Final = 6
+#: how the n-th newest event counts
+_FALL: Final = (np.arange(1, RING + 1) ** -0.5).tolist()
 
 
 def shelves_of(ask: Ask, catalogue: Catalogue) -> dict[int, float]:
@@ -24,32 +27,40 @@ def shelves_of(ask: Ask, catalogue: Catalogue) -> dict[int, float]:
         codes = dict.fromkeys(code for name in ask.filter.category for code in catalogue.categories.under(name))
         return {code: 1 / min(len(codes), SHELVES) for code in list(codes)[:SHELVES]}
     rows = ask.recent.rows[ask.recent.weight >= 0]
-    weight = np.arange(1, len(rows) + 1) ** -0.5
-    known = rows >= 0
-    code, place = np.unique(catalogue.category[rows[known]], return_inverse=True)
-    share = np.bincount(place, weight[known], len(code))
-    share[code < 0] = 0
-    best = np.argsort(-share, kind="stable")[:SHELVES]
-    best = best[share[best] > 0]
-    total = float(share[best].sum())
-    return {int(code[n]): float(share[n]) / total for n in best}
+    known = np.flatnonzero(rows >= 0)
+    codes_of = catalogue.category.take(rows.take(known)).tolist()
+    # at most 32 events: a dict is quicker than numpy's sorting
+    shares: dict[int, float] = {}
+    for place, code in zip(known.tolist(), codes_of, strict=True):
+        if code >= 0:
+            shares[code] = shares.get(code, 0.0) + _FALL[place]
+    best = sorted(shares, key=lambda code: (-shares[code], code))[:SHELVES]
+    total = sum(shares[code] for code in best)
+    return {code: shares[code] / total for code in best}
 
 
 def shelf_keys(codes: Sequence[int], partitions: int, catalogue: Catalogue) -> list[bytes]:
     """Every partition's row of each category."""
     hashes = catalogue.categories.keys[np.array(codes, np.intp)].tolist()
-    return [keys.category_trend(p, category) for category in hashes for p in range(partitions)]
+    return [name for category in hashes for name in _names(category, partitions)]
+
+
+@lru_cache(maxsize=1 << 14)
+def _names(category: int, partitions: int) -> tuple[bytes, ...]:
+    return tuple(keys.category_trend(p, category) for p in range(partitions))
 
 
 def add_shelves(
     ask: Ask, shares: Mapping[int, float], values: Mapping[bytes, bytes | None], partitions: int, catalogue: Catalogue
 ) -> None:
     """Put what is popular in the categories of ``shares`` into ``ask``; ``values``: what was read, by key."""
-    found = [values[name] for name in shelf_keys(list(shares), partitions, catalogue)]
-    shelf = category_trends.decayed(join(found, CATEGORY_TREND), ask.now / 1000)
-    used = shelf.item != 0
-    rows = catalogue.rows(shelf.item[used])
-    anchor: NDArray[np.int32] = (np.nonzero(used)[0] // partitions).astype(np.int32)
-    known = rows >= 0
+    names = shelf_keys(list(shares), partitions, catalogue)
+    found = [(n // partitions, value) for n, name in enumerate(names) if (value := values[name]) is not None]
+    shelf = category_trends.decayed(join([value for _, value in found], CATEGORY_TREND), ask.now / 1000)
+    used = np.flatnonzero(shelf.item)
+    rows = catalogue.rows(shelf.item.ravel().take(used))
+    known = np.flatnonzero(rows >= 0)
+    used = used.take(known)
+    anchor: NDArray[np.int32] = np.array([n for n, _ in found], np.int32).take(used // CATEGORY_TOP)
     mass = np.array(list(shares.values()), np.float32)
-    ask.shelves = Relation(anchor[known], rows[known], shelf.weight[used][known], mass)
+    ask.shelves = Relation(anchor, rows.take(known), shelf.weight.ravel().take(used), mass)
