@@ -1,0 +1,113 @@
+"""The schedule of retraining: when it is due, one process at a time, and what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from time import monotonic
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams import retraining_schedule
+from streams.errors import SettingsError
+from streams.messages import Record
+from streams.metrics import Metrics
+from streams.retraining_schedule import Outcome, Schedule
+from streams.settings import Settings
+
+DONE = Outcome("better", "old", "new", 300, 30, 0.5, 0.4, (0.1, 0.05, 0.15), 1.0)
+
+
+def schedule(code: str, every: int = 10) -> Schedule:
+    """A schedule whose process runs this Python code."""
+    return Schedule(Settings(retrain_every=every), Metrics(), True, (sys.executable, "-c", code))
+
+
+def count(one: Schedule, outcome: str) -> float:
+    """How many retrainings ended so."""
+    value = one._metrics.registry.get_sample_value("streamrank_retrainings_total", {"outcome": outcome})
+    return value or 0.0
+
+
+async def until(one: Schedule, outcome: str) -> None:
+    """Wait until a retraining has ended so."""
+    deadline = monotonic() + 30
+    while not count(one, outcome):
+        assert monotonic() < deadline, f"none ended with {outcome!r}"
+        await asyncio.sleep(0.01)
+
+
+async def nothing(_: int, __: Sequence[Record]) -> None:
+    """A handler that is done at once."""
+
+
+def record(offset: int) -> Record:
+    """An example at this offset."""
+    return (b"home", b"{}", offset, offset, ())
+
+
+@given(every=st.integers(1, 50), sizes=st.lists(st.integers(1, 49), max_size=40))
+def test_however_feedback_is_cut_and_restarted_it_is_due_every_so_often(every: int, sizes: list[int]) -> None:
+    """Batches no longer than the interval: as many retrainings as the number of examples has full intervals."""
+    sizes = [min(size, every) for size in sizes]
+    first = due = 0
+    for size in sizes:
+        # a schedule of its own for each batch: nothing is remembered but the offsets
+        due += Schedule(Settings(retrain_every=every), Metrics()).due(first, first + size - 1)
+        first += size
+    assert due == sum(sizes) // every
+
+
+async def test_the_outcome_of_the_process_is_counted() -> None:
+    """What the process says on its last line is the outcome; the handler has taken the records before."""
+    one = schedule(f"print('hello'); print({msgspec.json.encode(DONE).decode()!r})")
+    handle = one.after(nothing)
+    await handle(0, [record(3), record(8)])
+    assert one._task is None
+    await handle(0, [record(9)])
+    await until(one, "better")
+    assert (count(one, "kept"), count(one, "failed")) == (0, 0)
+
+
+@pytest.mark.parametrize("code", ["import sys; sys.exit('no lists')", "print('no outcome')", "pass"])
+async def test_a_process_that_fails_is_counted_as_failed(code: str) -> None:
+    """An exit code, a line that is none, and silence: each is a failure, and the next one may start."""
+    one = schedule(code)
+    one.start()
+    await until(one, "failed")
+    assert one._task is not None
+    await one._task
+    one.start()
+    assert not one._task.done()
+    await one.stop()
+
+
+async def test_one_process_runs_at_a_time_and_ends_with_the_worker() -> None:
+    """A second start while the first runs is left out; stop ends the process by its id."""
+    one = schedule("import time; time.sleep(600)")
+    one.start()
+    deadline = monotonic() + 30
+    while one._process is None:
+        assert monotonic() < deadline
+        await asyncio.sleep(0.01)
+    pid = one._process.pid
+    one.start()
+    await asyncio.sleep(0.05)
+    assert one._process.pid == pid
+    await one.stop()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_worker_without_torch_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the worker that takes feedback needs it, and only where rankers are retrained."""
+    monkeypatch.setattr(retraining_schedule, "find_spec", lambda _: None)
+    with pytest.raises(SettingsError, match=r"STREAMRANK_RETRAIN_EVERY=5 .*extra `train`"):
+        Schedule(Settings(retrain_every=5), Metrics())
+    Schedule(Settings(retrain_every=5), Metrics(), here=False)
+    Schedule(Settings(), Metrics())
