@@ -181,7 +181,8 @@ class Ask:
     ``expansion``, how its words were corrected and what is searched for beside them (``tokens`` hold corrected words);
     ``candidates``, rows to re-rank (rerank surface only). The page has ``limit`` items from ``offset`` on.
 
-    What others did: ``choices``, what was chosen after this query text; ``near``, known queries like it, and
+    What others did: ``choices``, what was chosen after this query text, or after ``known_as``, the known query that
+    it was taken for, where nothing was; ``near``, known queries like it, and
     ``near_choices``, what was chosen after those; ``trends``, one per half-life of popularity (1, 7, 30, 180 days);
     ``shelves``, what is popular in the categories in question (``mass``: their shares of interest).
 
@@ -218,6 +219,7 @@ class Ask:
     bought: Bought = field(default_factory=Bought)
     new_days: float = 14.0
     choices: Weighted = field(default_factory=Weighted)
+    known_as: str = ""
     corrected: str = ""
     expansion: tuple[Expansion, ...] = ()
     near: tuple[Near, ...] = ()

@@ -17,6 +17,10 @@ MOST_TERMS: Final = 3
 #: a word in so many known queries is known, unless a word that looks like it is ``OUTNUMBERED`` times as frequent
 FREQUENT: Final = 3
 OUTNUMBERED: Final = 20
+#: a known query of less weight (a few clicks) is nothing to correct to
+LEAST_WEIGHT: Final = 4.0
+#: of two known queries that an unknown one may be, one with one edit more must be heavier by so much (log2)
+EDIT_COST: Final = 6.0
 #: known queries like this one: how many, and their least cosine
 NEIGHBOURS: Final = 8
 LEAST_COSINE: Final = 0.6
@@ -67,6 +71,23 @@ class Lore:
         spelt = [Expansion(better, token, "spelling", 1.0) for token, better in changes.items()]
         corrected = replace_words(text, changes) if changes else ""
         return Understood(kept, (*spelt, *self._expand(kept, lexical)), corrected)
+
+    def meant(self, text: str, tokens: Sequence[str], lexical: Bm25) -> str:
+        """The known query that a normalised text probably should be; "" when it is one, or is near none.
+
+        ``tokens``: the text's words. A text whose words some title holds all is left as it is, unless it differs from
+        a known query in spaces and punctuation alone.
+        """
+        near = self.table.spelt.near(text)
+        if any(not edits and self.table.texts[row] == text for edits, row in near):
+            return ""
+        near = [(edits, row) for edits, row in near if self.table.weights[row] >= LEAST_WEIGHT]
+        if not near or (near[0][0] and len(lexical.holding(tokens))):
+            return ""
+        _, _, row = max(
+            (self.table.strength[row] - EDIT_COST * edits, self.table.keys[row], row) for edits, row in near
+        )
+        return self.table.texts[row]
 
     def neighbours(self, compact: Floats, exclude: Collection[int]) -> tuple[Near, ...]:
         """The known queries nearest to a unit vector (64,), but for those with the keys in ``exclude``."""

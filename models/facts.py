@@ -102,8 +102,9 @@ def own(case: Case) -> Found:
 
 
 def chosen(case: Case) -> Found:
-    """It was chosen after the query's text."""
-    return {"text": case.ask.text} if case.ask.text and case.row in case.ask.choices.rows else None
+    """It was chosen after the query's text, or after the known query that it was taken for."""
+    text = case.ask.known_as or case.ask.text
+    return {"text": text} if text and case.row in case.ask.choices.rows else None
 
 
 def chosen_near(case: Case) -> Found:

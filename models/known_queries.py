@@ -17,6 +17,7 @@ import numpy as np
 
 from models.ask import DIM, Floats, Near
 from models.errors import ModelError
+from models.query_spelling import Texts
 from models.sources.base import SLACK, cosines, near_top
 
 #: of the weights' decay, in seconds: that of ``state.query_clicks``
@@ -66,7 +67,10 @@ class KnownQueries:
         self.shares: list[tuple[float, ...]] = []
         #: the rows that hold each word
         self.holding: dict[str, set[int]] = {}
-        self._strength: list[float] = []
+        #: their texts again, to be found in spite of slips of the finger
+        self.spelt = Texts()
+        #: log2 of their weights, as if decayed to one moment
+        self.strength: list[float] = []
         self._rows: dict[int, int] = {}
         self._lightest: list[tuple[float, int]] = []
         self._compact = np.zeros((64, DIM), np.float32)
@@ -102,13 +106,14 @@ class KnownQueries:
             self._clear(row)
         self._compact[row] = compact
         self.texts[row], self.keys[row], self.weights[row] = query.text, query.key, query.weight
+        self.spelt.put(row, query.text)
         self.tokens[row] = frozenset(tokens)
         norm = sqrt(sum(weight * weight for weight in query.weights)) or 1.0
         self.items[row] = tuple(query.items)
         self.shares[row] = tuple(weight / norm for weight in query.weights)
         for token in self.tokens[row]:
             self.holding.setdefault(token, set()).add(row)
-        self._strength[row] = strength
+        self.strength[row] = strength
         self._rows[query.key] = row
         self._push(strength, query.key)
         return row
@@ -137,7 +142,7 @@ class KnownQueries:
         while self._lightest:
             lightest, other = self._lightest[0]
             row = self._rows.get(other, -1)
-            if row >= 0 and self._strength[row] == lightest:
+            if row >= 0 and self.strength[row] == lightest:
                 return row if (lightest, other) < (strength, key) else -1
             heapq.heappop(self._lightest)
         return -1
@@ -151,7 +156,7 @@ class KnownQueries:
         self.weights.append(0.0)
         self.items.append(())
         self.shares.append(())
-        self._strength.append(0.0)
+        self.strength.append(0.0)
 
     def _clear(self, row: int) -> None:
         del self._rows[self.keys[row]]
@@ -164,7 +169,7 @@ class KnownQueries:
     def _push(self, strength: float, key: int) -> None:
         heapq.heappush(self._lightest, (strength, key))
         if len(self._lightest) > 2 * len(self) + 64:
-            self._lightest = [(self._strength[row], key) for key, row in self._rows.items()]
+            self._lightest = [(self.strength[row], key) for key, row in self._rows.items()]
             heapq.heapify(self._lightest)
 
 

@@ -118,18 +118,25 @@ def distance(one: str, other: str, most: int) -> int:
 
 
 def _distance(one: str, other: str, most: int) -> int:
-    """The same of what is left between equal beginnings and ends: row by row of the usual table."""
+    """The same of what is left between equal beginnings and ends: row by row, near the diagonal, of the usual table."""
+    far = most + 1
     before: list[int] = []
     row = list(range(len(other) + 1))
     for i, letter in enumerate(one, 1):
-        last, before, row = before, row, [i] + [0] * len(other)
-        for j, match in enumerate(other, 1):
-            row[j] = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != match))
+        # no path within the limit leaves the diagonal by more than it
+        first, end = max(1, i - most), min(len(other), i + most) + 1
+        last, before, row = before, row, [far] * (len(other) + 1)
+        row[0] = i
+        for j in range(first, end):
+            match = other[j - 1]
+            best = min(before[j], row[j - 1]) + 1
+            best = min(best, before[j - 1] + (letter != match))
             if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == match:
-                row[j] = min(row[j], last[j - 2] + 1)
-        if min(row) > most:
-            return most + 1
-    return min(row[-1], most + 1)
+                best = min(best, last[j - 2] + 1)
+            row[j] = best
+        if min(row[first - 1 : end]) > most:
+            return far
+    return min(row[-1], far)
 
 
 def _deletes(word: str, two: bool) -> list[set[str]]:

@@ -132,8 +132,12 @@ class Brain:
     def _read_words(self, ask: Ask) -> None:
         """Fill in the words of an ask's text, corrected, and what they are expanded by."""
         text = normalise(ask.text)
-        found = self.lore.understand(text, self.words.tokens(text), self.catalogue.lexical, self.encoder.is_word)
-        ask.tokens, ask.expansion, ask.corrected = found
+        tokens, lexical = self.words.tokens(text), self.catalogue.lexical
+        ask.known_as = self.lore.meant(text, tokens, lexical)
+        if ask.known_as:
+            tokens = self.words.tokens(ask.known_as)
+        found = self.lore.understand(ask.known_as or text, tokens, lexical, self.encoder.is_word)
+        ask.tokens, ask.expansion, ask.corrected = found.tokens, found.expansion, found.corrected or ask.known_as
 
     def understand_items(self) -> Understand:
         """How the catalogue handler understands items."""

@@ -72,12 +72,12 @@ def _neighbourhood(
     """Read what was chosen after the asks' texts and after known queries like them, and the co-visits of their
     ``anchors`` (u64 keys).
     """
-    texts = [key(brain.normalise(ask.text)) if ask.text else None for ask in asks]
-    for ask, text in zip(asks, texts, strict=True):
-        if ask.compact is not None and text is not None:
-            ask.near = brain.lore.neighbours(ask.compact, (text,))
+    texts = [[key(brain.normalise(t)) for t in (ask.text, ask.known_as) if t] for ask in asks]
+    for ask, own in zip(asks, texts, strict=True):
+        if ask.compact is not None and own:
+            ask.near = brain.lore.neighbours(ask.compact, own)
     known = [near.key for ask in asks for near in ask.near]
-    asked = list(dict.fromkeys([*(t for t in texts if t is not None), *known]))
+    asked = list(dict.fromkeys([*(t for own in texts for t in own), *known]))
     wanted = list(dict.fromkeys(a for own in anchors for a in own))
     shares = [shelves_of(ask, brain.catalogue) for ask in asks]
     codes = list(dict.fromkeys(code for own in shares for code in own))
@@ -90,9 +90,12 @@ def _neighbourhood(
     choices = dict(zip(asked, found, strict=False))
     rows = dict(zip(wanted, found[len(asked) :], strict=False))
     popular = dict(zip(shelves, found[len(asked) + len(wanted) :], strict=True))
-    for ask, text, own in zip(asks, texts, anchors, strict=True):
-        if text is not None:
-            add_choices(ask, choices[text], brain.catalogue)
+    for ask, own_texts, own in zip(asks, texts, anchors, strict=True):
+        if own_texts:
+            # it has been chosen after: its own choices count, however few
+            if choices[own_texts[0]] is not None:
+                ask.known_as = ""
+            add_choices(ask, choices[own_texts[-1 if ask.known_as else 0]], brain.catalogue)
             add_near_choices(ask, choices, brain.catalogue)
         add_neighbours(ask, own, rows, brain.catalogue)
     for ask, share in zip(asks, shares, strict=True):

@@ -59,7 +59,7 @@ def test_what_was_chosen_after_a_query_like_this_one_is_found(taught: Brain) -> 
     """By its vector: neither a word nor a meaning of the items would; it is told under what name and how near."""
     stored: dict[bytes, bytes] = {}
     chose(taught, stored, "running shoe", "p30", "p31")
-    answer = asked(taught, stored, "running shoes")
+    answer = asked(taught, stored, "shoes for running")
     found = {item.item_id: item for item in answer.items}
     assert "query_neighbours" in found["p30"].sources
     assert (found["p30"].features or {})["query_neighbours"] > 0
@@ -118,3 +118,28 @@ def test_only_who_answers_queries_learns_the_words_of_the_catalogue(shelf: Brain
     brain.apply_catalogue([(b"garden hose", encode_entry(sample_entry("garden hose")))])
     assert len(brain.catalogue) == 1
     assert bool(len(brain.lore.speller)) == answers
+
+
+def test_a_slip_in_a_whole_query_finds_what_was_chosen_after_the_known_one(taught: Brain) -> None:
+    """Its candidates, scores and reasons are those of the query that was meant."""
+    stored: dict[bytes, bytes] = {}
+    chose(taught, stored, "zx 12", "p30", "p31")
+    wrong, right = asked(taught, stored, "xz 12"), asked(taught, stored, "ZX 12")
+    assert wrong.understood is not None
+    assert wrong.understood.corrected == "zx 12"
+    assert right.understood is not None
+    assert right.understood.corrected == ""
+    assert {i.item_id for i in wrong.items if "query_clicks" in i.sources} == {"p30", "p31"}
+    scores = [[(item.item_id, item.score, item.reasons) for item in answer.items] for answer in (wrong, right)]
+    assert scores[0] == scores[1]
+
+
+def test_a_text_that_was_chosen_after_keeps_its_own_choices(taught: Brain) -> None:
+    """Though the workers were not told of it, and it looks like one that they know."""
+    stored: dict[bytes, bytes] = {}
+    chose(taught, stored, "xz 12", "p32")
+    taught.lore = Lore()
+    taught.lore.learn_words(taught.catalogue.lexical)
+    chose(taught, stored, "zx 12", "p30", "p31")
+    answer = asked(taught, stored, "xz 12")
+    assert {i.item_id for i in answer.items if "query_clicks" in i.sources} == {"p32"}

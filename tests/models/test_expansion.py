@@ -94,3 +94,32 @@ def test_without_anything_learnt_words_stay_as_they_are(text: str) -> None:
     """An empty catalogue and no known queries."""
     tokens = Words.load().tokens(text)
     assert Lore().understand(text, tokens, Bm25()) == (tuple(tokens), (), "")
+
+
+def test_a_query_nobody_asked_becomes_the_known_one_it_looks_like() -> None:
+    """Short names and numbers too; of several the one with fewer edits, then the heavier."""
+    lore, lexical = taught(["halo"], [("fifa 12", 1), ("mw3", 2), ("mw3s", 2)])
+    lore.learn(query("nba 12", 600.0), ["nba", "12"])
+    lore.learn(query("nfl 12", 60.0), ["nfl", "12"])
+    wanted = {"fofa 12": "fifa 12", "m3w": "mw3", "n 12": "", "nb 12": "nba 12", "nfa 12": "nba 12"}
+    for typed, known in wanted.items():
+        assert lore.meant(typed, typed.split(), lexical) == known
+
+
+def test_a_known_query_is_never_taken_for_another() -> None:
+    """However much heavier the other; nor is one whose words stand together in a title, but for spaces."""
+    lore, lexical = taught(["age of empires", "gears of war"], [("aged", 1)])
+    lore.learn(query("rage", 6000.0), ["rage"])
+    lore.learn(query("gears ofwar", 6000.0), ["gears", "ofwar"])
+    lore.learn(query("age of empire", 6000.0), ["age", "of", "empire"])
+    assert lore.meant("aged", ["aged"], lexical) == ""
+    assert lore.meant("age", ["age"], lexical) == ""
+    assert lore.meant("aage", ["aage"], lexical) == "rage"
+    assert lore.meant("gears of war", ["gears", "of", "war"], lexical) == "gears ofwar"
+
+
+def test_a_query_chosen_after_once_is_nothing_to_correct_to() -> None:
+    """It may be a slip itself."""
+    lore, lexical = taught([])
+    lore.learn(query("forza", 2.0), ["forza"])
+    assert lore.meant("forxa", ["forxa"], lexical) == ""
