@@ -123,6 +123,21 @@ def test_a_dead_source_is_compared_with_the_run_that_it_did_not_die_in(log: Path
     assert set(drill["alarms"]) == {"streamrank", "undisturbed"}
 
 
+def test_the_tables_tell_groups_over_each_baseline_and_the_drill(log: Path) -> None:
+    """Without `--json`: a column for each baseline, stretches from the strike, and where alarms were raised."""
+    done = CliRunner().invoke(
+        main, ["evaluate", str(log), "--tests", "200", "--compare", "frozen,no-online", "--drill", "tastes"],
+        env={"COLUMNS": "200"},
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "streamrank over each other, NDCG@10 by group" in done.stdout
+    assert "streamrank over frozen" in done.stdout
+    (row,) = [line for line in done.stdout.splitlines() if line.strip().startswith("later in a basket") and "%" in line]
+    assert row.count("%") == 6
+    assert "NDCG@10 around the strike of tastes" in done.stdout
+    assert "drift alarm of a worker" in done.stdout
+
+
 def test_a_drill_of_nothing_is_refused(log: Path) -> None:
     """The error names what there is, beside a source that there is too."""
     done = CliRunner().invoke(main, ["evaluate", str(log), "--drill", "covisits,earthquake"])
