@@ -108,14 +108,16 @@ def on_behavior(records: Sequence[Record], mark: bytes | None, window: Window, k
     users = list(dict.fromkeys(_user_id(e) for e in batch.events))
     requests = list(dict.fromkeys(e.request_id for e in acts.events if e.request_id))
     p = known.partition
-    bought = acts.bought()
-    owned = [keys.purchases(p, u) for u in bought]
+    acts.place({u: i for i, u in enumerate(users)})
+    bought = np.flatnonzero(acts.columns.kind == KIND[Purchase])
+    buyers, who = np.unique(acts.columns.user[bought], return_inverse=True)
+    owned = [keys.purchases(p, users[b]) for b in buyers.tolist()]
     found = yield [keys.context(p, u) for u in users] + [keys.impression(p, r) for r in requests] + owned
     rows = context_rows(found[: len(users)])
     shown = {r: decode_shown(v) for r, v in zip(requests, found[len(users) :], strict=False) if v is not None}
-    held = [purchases.fold(v, new) for v, new in zip(found[len(found) - len(owned) :], bought.values(), strict=True)]
+    days = acts.columns.time[bought] // DAY_MS
+    held = purchases.fold_all(found[len(found) - len(owned) :], who, acts.columns.item[bought], days)
 
-    acts.place({u: i for i, u in enumerate(users)})
     base = batch.records[0][2] if batch.records else 0
     pairs = pairs_of(rows, acts.columns, acts.offsets - base)
     choices, texts = _choices(acts, shown, base, known.normalise)
@@ -226,14 +228,6 @@ class _Acts:
             vector=known.rows_of(item).astype(np.intp),
             vectors=known.vectors,
         )
-
-    def bought(self) -> dict[str, list[tuple[int, int]]]:
-        """Each buyer's purchases, (item key, day), in order."""
-        found: dict[str, list[tuple[int, int]]] = {}
-        for n in np.flatnonzero(self.columns.kind == KIND[Purchase]).tolist():
-            event = self.events[n]
-            found.setdefault(event.user_id, []).append((int(self.columns.item[n]), event.time // DAY_MS))
-        return found
 
     def place(self, users: dict[str, int]) -> None:
         """Set each event's context row."""

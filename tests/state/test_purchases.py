@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.purchases import fold, heads, read
+from state.purchases import fold, fold_all, heads, read
 from state.records import BOUGHT, BOUGHT_ITEMS
 from state.rows import LayoutMismatch
 
@@ -23,6 +25,23 @@ def test_any_cut_of_the_events_leaves_the_same_bytes(events: list[tuple[int, int
     for start in range(0, len(events), size):
         value = fold(value, events[start : start + size])
     assert (value or b"") == fold(None, events)
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 200), st.sampled_from([1, 10, 400]), st.booleans())
+def test_many_users_at_once_get_the_bytes_of_each_alone(random: Random, size: int, span: int, late: bool) -> None:
+    """Whatever the cut, with records that overflow, items that come back after they were dropped, and late days."""
+    users = [random.randint(0, 150) for _ in range(3)]
+    events = [(user, random.randint(1, 70) << 32 | 5, n) for user, many in enumerate(users) for n in range(many)]
+    events = [(user, item, DAY + (random.randint(0, span) if late else n * span // 150)) for user, item, n in events]
+    random.shuffle(events)
+    if not late:
+        events.sort(key=lambda event: event[2])
+    values: list[bytes | None] = [None] * len(users)
+    for start in range(0, len(events), size):
+        who, items, days = np.array(events[start : start + size], np.uint64).T
+        values = list(fold_all(values, who.astype(np.intp), items, days.astype(np.int64)))
+    alone = [fold(None, [(item, day) for user, item, day in events if user == number]) for number in range(len(users))]
+    assert [value or b"" for value in values] == alone
 
 
 @given(bought)
@@ -55,6 +74,8 @@ def test_a_record_of_another_layout_is_refused() -> None:
     with pytest.raises(LayoutMismatch, match="7 bytes"):
         read(b"\x00" * 7)
     assert len(read(None)) == 0
+    with pytest.raises(LayoutMismatch, match="7 bytes"):
+        fold_all([None, b"\x00" * 7], np.zeros(1, np.intp), np.array([7], np.uint64), np.array([DAY]))
 
 
 def test_items_are_named_by_the_upper_half_of_their_keys() -> None:
