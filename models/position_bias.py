@@ -36,6 +36,34 @@ PRIOR: Final = 20.0
 #: a click is weighted by at most so many times that of another
 CLIP: Final = 10.0
 LAYOUT: Final = "1"
+#: epsilon-swap: what has a smaller propensity came from behind the page
+CAME: Final = 0.5
+TINY: Final = 1e-12
+
+
+def exchanges(propensities: NDArray[np.float64], conditional: bool) -> NDArray[np.float64]:
+    """How each item of a page could have stood one position higher and one lower, (m, 2), by its propensities alone.
+
+    For logs of answers, which do not carry ``models.slates.Shown.exchange``. ``conditional``: propensities given what
+    stands above (Plackett-Luce): exact where there is no floor and no share for new items. Else (epsilon-swap): what
+    came from behind the page could have come to either neighbour as well; exact where positions have the same odds. A
+    position with propensity 1 was not explored.
+
+    >>> exchanges(np.array([0.95, 0.005, 0.95]), False).tolist()
+    [[0.0, 0.0], [1.0, 1.0], [0.0, 0.0]]
+    >>> exchanges(np.array([0.5, 0.5, 1.0]), True).round(3).tolist()
+    [[0.0, 0.667], [0.667, 0.0], [0.0, 0.0]]
+    """
+    found = np.zeros((len(propensities), 2))
+    first, second = propensities[:-1], propensities[1:]
+    moves = (first < 1) & (second < 1)
+    if conditional:
+        ratio = np.minimum((1 - first) / np.maximum(1 - second * (1 - first), TINY), 1.0)
+        found[:-1, 1] = found[1:, 0] = np.where(moves, ratio, 0.0)
+        return found
+    found[:-1, 1] = moves & (first < CAME)
+    found[1:, 0] = moves & (second < CAME)
+    return found
 
 
 class _State(msgspec.Struct, frozen=True, kw_only=True):

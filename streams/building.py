@@ -37,10 +37,12 @@ async def build(
     source: Path | None = None,
     precision: str = "float32",
     encoder: Wanted | None = None,
+    position_bias: bool = False,
 ) -> Artifact:
     """Build the artifact of ``kind`` into the folder ``out``.
 
-    ``log`` (ranker): the event log to learn from; ``lists``: rankings sampled from it. ``data`` (intent): labelled
+    ``log`` (ranker): the event log to learn from; ``lists``: rankings sampled from it; ``position_bias``: learn from
+    what was chosen of the answers in it, each by the inverse examination of its position. ``data`` (intent): labelled
     texts, by default the shipped ones, and ``test``: those that judge, by default a fifth of ``data``.
     ``source`` (image-encoder): a Hugging Face folder with a vision tower; ``precision``: that of the graph.
     ``encoder``: the checkpoint that is wanted instead of the default encoder.
@@ -59,7 +61,7 @@ async def build(
         return _image_encoder(out, source, precision, steps)
     if log is None:
         raise SettingsError("artifact build ranker learns from an event log: name it with --log LOG")
-    return await _ranker(settings, out, log, lists, seed, steps)
+    return await _ranker(settings, out, log, lists, seed, steps, position_bias)
 
 
 def _intent(settings: Settings, out: Path, steps: Steps, data: Path | None, test: Path | None) -> Artifact:
@@ -78,25 +80,33 @@ def _image_encoder(out: Path, source: Path | None, precision: str, steps: Steps)
     return build_image_encoder(source, out, precision, steps)  # type: ignore[arg-type]
 
 
-async def _ranker(settings: Settings, out: Path, log: Path, lists: int, seed: int, steps: Steps) -> Artifact:
+async def _ranker(
+    settings: Settings, out: Path, log: Path, lists: int, seed: int, steps: Steps, position_bias: bool
+) -> Artifact:
     """Log rankings while replaying ``log`` on an embedded Valkey, then train on them."""
     from models.training.ranker import SIZES, train
     from streams.brain import Brain
+    from streams.chosen_answers import chosen_answers
     from streams.embedded import EmbeddedRedis
-    from streams.log import input_lines
+    from streams.log import input_lines, read_lines
     from streams.rankings import Plan, Unranked, log_rankings
 
+    answers = None
+    if position_bias:
+        answers = chosen_answers(log.name, read_lines(log), int(settings.join_hours * 3_600_000))
+    plan = Plan(lists=lists, seed=seed, chosen=answers.lists if answers is not None else None)
     encoder = _encoder(settings)
     intent = IntentModel(artifact_path(settings, "intent"), encoder.version)
     unranked: Any = Unranked()  # lists are logged as they are found, before any ranking
     brain = Brain.load(settings, Opened(encoder, intent, unranked))
     with EmbeddedRedis() as redis:
         rankings, _ = await log_rankings(
-            input_lines(log), settings, redis.redis, brain, Plan(lists=lists, seed=seed),
+            input_lines(log), settings, redis.redis, brain, plan,
             lambda done, total: steps("logging rankings", done / max(total, 1)),
         )  # fmt: skip
     steps("logging rankings", 1.0)
-    train(rankings, out, seed, lambda done, total, _: steps("training", done / max(total, 1)), log.name, SIZES)
+    about = answers.examination() if answers is not None else {}
+    train(rankings, out, seed, lambda done, total, _: steps("training", done / max(total, 1)), log.name, SIZES, about)
     return Artifact.load(out)
 
 

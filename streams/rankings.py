@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,7 +13,8 @@ from models.ranker import RankInput
 from models.training.rankings import Rankings, RankingsWriter
 from state.store import Store
 from streams.brain import Brain
-from streams.events import ItemEvent, Purchase, Query, decode_behavior
+from streams.chosen_answers import Chosen
+from streams.events import ItemEvent, Purchase, Query, decode_behavior, decode_query
 from streams.handlers.feedback import SAYS
 from streams.handlers.knowing import know
 from streams.handlers.ranking import Prepared, prepare
@@ -34,12 +35,16 @@ class Plan:
 
     A log without query texts has no searches to learn from. Then some words of the chosen item's title and
     category make the text, half of them by meaning alone (no words in common), as a query in another language.
+
+    With ``chosen``, what was chosen of recorded answers by request id, the log's own queries are ranked instead, those
+    in whose answers something was chosen.
     """
 
     lists: int = 15_000
     searches: float = 0.3
     warm: float = 0.2
     seed: int = 0
+    chosen: Mapping[str, Chosen] | None = None
 
 
 async def log_rankings(
@@ -66,9 +71,10 @@ async def log_rankings(
         for number, line in enumerate(ordered):
             if number in chosen:
                 await replay.flush()
-                event = decode_behavior(line.raw)
-                if isinstance(event, ItemEvent):
-                    await _log_one(event, store, brain, writer, plan, rng)
+                if plan.chosen is not None:
+                    await _log_answered(line, plan.chosen, store, brain, writer)
+                else:
+                    await _log_one(line, store, brain, writer, plan, rng)
             await replay.feed(line.raw)
             if progress and number % 500 == 0:
                 progress(number, len(ordered))
@@ -79,9 +85,15 @@ async def log_rankings(
 
 
 def _sample(lines: Sequence[Line], plan: Plan) -> set[int]:
-    """Places in ``lines`` of the sampled choices."""
-    tags = {kind.__struct_config__.tag for kind in SAYS}
-    places = [n for n, line in enumerate(lines) if (h := head(line.raw)) is not None and h.event in tags]
+    """Places in ``lines`` of the sampled choices, or of queries in whose answers something was chosen."""
+    tags = {kind.__struct_config__.tag for kind in SAYS} if plan.chosen is None else {"query"}
+    places = [
+        n
+        for n, line in enumerate(lines)
+        if (h := head(line.raw)) is not None
+        and h.event in tags
+        and (plan.chosen is None or h.request_id in plan.chosen)
+    ]
     places = places[int(len(places) * plan.warm) :]
     if len(places) <= plan.lists:
         return set(places)
@@ -90,15 +102,38 @@ def _sample(lines: Sequence[Line], plan: Plan) -> set[int]:
 
 
 async def _log_one(
-    event: ItemEvent, store: Store, brain: Brain, writer: RankingsWriter, plan: Plan, rng: np.random.Generator
+    line: Line, store: Store, brain: Brain, writer: RankingsWriter, plan: Plan, rng: np.random.Generator
 ) -> None:
-    row = brain.catalogue.row(event.item_id)
-    if row < 0 or not brain.catalogue.recommendable[row]:
+    """What a home feed, or a search for it, would have given just before this choice."""
+    event = decode_behavior(line.raw)
+    row = brain.catalogue.row(event.item_id) if isinstance(event, ItemEvent) else -1
+    if not isinstance(event, ItemEvent) or row < 0 or not brain.catalogue.recommendable[row]:
         return
     text, by_meaning = _text(event, row, brain, plan, rng)
     query = Query(time=event.time, request_id=event.event_id, user_id=event.user_id, text=text)
-    partition = partition_for(event.user_id.encode(), brain.partitions)
-    steps = _prepared(query, partition, brain, by_meaning)
+    await _write(query, [row], 1.0, store, brain, writer, by_meaning)
+
+
+async def _log_answered(
+    line: Line, chosen: Mapping[str, Chosen], store: Store, brain: Brain, writer: RankingsWriter
+) -> None:
+    """What a query of the log gives now, with what was chosen of its recorded answer."""
+    query = decode_query(line.raw)
+    own = chosen[query.request_id]
+    await _write(query, [brain.catalogue.row(item) for item in own.items], own.weight, store, brain, writer)
+
+
+async def _write(
+    query: Query,
+    rows: Sequence[int],
+    weight: float,
+    store: Store,
+    brain: Brain,
+    writer: RankingsWriter,
+    by_meaning: bool = False,
+) -> None:
+    """Rank what is found for a query, and write the list with the candidates at these catalogue rows as chosen."""
+    steps = _prepared(query, brain, by_meaning)
     try:
         wanted = next(steps)
         while True:
@@ -106,15 +141,15 @@ async def _log_one(
     except StopIteration as done:
         found: Prepared = done.value
     one: RankInput = found.inputs[0]
-    targets = np.flatnonzero(found.candidates[0].rows == row).tolist()
-    surface = found.asks[0].surface
-    user = key(event.user_id) >> 1
-    writer.add(one.features, one.candidates, one.recent, one.recent_weight, targets, event.time, surface, user)
+    targets = np.flatnonzero(np.isin(found.candidates[0].rows, [row for row in rows if row >= 0])).tolist()
+    surface, user = found.asks[0].surface, key(query.key) >> 1
+    writer.add(
+        one.features, one.candidates, one.recent, one.recent_weight, targets, query.time, surface, user, weight
+    )  # fmt: skip
 
 
-def _prepared(
-    query: Query, partition: int, brain: Brain, by_meaning: bool
-) -> Generator[list[bytes], list[bytes | None], Prepared]:
+def _prepared(query: Query, brain: Brain, by_meaning: bool) -> Generator[list[bytes], list[bytes | None], Prepared]:
+    partition = partition_for(query.key.encode(), brain.partitions)
     asks, _ = yield from know([query], partition, "", brain)
     if by_meaning:
         asks[0].tokens = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -63,11 +63,12 @@ def train(
     progress: Progress | None = None,
     source: str = "",
     sizes: Sequence[tuple[int, ...]] = (HIDDEN,),
+    about: Mapping[str, str] | None = None,
 ) -> Report:
     """Train on the first nine tenths, judge on the last, and write the artifact to ``out``.
 
     ``progress`` is called with (step, steps, loss), from 1 again for each network; ``source`` names the log in the
-    manifest; ``sizes``: those that the data choose from, see ``choose``.
+    manifest, ``about`` says more of how it was made; ``sizes``: those that the data choose from, see ``choose``.
     Raises ``RankingsError`` with fewer than 100 lists, ``SessionError`` when the export is not right.
     """
     began = time.perf_counter()
@@ -89,6 +90,7 @@ def train(
         "lists": str(cut),
         "seed": str(seed),
         "torch": str(torch.__version__),
+        **(about or {}),
     }
     with tempfile.TemporaryDirectory() as folder:
         draft = export.save(network, Path(folder) / "ranker", created_from, {})

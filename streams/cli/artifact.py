@@ -44,6 +44,9 @@ def command() -> None:
 @click.option("--epochs", default=1, show_default=True, help="Times that --finetune reads the log (encoder).")
 @click.option("-o", "--output", type=click.Path(file_okay=False), help="Folder; default: where workers look.")
 @click.option("--lists", default=15_000, show_default=True, help="Rankings sampled from the log (ranker).")
+@click.option(
+    "--position-bias", is_flag=True, help="Learn from the answers in the log, correcting for positions (ranker)."
+)
 @click.option("--seed", default=0, show_default=True, help="Seed of sampling and training (ranker).")
 @json_option
 def build(
@@ -60,6 +63,7 @@ def build(
     epochs: int,
     output: str | None,
     lists: int,
+    position_bias: bool,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -80,7 +84,7 @@ def build(
         files = {field: Path(given) for field, given in sources.items() if given}
         teaches = Path(finetune) if finetune else None
         wanted = Wanted(files.get("source"), name, precision, query_prefix, passage_prefix, teaches, epochs)
-        more = {"lists": lists, "seed": seed, "precision": precision}
+        more = {"lists": lists, "seed": seed, "precision": precision, "position_bias": position_bias}
         built = run(build_artifact(kind, settings, out, show_step, encoder=wanted, **more, **files))  # type: ignore[arg-type]
     _print(built, as_json)
 
