@@ -187,9 +187,10 @@ class Catalogue:
     def discount_at(self, now: int, rows: Rows | slice = EVERY) -> NDArray[np.float32]:
         """1 - price / list price at ``now``, (n,), from 0 to 1; 0 where there is no promotion or no price."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            share = 1 - self.price_at(now, rows) / self.list_price[rows]
-        found: NDArray[np.float32] = np.clip(np.nan_to_num(share, nan=0.0, posinf=0.0, neginf=0.0), 0, 1)
-        return found
+            share: NDArray[np.float32] = 1 - self.price_at(now, rows) / self.list_price[rows]
+        share[~np.isfinite(share)] = 0
+        np.minimum(np.maximum(share, 0, out=share), 1, out=share)
+        return share
 
     def promotion_ends(self, row: int) -> int | None:
         """Until when the row's ``price`` holds, Unix ms; None when that is not known."""

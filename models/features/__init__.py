@@ -34,6 +34,7 @@ RECENT: Final = 32
 #: Nothing sensible is larger; what is smaller than FLUSH is 0, or the quantiles tear noise apart.
 LARGEST: Final = 1e6
 FLUSH: Final = 1e-9
+_SOURCE_COLUMNS: Final = np.array([INDEX[name] for name in SOURCES])
 
 
 def compute(
@@ -57,10 +58,11 @@ def compute(
             f"features of {n} candidates: scores have shape {scores.shape}, not ({n}, {len(SOURCES)}), "
             f"or counts have shape {counts.shape}, not ({n},)"
         )
-    result = np.empty((n, len(FEATURES)), np.float32) if out is None else out
+    # by column at first: columns are written one after the other
+    by_column = np.empty((len(FEATURES), n), np.float32)
+    by_column[_SOURCE_COLUMNS] = scores.T
     look = columns.look_up(ask, catalogue, rows)
     for group in (
-        dict(zip(SOURCES, scores.T, strict=True)),
         columns.covisits(ask, look),
         columns.interest(ask, look, catalogue.compact),
         columns.track_record(ask, counts),
@@ -73,11 +75,15 @@ def compute(
         columns.looks(look, catalogue.images),
     ):
         for name, column in group.items():
-            result[:, INDEX[name]] = column
-    np.nan_to_num(result, copy=False, nan=0.0, posinf=LARGEST, neginf=-LARGEST)
-    np.clip(result, -LARGEST, LARGEST, out=result)
-    result[np.abs(result) < FLUSH] = 0
-    return result
+            by_column[INDEX[name]] = column
+    if np.isnan(by_column).any():
+        by_column[np.isnan(by_column)] = 0
+    np.minimum(np.maximum(by_column, -LARGEST, out=by_column), LARGEST, out=by_column)
+    np.copyto(by_column, 0, where=np.abs(by_column) < FLUSH)
+    if out is None:
+        return np.ascontiguousarray(by_column.T)
+    out[:] = by_column.T
+    return out
 
 
 def recent_inputs(ask: Ask, catalogue: Attributes) -> tuple[Floats, Floats]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.ask import Ask, Floats, Rows
 from models.images import Images
+from models.sources.base import places
 from models.sources.repurchase import gaps
 
 DAY_MS: Final = 86_400_000
@@ -62,8 +63,8 @@ class Candidates(Protocol):
 class Lookup:
     """What several groups need: shapes n candidates, r recent events on items that the catalogue holds.
 
-    ``vectors`` (n, 64): the candidates'; ``same`` (n, r): candidate is the recent event's item;
-    ``seen`` (r,): its row; ``age`` (r,): seconds, at least 0; ``young`` (r,): in the last hour.
+    ``vectors`` (n, 64): the candidates'; ``seen`` (r,): a recent event's row; ``age`` (r,): seconds, at least 0;
+    ``young`` (r,): in the last hour.
     """
 
     rows: Rows
@@ -73,7 +74,6 @@ class Lookup:
     weight: Floats
     kind: NDArray[np.uint8]
     young: NDArray[np.bool_]
-    same: NDArray[np.bool_]
 
 
 def look_up(ask: Ask, catalogue: Attributes, rows: Rows) -> Lookup:
@@ -83,39 +83,39 @@ def look_up(ask: Ask, catalogue: Attributes, rows: Rows) -> Lookup:
     age = np.maximum(ask.recent.age[known], 0).astype(np.float32, copy=False)
     return Lookup(
         rows=rows,
-        vectors=catalogue.compact[rows],
+        vectors=catalogue.compact.take(rows, axis=0),
         seen=seen,
         age=age,
         weight=ask.recent.weight[known],
         kind=ask.recent.kind[known],
         young=age < HOUR_S,
-        same=rows[:, None] == seen[None, :],
     )
 
 
 def covisits(ask: Ask, look: Lookup) -> Columns:
     """Directed and in-basket co-visits with the user's anchors, as shares of each anchor's total."""
     n, near = len(look.rows), ask.neighbours
-    order = np.argsort(look.rows, kind="stable")
-    ranked = look.rows[order]
-    place = np.minimum(np.searchsorted(ranked, near.rows), max(n - 1, 0))
-    hit = (ranked[place] == near.rows) & (near.rows >= 0) if n else np.zeros(len(near.rows), np.bool_)
-    where, anchor = order[place[hit]], near.anchor[hit]
-    mass = np.maximum(near.anchor_mass[anchor], 1e-9)
-    after, together = near.after[hit] / mass[:, 0], near.together[hit] / mass[:, 1]
+    place = places(look.rows, np.maximum(near.rows, 0))
+    hit = np.flatnonzero((place >= 0) & (near.rows >= 0))
+    where, anchor = place.take(hit), near.anchor.take(hit)
+    mass = np.maximum(near.anchor_mass, 1e-9)
+    strength = near.after.take(hit)
+    after, together = strength / mass[:, 0].take(anchor), near.together.take(hit) / mass[:, 1].take(anchor)
     basket = basket_anchors(ask, look)
-    in_basket = basket[anchor]
-    size = max(int(basket.sum()), 1)
+    in_basket = np.flatnonzero(basket.take(anchor))
+    size = np.float32(max(int(basket.sum()), 1))
+    # neighbours stand in the order of their anchors: those of the newest 1, 2 and 5 come first
+    one, two, five = (slice(end) for end in np.searchsorted(anchor, (1, 2, 5)).tolist())
 
-    def total(values: Floats, keep: NDArray[np.bool_]) -> Floats:
+    def total(values: NDArray[np.floating], keep: slice | NDArray[np.intp]) -> Floats:
         return np.bincount(where[keep], values[keep], n).astype(np.float32)
 
     return {
-        "after_newest": total(after, anchor == 0),
-        "after_newest_2": total(after, anchor < 2),
-        "after_newest_5": total(after, anchor < 5),
-        "after_strength": np.log1p(total(near.after[hit], anchor < 5)),
-        "together_newest": total(together, anchor == 0),
+        "after_newest": total(after, one),
+        "after_newest_2": total(after, two),
+        "after_newest_5": total(after, five),
+        "after_strength": np.log1p(total(strength, five)),
+        "together_newest": total(together, one),
         "together_basket": total(together, in_basket) / size,
         "after_basket": total(after, in_basket) / size,
     }
@@ -188,43 +188,48 @@ def is_new(ask: Ask, look: Lookup, counts: NDArray[np.void], first_time: NDArray
 def rhythm(ask: Ask, look: Lookup) -> Columns:
     """What the user buys again, and how due it is."""
     had = ask.bought
-    order = np.argsort(had.rows, kind="stable")
-    ranked = had.rows[order]
-    place = order[np.minimum(np.searchsorted(ranked, look.rows), len(ranked) - 1)] if len(ranked) else None
-    if place is None:
-        return {"bought_days": np.zeros(len(look.rows), np.float32), "due": np.zeros(len(look.rows), np.float32)}
-    own = had.rows[place] == look.rows
-    due = np.minimum(had.since[place] / gaps(had)[place], 4)
-    return {"bought_days": np.where(own, np.log1p(had.count[place]), 0), "due": np.where(own, due, 0)}
+    found = {"bought_days": np.zeros(len(look.rows), np.float32), "due": np.zeros(len(look.rows), np.float32)}
+    if len(had.rows):
+        place = places(look.rows, had.rows)
+        # from the last to the first: of two with one row the first counts
+        own = np.flatnonzero(place >= 0)[::-1]
+        where = place.take(own)
+        found["bought_days"][where] = np.log1p(had.count).take(own)
+        found["due"][where] = np.minimum(had.since / gaps(had), 4).take(own)
+    return found
 
 
 def own_history(look: Lookup) -> Columns:
     """What the user did with each candidate, of the recent events."""
-    same = look.same.astype(np.float32)
-    recency = same * (HOUR_S / (HOUR_S + look.age))
-    per_event = np.stack(
-        (np.ones_like(look.age), look.young, look.weight, look.kind == KIND["purchase"]), axis=1
-    ).astype(np.float32)
-    sums = same @ per_event
+    n = len(look.rows)
+    place = places(look.rows, look.seen)
+    hit = np.flatnonzero(place >= 0)
+    where = place.take(hit)
+    recency = np.zeros(n, np.float32)
+    np.maximum.at(recency, where, (HOUR_S / (HOUR_S + look.age)).take(hit))
+
+    def total(values: NDArray[np.generic]) -> Floats:
+        return np.bincount(where, values.take(hit), n).astype(np.float32)
+
     return {
-        "own_events": sums[:, 0],
-        "own_events_hour": sums[:, 1],
-        "own_weight": sums[:, 2],
-        "own_recency": recency.max(axis=1, initial=0),
-        "own_purchases": sums[:, 3],
+        "own_events": np.bincount(where, minlength=n).astype(np.float32),
+        "own_events_hour": total(look.young),
+        "own_weight": total(look.weight),
+        "own_recency": recency,
+        "own_purchases": total(look.kind == KIND["purchase"]),
     }
 
 
 def shares(look: Lookup, catalogue: Attributes) -> Columns:
     """Share of the user's recent items in each candidate's category, department and brand (-1: none)."""
-    basket = look.young.astype(np.float32)
-    every = np.ones_like(basket)
-    by_category = _alike(catalogue.category, look)
+    every, young = np.float32(max(len(look.seen), 1)), np.float32(max(int(np.count_nonzero(look.young)), 1))
+    mine, theirs = catalogue.category.take(look.rows), catalogue.category.take(look.seen)
+    department, brand = catalogue.category_path[:, 0], catalogue.brand
     return {
-        "category_share": by_category @ every / max(len(every), 1),
-        "category_basket_share": by_category @ basket / max(float(basket.sum()), 1.0),
-        "department_share": _alike(catalogue.category_path[:, 0], look) @ every / max(len(every), 1),
-        "brand_share": _alike(catalogue.brand, look) @ every / max(len(every), 1),
+        "category_share": _alike(mine, theirs) / every,
+        "category_basket_share": _alike(mine, theirs[look.young]) / young,
+        "department_share": _alike(department.take(look.rows), department.take(look.seen)) / every,
+        "brand_share": _alike(brand.take(look.rows), brand.take(look.seen)) / every,
     }
 
 
@@ -235,8 +240,9 @@ def price(ask: Ask, look: Lookup, catalogue: Attributes) -> Columns:
     paid = paid[paid > 0]
     discount = catalogue.discount_at(ask.now, look.rows)
     with np.errstate(divide="ignore", invalid="ignore"):
-        gap = np.log(prices / np.median(paid)) if len(paid) else np.zeros_like(prices)
-    gap = np.clip(np.nan_to_num(gap, nan=0.0, neginf=0.0), -5, 5)
+        gap = np.log(prices / _median(paid)) if len(paid) else np.zeros_like(prices)
+    gap[np.isnan(gap) | (gap == -np.inf)] = 0
+    np.minimum(np.maximum(gap, -5, out=gap), 5, out=gap)
     return {
         "price": np.log1p(np.nan_to_num(prices)),
         "price_to_usual": gap,
@@ -249,7 +255,7 @@ def price(ask: Ask, look: Lookup, catalogue: Attributes) -> Columns:
 def situation(ask: Ask, look: Lookup, first_time: NDArray[np.int64]) -> Columns:
     """The item's age, and what is the same for every candidate of the list."""
     n = len(look.rows)
-    basket = len(np.unique(look.seen[look.young]))
+    basket = len(set(look.seen[look.young].tolist()))
     words = len(ask.tokens) if ask.tokens else len(ask.text.split())
     return {
         "age": np.log1p(np.maximum(ask.now - first_time[look.rows], 0) / DAY_MS),
@@ -260,11 +266,19 @@ def situation(ask: Ask, look: Lookup, first_time: NDArray[np.int64]) -> Columns:
     }
 
 
-def _alike(codes: NDArray[np.int32], look: Lookup) -> Floats:
-    """1 where candidate and recent item have the same known code, shape (n, r)."""
-    mine, theirs = codes[look.rows], codes[look.seen]
-    alike: Floats = ((mine[:, None] == theirs[None, :]) & (mine >= 0)[:, None]).astype(np.float32)
-    return alike
+def _alike(mine: NDArray[np.int32], theirs: NDArray[np.int32]) -> Floats:
+    """How many of ``theirs`` each of ``mine`` is, (n,); none where it is below 0, which is no code."""
+    counts = np.bincount(theirs + 1, minlength=int(mine.max(initial=-1)) + 2)
+    counts[0] = 0
+    return counts.take(mine + 1).astype(np.float32)
+
+
+def _median(values: Floats) -> np.float32:
+    """As ``np.median``, in a tenth of its time; of at least one number, none NaN."""
+    ranked = np.sort(values)
+    half = len(ranked) // 2
+    middle: np.float32 = ranked[half] if len(ranked) % 2 else (ranked[half - 1] + ranked[half]) / np.float32(2)
+    return middle
 
 
 def _unit(vector: Floats) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -64,7 +65,7 @@ def near_top(scores: Floats, k: int, above: float = -np.inf, slack: float = 0.0)
     if k < wide:
         maxima = scores[: tall * wide].reshape(tall, wide).max(axis=0)
         bound = max(float(np.partition(maxima, wide - k)[wide - k]) - slack, above)
-    rows = np.flatnonzero((scores >= bound) & (scores > above) if bound > above else scores > above)
+    rows = np.flatnonzero(scores >= bound if bound > above else scores > above)
     return rows.astype(np.int32)
 
 
@@ -77,9 +78,14 @@ def best(rows: Rows, weight: Floats, k: int, first: Mask | None = None) -> Weigh
         ahead = first[rows]
         place = np.concatenate([np.flatnonzero(ahead), np.flatnonzero(~ahead)])
         rows, weight = rows[place], weight[place]
+    if len(rows) > 2 * k > 0:
+        # nothing below the k-th heaviest comes in, and its equals stay in their order
+        some = np.flatnonzero(weight >= np.partition(weight, len(weight) - k)[len(weight) - k])
+        rows, weight = rows.take(some), weight.take(some)
     order = np.argsort(-weight, kind="stable")[:k]
-    order = order[weight[order] > 0]
-    return Weighted(rows[order], weight[order])
+    weight = weight.take(order)
+    order = order[: np.count_nonzero(weight > 0)]
+    return Weighted(rows.take(order), weight[: len(order)])
 
 
 def liked(ask: Ask, catalogue: Catalogue) -> Mask:
@@ -101,29 +107,63 @@ def cosines(vectors: NDArray[np.floating], rows: Rows, direction: Floats) -> Flo
 
     (A matrix product's last bits depend on its shape.)
     """
-    found: Floats = np.einsum("ij,j->i", vectors[rows].astype(np.float32, copy=False), direction)
+    found: Floats = np.einsum("ij,j->i", vectors.take(rows, axis=0).astype(np.float32, copy=False), direction)
+    return found
+
+
+def nearest(vectors: Floats, rows: Rows, directions: Sequence[Floats]) -> Floats:
+    """The largest of each row's ``cosines`` with one or more directions, (n,)."""
+    some = vectors.take(rows, axis=0)
+    found: Floats = np.einsum("ij,j->i", some, directions[0])
+    for direction in directions[1:]:
+        np.maximum(found, np.einsum("ij,j->i", some, direction), out=found)
     return found
 
 
 def summed(rows: Rows, weight: NDArray[np.floating]) -> Weighted:
     """Distinct known rows in ascending order, the weights of equal rows added up."""
-    known = rows >= 0
-    unique, place = np.unique(rows[known], return_inverse=True)
-    total = np.bincount(place, weights=weight[known], minlength=len(unique))
-    return Weighted(unique.astype(np.int32), total.astype(np.float32))
+    if not len(rows):
+        return Weighted()
+    ranked = np.sort(rows)
+    if ranked[0] < 0:
+        known = rows >= 0
+        rows, weight, ranked = rows[known], weight[known], ranked[ranked >= 0]
+    first = np.empty(len(ranked), np.bool_)
+    first[:1] = True
+    np.not_equal(ranked[1:], ranked[:-1], out=first[1:])
+    unique = ranked[first]
+    total = np.bincount(places(unique, rows), weights=weight, minlength=len(unique))
+    return Weighted(unique.astype(np.int32, copy=False), total.astype(np.float32))
+
+
+def places(rows: Rows, wanted: Rows) -> NDArray[np.int32]:
+    """Where each of ``wanted`` stands among distinct ``rows``, (m,); -1 where it does not.
+
+    >>> places(np.array([7, 3], np.int32), np.array([3, 5, 7, 3], np.int32)).tolist()
+    [1, -1, 0, 1]
+    """
+    end = 1 + max(int(rows.max(initial=-1)), int(wanted.max(initial=-1)))
+    # a table by row without filling it: only what is looked at below is written before
+    table = np.empty(end, np.int32)
+    table[wanted] = -1
+    table[rows] = np.arange(len(rows), dtype=np.int32)
+    return table.take(wanted)
 
 
 def look_up(table: Weighted, rows: Rows) -> Floats:
     """Weights of some rows in a table whose rows ascend, (n,); 0 for rows that it does not hold."""
     if not len(table.rows):
         return np.zeros(len(rows), np.float32)
-    place = np.minimum(np.searchsorted(table.rows, rows), len(table.rows) - 1)
-    return np.where(table.rows[place] == rows, table.weight[place], np.float32(0))
+    place = np.searchsorted(table.rows, rows)
+    np.minimum(place, len(table.rows) - 1, out=place)
+    return np.where(table.rows.take(place) == rows, table.weight.take(place), np.float32(0))
 
 
 def heaviest(table: Weighted, k: int, allowed: Mask) -> Weighted:
     """The k heaviest allowed rows of a table whose rows ascend."""
-    ok = allowed[table.rows]
+    ok = allowed.take(table.rows)
+    if ok.all():
+        return best(table.rows, table.weight, k)
     return best(table.rows[ok], table.weight[ok], k)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from models.ask import Ask, Floats, Rows, Weighted
 from models.catalogue import Catalogue
-from models.sources.base import SLACK, Scope, best, cosines, near_top
+from models.sources.base import SLACK, Scope, best, near_top, nearest
 
 
 class UserContext:
@@ -40,5 +40,5 @@ class UserContext:
 
     def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
         """Each row's larger cosine; 0 for a user without interests."""
-        found = [cosines(catalogue.compact, rows, interest) for interest in self.directions(ask, catalogue)]
-        return np.max(found, axis=0) if found else np.zeros(len(rows), np.float32)
+        interests = self.directions(ask, catalogue)
+        return nearest(catalogue.compact, rows, interests) if interests else np.zeros(len(rows), np.float32)

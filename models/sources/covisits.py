@@ -60,8 +60,9 @@ class Covisits(TableSource):
     def table(self, ask: Ask) -> Weighted:
         """Each neighbour's score."""
         seen, blend = ask.neighbours, BLENDS.get(ask.surface, _TRAIL)
-        near = seen.anchor < min(len(blend.anchors), len(seen.anchor_mass))
+        # neighbours stand in the order of their anchors: those of the first ones come first
+        near = slice(int(np.searchsorted(seen.anchor, min(len(blend.anchors), len(seen.anchor_mass)))))
         anchor = seen.anchor[near]
         mass = seen.anchor_mass.astype(np.float64) @ (blend.after, blend.together)
         strength = blend.after * seen.after[near].astype(np.float64) + blend.together * seen.together[near]
-        return summed(seen.rows[near], blend.anchors[anchor] * strength / np.sqrt(mass[anchor] + 1))
+        return summed(seen.rows[near], blend.anchors.take(anchor) * strength / np.sqrt(mass + 1).take(anchor))

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.ask import Rows
 
@@ -35,18 +36,42 @@ FEED: Final = {
     "context": 0.3,
     "new_arrivals": 0.3,
 }
+_RANKS: Final = np.arange(256)
 WEIGHTS: Final[Mapping[str, Mapping[str, float]]] = {"home": FEED, "cart": FEED}
 
 
 def fused(lists: Mapping[str, Rows], weights: Mapping[str, float], k: int) -> Rows:
     """At most ``k`` distinct rows of the lists, (k,), those most worth ranking first; ties in order of appearance."""
-    if not lists:
-        return np.zeros(0, np.int32)
-    rank = np.concatenate([np.arange(len(one)) for one in lists.values()])
-    say = np.repeat([weights.get(name, 1.0) for name in lists], [len(one) for one in lists.values()])
-    rows, first, place = np.unique(np.concatenate(list(lists.values())), return_index=True, return_inverse=True)
-    total = np.bincount(place, say / (DEPTH + rank), minlength=len(rows))
-    best = np.full(len(rows), HEAD)
-    np.minimum.at(best, place, rank)
-    found: Rows = rows[np.lexsort((first, -total, best))[:k]]
-    return found
+    return joined(lists, weights, k)[0]
+
+
+def joined(lists: Mapping[str, Rows], weights: Mapping[str, float], k: int) -> tuple[Rows, NDArray[np.int32]]:
+    """As ``fused``; and for each entry of the lists, one after the other, its place among the rows found, or -1."""
+    sizes = [len(one) for one in lists.values()]
+    entries = sum(sizes)
+    if not entries:
+        return np.zeros(0, np.int32), np.zeros(0, np.int32)
+    rows = np.concatenate(list(lists.values()))
+    rank = np.concatenate([_RANKS[:size] if size <= len(_RANKS) else np.arange(size) for size in sizes])
+    say = np.repeat([weights.get(name, 1.0) for name in lists], sizes)
+    # where each row appears first: written from the last entry to the first, so that the first one stays
+    table = np.empty(int(rows.max()) + 1, np.int32)
+    table[rows[::-1]] = np.arange(entries - 1, -1, -1, dtype=np.int32)
+    first = table.take(rows)
+    new = first == np.arange(entries)
+    place = (np.cumsum(new) - 1).take(first)
+    distinct = rows[new]
+    total = np.bincount(place, say / (DEPTH + rank))
+    best = np.full(len(distinct), HEAD)
+    heads = np.flatnonzero(rank < HEAD)
+    np.minimum.at(best, place.take(heads), rank.take(heads))
+    ahead, behind = np.flatnonzero(best < HEAD), np.flatnonzero(best == HEAD)
+    order = np.concatenate(
+        [
+            ahead.take(np.lexsort((-total.take(ahead), best.take(ahead)))),
+            behind.take(np.argsort(-total.take(behind), kind="stable")),
+        ]
+    )[:k]
+    found = np.full(len(distinct), -1, np.int32)
+    found[order] = np.arange(len(order), dtype=np.int32)
+    return distinct.take(order), found.take(place)

@@ -14,13 +14,14 @@ or the user's short and long interest; 0.5 in a feed for a user of whom nothing 
 
 from __future__ import annotations
 
+from math import floor
 from typing import Final
 
 import numpy as np
 
 from models.ask import Ask, Floats, Rows, Weighted
 from models.catalogue import Catalogue
-from models.sources.base import Scope, cosines
+from models.sources.base import Scope, nearest
 
 DAY_MS: Final = 86_400_000
 #: of many new items the newest so many are looked at (a whole catalogue is new when it is first read)
@@ -41,7 +42,10 @@ class NewArrivals:
     def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
         """The nearest new items."""
         first = catalogue.first_time
-        rows = np.flatnonzero((first > _since(ask)) & scope.allowed).astype(np.int32)
+        rows = np.flatnonzero(first > _since(ask)).astype(np.int32)
+        rows = rows[scope.allowed.take(rows)]
+        if not len(rows):
+            return Weighted()
         if len(rows) > MOST:
             rows = rows[np.argsort(-first[rows], kind="stable")[:MOST]]
         weight = self.score(ask, catalogue, rows)
@@ -51,17 +55,20 @@ class NewArrivals:
 
     def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
         """Each row's nearness; 0 for items that are not new."""
-        found = [cosines(catalogue.compact, rows, wish) for wish in _wishes(ask, catalogue)]
-        if not found and ask.surface not in FEEDS:
+        new = catalogue.first_time.take(rows) > _since(ask)
+        if not new.any():
             return np.zeros(len(rows), np.float32)
-        near = np.max(found, axis=0) if found else np.zeros(len(rows), np.float32)
-        new = catalogue.first_time[rows] > _since(ask)
+        wishes = _wishes(ask, catalogue)
+        if not wishes and ask.surface not in FEEDS:
+            return np.zeros(len(rows), np.float32)
+        near = nearest(catalogue.compact, rows, wishes) if wishes else np.zeros(len(rows), np.float32)
         score: Floats = np.where(new, np.maximum((1 + near) / 2, 1e-6), 0).astype(np.float32)
         return score
 
 
-def _since(ask: Ask) -> float:
-    return ask.now - ask.new_days * DAY_MS
+def _since(ask: Ask) -> int:
+    """The last moment, Unix ms, at which an item came that is not new any more."""
+    return floor(ask.now - ask.new_days * DAY_MS)
 
 
 def _wishes(ask: Ask, catalogue: Catalogue) -> list[Floats]:

@@ -60,4 +60,4 @@ def _summed(seen: Relation, ask: Ask) -> Weighted:
     weight = np.arange(1, anchors + 1) ** -FALL
     weight[ANCHORS:] = 0
     weight /= np.sqrt(seen.mass.astype(np.float64) + 1)
-    return summed(seen.rows, weight[seen.anchor] * seen.weight)
+    return summed(seen.rows, weight.take(seen.anchor) * seen.weight)

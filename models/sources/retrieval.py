@@ -22,8 +22,8 @@ from models.ask import Ask, Floats, Rows, Weighted
 from models.catalogue import Catalogue
 from models.errors import ModelError
 from models.rules import PLAIN, Mask, Rules, allowed, mask
-from models.sources.base import Scope, Source, liked
-from models.sources.fusion import WEIGHTS, fused
+from models.sources.base import Scope, Source, TableSource, liked
+from models.sources.fusion import WEIGHTS, joined
 from models.sources.meaning import named, wants_no_product
 from models.sources.registry import SOURCES
 
@@ -75,7 +75,7 @@ class Candidates:
 
     def taken(self, order: NDArray[np.intp]) -> Candidates:
         """The candidates at the given places, in that order."""
-        return Candidates(self.rows[order], self.scores[order], self.given[order])
+        return Candidates(self.rows.take(order), self.scores.take(order, axis=0), self.given.take(order, axis=0))
 
 
 def untimed(source: str) -> AbstractContextManager[None]:
@@ -170,21 +170,26 @@ def _union(
     """
     order = [name for name in SOURCES if name in lists]
     named_rows = {"": meant, **{name: lists[name].rows for name in order}}
-    rows = fused(named_rows, WEIGHTS.get(ask.surface, {}), k_total)
+    rows, place = joined(named_rows, WEIGHTS.get(ask.surface, {}), k_total)
     scores = np.zeros((len(rows), len(SOURCES)), np.float32)
     given = np.zeros(scores.shape, np.bool_)
-    by_row = np.argsort(rows)
-    for name in order if len(rows) else ():
-        column, found = COLUMN[name], lists[name]
-        place = np.minimum(np.searchsorted(rows, found.rows, sorter=by_row), len(rows) - 1)
-        kept = rows[by_row[place]] == found.rows
-        place = by_row[place[kept]]
-        scores[place, column] = found.weight[kept]
-        given[place, column] = True
-    for column, source in enumerate(SOURCES.values()):
-        others = np.flatnonzero(~given[:, column])
-        if source in used and len(others):
-            scores[others, column] = source.score(ask, catalogue, rows[others])
+    if not len(rows):
+        return Candidates(rows, scores, given)
+    place = place[len(meant) :]
+    column = np.repeat([COLUMN[name] for name in order], [len(lists[name].rows) for name in order])
+    kept = np.flatnonzero(place >= 0)
+    place, column = place.take(kept), column.take(kept)
+    given[place, column] = True
+    for number, source in enumerate(SOURCES.values()):
+        if source not in used:
+            continue
+        if isinstance(source, TableSource):
+            scores[:, number] = source.score(ask, catalogue, rows)
+        elif len(others := np.flatnonzero(~given[:, number])):
+            scores[others, number] = source.score(ask, catalogue, rows.take(others))
+    # last, as a list's weights may differ from the table's: trending fills up with new items
+    if len(place):
+        scores[place, column] = np.concatenate([lists[name].weight for name in order]).take(kept)
     return Candidates(rows, scores, given)
 
 
