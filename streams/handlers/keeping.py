@@ -55,12 +55,13 @@ def impression(
 
 def _sample(ranked: Ranked, order: NDArray[np.intp], request_id: str) -> NDArray[np.intp]:
     """Places of ``SAMPLED`` candidates, drawn evenly by the request id from those not shown; all where they are few."""
-    others = np.setdiff1d(np.arange(len(ranked.score)), order)
+    hidden = np.ones(len(ranked.score), np.bool_)
+    hidden[order] = False
+    others = np.flatnonzero(hidden)
     if len(others) <= SAMPLED:
         return others
     chance = np.random.Generator(np.random.PCG64(xxh3_64_intdigest(f"sample {request_id}".encode())))
-    found: NDArray[np.intp] = np.sort(chance.choice(others, SAMPLED, replace=False))
-    return found
+    return others[np.sort(chance.choice(len(others), SAMPLED, replace=False))]
 
 
 def _known(ranked: Ranked, order: NDArray[np.intp], catalogue: Catalogue) -> Known:
