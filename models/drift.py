@@ -16,6 +16,7 @@ Loads River: only what trains or evaluates imports this.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from river import drift, stats
 
 from models.errors import StateError
+from models.silence import Silences
 
 #: losses before it can be told; what a loss may lie above the mean; how high the sum may rise
 LEAST: Final = 200
@@ -116,6 +118,14 @@ class DriftAlarm:
         test._sum_decrease, test._max_decrease = saved.fall, saved.most  # type: ignore[assignment]
         test._drift_detected = saved.told
         return alarm
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What is watched on one surface: the loss of what was chosen, and which sources say anything."""
+
+    loss: DriftAlarm = field(default_factory=DriftAlarm)
+    silences: Silences = field(default_factory=Silences)
 
 
 def place_loss(position: int) -> float:

@@ -104,3 +104,8 @@ def position_bias(surface: str) -> bytes:
 def drift(surface: str) -> bytes:
     """The trainer's drift alarm of a surface."""
     return b"drift:{0}:%s" % surface.encode()
+
+
+def silence(surface: str) -> bytes:
+    """What the trainer knows of how often each source of a surface scores anything."""
+    return b"silence:{0}:%s" % surface.encode()

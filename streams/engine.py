@@ -235,6 +235,14 @@ class Engine:
             for surface in learnt.watched:
                 self.metrics.watched(surface, self._trainer.drift(surface).recent)
             self._alarm(learnt.alarms)
+            for surface, source in learnt.silent:
+                self.metrics.silent_sources.labels(surface, source).inc()
+                log.warning(
+                    "a source is silent: it scores nothing that is shown",
+                    surface=surface,
+                    source=source,
+                    look_at="STREAMRANK_SOURCES, the lag of ingest, Redis: docs/operations.md, The drift alarm",
+                )
 
     def _alarm(self, surfaces: Sequence[str]) -> None:
         """Say that the drift alarm was raised, and where to look: it is the operator's, nothing is changed by it."""

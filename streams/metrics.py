@@ -68,6 +68,9 @@ class Metrics:
         self.drift_alarms = Counter(
             "streamrank_drift_alarms", "the loss of the answers rose for good", ["surface"], registry=registry
         )
+        self.silent_sources = Counter(
+            "streamrank_silent_sources", "sources that fell silent", ["surface", "source"], registry=registry
+        )
         self.loss = Gauge(
             "streamrank_feedback_loss",
             "running mean of 1 - NDCG@10 of what was chosen, in the list as shown",

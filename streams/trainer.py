@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from models.drift import DriftAlarm
+from models.drift import DriftAlarm, Watch
 from models.online import OnlineRanker
 from models.position_bias import PositionBias
+from models.silence import Silences
 from models.weights import OnlineWeights, encode_weights
 from state import keys
 from state.store import Store
@@ -31,7 +32,7 @@ class Trainer:
         self._target = topics.ranker_weights.name
         self._rankers: dict[str, OnlineRanker] | None = None
         self._biases: dict[str, PositionBias] = {}
-        self._drifts: dict[str, DriftAlarm] = {}
+        self._watches: dict[str, Watch] = {}
         self._mark: SourceMark | None = None
 
     def forget(self) -> None:
@@ -47,11 +48,12 @@ class Trainer:
         # until the step is stored, the rankers are ahead of the watermark
         self._rankers = None
         examples = [decode_feedback(r[1]) for r in fresh if r[1]]
-        learnt = on_feedback(examples, mine.sources, rankers, self._biases, self._settings.position_bias, self._drifts)
+        learnt = on_feedback(examples, mine.sources, rankers, self._biases, self._settings.position_bias, self._watches)
         weights = {s: rankers[s].export() for s in learnt.surfaces}
         pairs = [b for s in learnt.surfaces for b in (keys.online(s), rankers[s].state())]
         pairs += [b for s in learnt.biased for b in (keys.position_bias(s), self._biases[s].state())]
-        pairs += [b for s in learnt.watched for b in (keys.drift(s), self._drifts[s].state())]
+        pairs += [b for s in learnt.watched for b in (keys.drift(s), self._watches[s].loss.state())]
+        pairs += [b for s in learnt.watched for b in (keys.silence(s), self._watches[s].silences.state())]
         await self._store_mark(mine.moved(fresh[-1][2], learnt.marks), pairs)
         self._rankers = rankers
         await self._broadcast(weights)
@@ -64,7 +66,7 @@ class Trainer:
 
     def drift(self, surface: str) -> DriftAlarm:
         """The drift alarm of a surface, as it stands after what was learnt last."""
-        return self._drifts[surface]
+        return self._watches[surface].loss
 
     async def pass_by(self, offset: int) -> None:
         """Go past a record without learning from it. Raises NotOwner."""
@@ -103,14 +105,11 @@ class Trainer:
             raise lost(self._topic, 0)
         states = await self._store.read([keys.online(s) for s in SURFACES])
         biases = await self._store.read([keys.position_bias(s) for s in SURFACES])
-        drifts = await self._store.read([keys.drift(s) for s in SURFACES])
         self._biases = {
             s: PositionBias.restore(v) if v is not None else PositionBias()
             for s, v in zip(SURFACES, biases, strict=True)
         }
-        self._drifts = {
-            s: DriftAlarm.restore(v) if v is not None else DriftAlarm() for s, v in zip(SURFACES, drifts, strict=True)
-        }
+        self._watches = await self._watched()
         rate = self._settings.learning_rate
         rankers = {
             s: OnlineRanker.restore(v, rate) if v is not None else OnlineRanker(rate)
@@ -121,3 +120,14 @@ class Trainer:
         await self._broadcast(known)
         self._rankers = rankers
         return rankers, mark
+
+    async def _watched(self) -> dict[str, Watch]:
+        drifts = await self._store.read([keys.drift(s) for s in SURFACES])
+        silences = await self._store.read([keys.silence(s) for s in SURFACES])
+        return {
+            surface: Watch(
+                DriftAlarm.restore(drift) if drift is not None else DriftAlarm(),
+                Silences.restore(silence) if silence is not None else Silences(),
+            )
+            for surface, drift, silence in zip(SURFACES, drifts, silences, strict=True)
+        }

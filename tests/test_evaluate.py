@@ -109,18 +109,20 @@ def test_a_drill_strikes_at_three_quarters_and_not_before(log: Path, drill: str)
 
 def test_a_dead_source_is_compared_with_the_run_that_it_did_not_die_in(log: Path) -> None:
     """Before the strike both give the same lists; after it the drill's part tells by how much they are worse."""
-    found = run(str(log), "--tests", "200", "--compare", "none", "--drill", "covisits")
+    found = run(str(log), "--tests", "300", "--compare", "none", "--drill", "covisits")
     drill = found["drill"]
     assert drill["name"] == "covisits"
     before = [one for one in drill["stretches"] if one["last"] <= 0]
     after = [one for one in drill["stretches"] if one["first"] >= 0]
     assert len(before) + len(after) == len(drill["stretches"])
     assert all(one["metrics"]["streamrank"] == one["metrics"]["undisturbed"] for one in before)
-    calm = run(str(log), "--tests", "200", "--compare", "none")["windows"]
+    calm = run(str(log), "--tests", "300", "--compare", "none")["windows"]
     for window, other in zip(calm, found["windows"], strict=True):
         assert window["metrics"]["ndcg@10"]["streamrank"] == other["metrics"]["ndcg@10"]["undisturbed"]
     assert after[0]["differences"]["undisturbed"]["relative"] < 0
     assert set(drill["alarms"]) == {"streamrank", "undisturbed"}
+    assert list(drill["silent"]) == ["covisits"]
+    assert 49 <= drill["silent"]["covisits"][0] <= 60
 
 
 def test_the_tables_tell_groups_over_each_baseline_and_the_drill(log: Path) -> None:

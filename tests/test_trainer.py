@@ -27,7 +27,7 @@ from streams.trainer import Trainer
 from tests.integration.worker_process import stored
 from tests.servers import flush
 
-LEARNT = ("online:*", "position_bias:*", "drift:*", "wm:*feedback")
+LEARNT = ("online:*", "position_bias:*", "drift:*", "silence:*", "wm:*feedback")
 
 
 class Kept:
@@ -56,7 +56,7 @@ def feedback(count: int) -> list[Record]:
         kind = "purchase" if n % 7 == 0 else "click"
         one = Feedback(
             Place(n % 3, n), surface, f"r{n}", "u1", "p1", kind, n, 1.0, chosen, 0.5, "control", list("abcd"),
-            inputs.tolist(), up=up, down=down,
+            inputs.tolist(), up=up, down=down, scored=["covisits", "popular"] if n % 3 else ["popular"],
         )  # fmt: skip
         found.append((surface.encode(), encode_feedback(one), n, n, ()))
     return found
@@ -85,7 +85,7 @@ async def test_restarts_and_repeated_deliveries_change_nothing_that_is_stored(re
     """What is learnt, the drift alarms and the watermark are byte for byte those of one trainer never stopped."""
     once = await state_after(redis_url, (20, 41), correct, restart=False)
     assert await state_after(redis_url, (20, 41), correct, restart=True) == once
-    assert {key.split(b":")[0] for key in once} == {b"online", b"position_bias", b"drift", b"wm"}
+    assert {key.split(b":")[0] for key in once} == {b"online", b"position_bias", b"drift", b"silence", b"wm"}
 
 
 async def test_position_bias_does_not_depend_on_the_cut_or_on_whether_it_is_applied(redis_url: str) -> None:
@@ -122,16 +122,17 @@ async def test_the_alarm_is_the_same_however_batches_are_cut(redis_url: str) -> 
     cut = await state_after(redis_url, (1, 2, 33), False, restart=True)
     for surface in (b"home", b"search"):
         assert whole[b"drift:{0}:" + surface] == cut[b"drift:{0}:" + surface]
+        assert whole[b"silence:{0}:" + surface] == cut[b"silence:{0}:" + surface]
         assert DriftAlarm.restore(whole[b"drift:{0}:" + surface]).seen == 30
 
 
-def click_at(position: int, number: int) -> Record:
-    """A click at a position of a list of ten on the home surface."""
+def click_at(position: int, number: int, scored: list[str] | None = None) -> Record:
+    """A click at a position of a list of ten on the home surface, in which these sources scored something."""
     inputs = np.zeros((10, len(INPUTS)), np.float32).tolist()
     items = [f"p{n}" for n in range(10)]
     one = Feedback(
         Place(0, number), "home", f"r{number}", "u1", items[position], "click", number, 1.0, position, 1.0, "control",
-        items, inputs,
+        items, inputs, scored=scored,
     )  # fmt: skip
     return (b"home", encode_feedback(one), number, number, ())
 
@@ -158,6 +159,28 @@ async def test_a_worker_raises_the_alarm_when_choices_sink_in_the_list(redis_url
     assert line["surface"] == "home"
     assert line["loss"] > line["loss_before"]
     assert "docs/operations.md" in line["look_at"]
+
+
+async def test_a_worker_tells_which_source_fell_silent(redis_url: str) -> None:
+    """After fifty lists without a score of it, once, by name; feedback of an older version says nothing of sources."""
+    flush(redis_url)
+    store = Store(redis_url)
+    engine = Engine(Settings(partitions=4), store, cast(Brain, SimpleNamespace()), Kept())
+    both, one = ["covisits", "popular"], ["popular"]
+    try:
+        with capture_logs() as lines:
+            await engine.feedback(0, [click_at(0, n, both) for n in range(300)])
+            await engine.feedback(0, [click_at(0, n) for n in range(300, 400)])
+            await engine.feedback(0, [click_at(0, n, one) for n in range(400, 449)])
+            before = list(lines)
+            await engine.feedback(0, [click_at(0, n, one) for n in range(449, 549)])
+    finally:
+        await store.close()
+    assert not before
+    (line,) = lines
+    assert (line["surface"], line["source"]) == ("home", "covisits")
+    counted = engine.metrics.text().decode()
+    assert 'streamrank_silent_sources_total{source="covisits",surface="home"} 1.0' in counted
 
 
 def test_a_worker_that_does_not_train_does_not_load_river() -> None:

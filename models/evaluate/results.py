@@ -21,7 +21,8 @@ class Results:
 
     ``rows`` (T,): places in the journal; ``ranks``: by system, (T,), from 1, 0 where the list does not hold it;
     ``tops``: by system, (T, 10), the first items by number, -1 where the list is shorter. ``sources``: by source,
-    (T,), the rank among its first 100, 0 for none; ``candidates`` (T,): whether it was among the final ones.
+    (T,), the rank among its first 100, 0 for none; ``candidates`` (T,): whether it was among the final ones;
+    ``silent``: by source, the tested events at which a worker tells that it fell silent.
     """
 
     rows: Ints
@@ -29,6 +30,7 @@ class Results:
     tops: dict[str, Ints] = field(default_factory=dict)
     sources: dict[str, Ints] = field(default_factory=dict)
     candidates: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    silent: dict[str, list[int]] = field(default_factory=dict)
 
     @classmethod
     def empty(cls, rows: Ints) -> Results:

@@ -42,7 +42,8 @@ class Stretch(msgspec.Struct, frozen=True):
 class Drill(msgspec.Struct, frozen=True):
     """What a drill did. ``struck``: its time, Unix ms. ``alarms``: by system, the tested events at which the drift
     alarm was raised, counted from the strike (0: the first after it); below 0 they are false. ``worker``: the same of
-    the alarm that a worker has, which knows choices among what was shown only, counted in such feedbacks.
+    the alarm that a worker has, which knows choices among what was shown only, counted in such feedbacks; ``silent``:
+    so many feedbacks from the strike it told that a source is silent, by source.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Drill(msgspec.Struct, frozen=True):
     stretches: list[Stretch]
     alarms: dict[str, list[int]]
     worker: list[int]
+    silent: dict[str, list[int]]
 
 
 def drill(name: str, journal: Journal, results: Results, seed: int = 0) -> Drill:
@@ -76,12 +78,15 @@ def drill(name: str, journal: Journal, results: Results, seed: int = 0) -> Drill
             stretches.append(_stretch(place, shown, values, draws, among))
     losses = np.array([place_loss(rank - 1) for rank in ranks[shown].tolist()])
     before = int(shown[place < 0].sum())
+    number = np.empty(len(order), np.int64)
+    number[order] = np.cumsum(shown) - 1 - before
     return Drill(
         name=name,
         struck=int(journal.time[row]),
         stretches=stretches,
         alarms={system: place[alarms(1 - value)].tolist() for system, value in values.items()},
         worker=[told - before for told in alarms(losses)],
+        silent={source: number[told].tolist() for source, told in results.silent.items()},
     )
 
 

@@ -98,6 +98,7 @@ def _drill(drill: Drill) -> Table:
         table.add_row(f"{one.first:+,} to {one.last:+,}", f"{one.feedbacks:,}", *means, *gains)
     told = [f"drift alarm of {system}: {_places(places)} tested events" for system, places in drill.alarms.items()]
     told.append(f"drift alarm of a worker: {_places(drill.worker)} feedbacks")
+    told += [f"{source} told to be silent: {_places(places)} feedbacks" for source, places in drill.silent.items()]
     table.caption, table.caption_justify = escape("from the strike: " + "; ".join(told)), "left"
     return table
 

@@ -14,11 +14,13 @@ import numpy as np
 
 from models.evaluate.journal import Ints, Journal
 from models.evaluate.results import TOP, Results, place_of
+from models.silence import Silences
 from models.weights import OnlineWeights
 from state.store import Store
 from streams.brain import Brain
 from streams.evaluation.lists import TENTHS, Lists, OwnRanker
 from streams.evaluation.serving import Rows, Served, feedback, query_of, serve
+from streams.handlers.feedback import decode_feedback
 from streams.log import Line, head
 from streams.replay import Replay
 from streams.settings import Settings
@@ -78,6 +80,7 @@ class Prequential:
         self._frozen_weights: dict[str, OnlineWeights] = {}
         self._numbers = {item: n for n, item in enumerate(course.journal.items)}
         self._learnt = 0
+        self._silences: dict[str, Silences] = {}
 
     async def run(self, lines: Sequence[Line], queries: set[int], progress: Progress | None = None) -> Results:
         """The whole log, ordered by time, but for its own ``queries``. ``progress(lines done, lines)``."""
@@ -132,11 +135,14 @@ class Prequential:
         if self._frozen_store is not None:
             await self._ask_frozen(test, row, target)
         self._kept(row, served)
-        await self._learn(served, item)
+        await self._learn(served, item, test)
 
-    async def _learn(self, served: Served, item: str) -> None:
+    async def _learn(self, served: Served, item: str, test: int) -> None:
         record = feedback(served, item, self.brain, self._learnt)
-        if record is not None:
+        if record is not None and record[1] is not None:
+            shown = decode_feedback(record[1])
+            for source in self._silences.setdefault(shown.surface, Silences()).update(shown.scored or []):
+                self.results.silent.setdefault(source, []).append(test)
             self._learnt += 1
             await self.replay.engine.feedback(0, [record])
             await self.replay.flush()

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.features import FEATURES
+from models.features.names import INDEX, SOURCES
 from models.pairwise import PairwiseFeedback, skipped_positions
 from models.position_bias import PositionBias
 from models.weights import inputs_of
@@ -22,7 +23,7 @@ from state.impressions import encode as encode_shown
 from streams.events import AddToCart, Click, ItemEvent, Place, Purchase
 
 if TYPE_CHECKING:  # they load River, which only a trainer needs
-    from models.drift import DriftAlarm
+    from models.drift import Watch
     from models.online import OnlineRanker
 
 #: how much each behaviour says that the item was the right one; others are no feedback on a ranking
@@ -38,7 +39,8 @@ class Feedback(msgspec.Struct, tag="feedback", tag_field="event", omit_defaults=
     were when the answer was given; ``chosen`` is the position of the item. ``source`` is the behaviour event's
     place, by which a redelivered example is recognised. ``up`` and ``down``: how the item could have been exchanged
     with the one above and the one below it (``models.slates.Shown``). ``shown``, where rankers are retrained: the
-    impression with a sample of what was not shown (``pack``).
+    impression with a sample of what was not shown (``pack``). ``scored``: the sources that scored any item shown; None
+    in those written before they told.
     """
 
     source: Place
@@ -58,6 +60,7 @@ class Feedback(msgspec.Struct, tag="feedback", tag_field="event", omit_defaults=
     up: float = 0.0
     down: float = 0.0
     shown: bytes = b""
+    scored: list[str] | None = None
 
 
 encode_feedback = msgspec.json.Encoder().encode
@@ -135,6 +138,7 @@ def join(
                 up=up,
                 down=down,
                 shown=pack(impression) if impression.sampled is not None else b"",
+                scored=[name for name in SOURCES if impression.features[:, INDEX[name]].any()],
             )
         )
     return found
@@ -144,8 +148,9 @@ def join(
 class Learnt:
     """What a batch of feedback leads to: the surfaces whose weights changed, and the new marks by source.
 
-    ``biased``: the surfaces whose position bias was learnt of; ``watched``: those whose drift alarm took a loss, and
-    ``alarms``: those on which it was raised, once for each time.
+    ``biased``: the surfaces whose position bias was learnt of; ``watched``: those whose drift alarm took a loss;
+    ``alarms``: those on which it was raised, once for each time; ``silent``: surface and source of those that fell
+    silent.
     """
 
     surfaces: list[str]
@@ -155,6 +160,7 @@ class Learnt:
     biased: list[str] = field(default_factory=list)
     watched: list[str] = field(default_factory=list)
     alarms: list[str] = field(default_factory=list)
+    silent: list[tuple[str, str]] = field(default_factory=list)
 
 
 def on_feedback(
@@ -163,20 +169,19 @@ def on_feedback(
     rankers: Mapping[str, OnlineRanker],
     biases: Mapping[str, PositionBias] | None = None,
     correct: bool = False,
-    drifts: Mapping[str, DriftAlarm] | None = None,
+    watches: Mapping[str, Watch] | None = None,
 ) -> Learnt:
     """Learn from each example once, in order; ``marks``: last behaviour offset learnt from, by source partition.
 
     The chosen item is compared with the others that were shown. With ``correct``, where the surface's position bias
     is known, it counts by the inverse examination of its position (Joachims et al. 2017, "Unbiased Learning-to-Rank
-    with Biased Feedback"). ``drifts``: the drift alarm of each surface, fed with the places of what was chosen.
+    with Biased Feedback"). ``watches``: what is watched by surface, fed with the places of what was chosen
+    and the sources that scored.
     """
     marks = marks.copy()
     changed: dict[str, None] = {}
     biased: dict[str, None] = {}
-    watched: dict[str, None] = {}
-    alarms: list[str] = []
-    pairs = count = 0
+    told = Learnt([], marks, 0, 0)
     for example in examples:
         source = example.source
         if source.offset <= marks[source.partition] or example.surface not in rankers:
@@ -192,12 +197,23 @@ def on_feedback(
         learnt = rankers[example.surface].learn(pairs_of)
         if learnt:
             changed[example.surface] = None
-            pairs += learnt
-        if drifts is not None:
-            watched[example.surface] = None
-            alarms += [example.surface] * drifts[example.surface].chosen(example.chosen)
-        count += 1
-    return Learnt(list(changed), marks, pairs, count, list(biased), list(watched), alarms)
+            told.pairs += learnt
+        if watches is not None:
+            _watch(example, watches[example.surface], told)
+        told.examples += 1
+    told.surfaces, told.biased = list(changed), list(biased)
+    return told
+
+
+def _watch(example: Feedback, watch: Watch, told: Learnt) -> None:
+    """Feed what is watched; what is to be told goes into ``told``."""
+    surface = example.surface
+    if surface not in told.watched:
+        told.watched.append(surface)
+    if watch.loss.chosen(example.chosen):
+        told.alarms.append(surface)
+    if example.scored is not None:
+        told.silent += [(surface, source) for source in watch.silences.update(example.scored)]
 
 
 def _pairs(example: Feedback, inputs: NDArray[np.float32], bias: PositionBias | None) -> PairwiseFeedback:
