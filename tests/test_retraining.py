@@ -1,0 +1,72 @@
+"""The process that retrains: alone in its folder, gone with its worker, and with an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from models.training.rankings import RankingsError
+from streams import retraining
+from streams.errors import SettingsError
+from streams.retraining import main, retrain
+from streams.retraining_schedule import Outcome
+from streams.settings import Settings
+
+KEPT = Outcome("kept", "old", "new", 300, 30, 0.4, 0.4, (0.0, -0.1, 0.1), 1.0, "not better")
+
+
+@pytest.fixture(autouse=True)
+def as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process stays as urgent as it is, and keeps its signal handlers."""
+    monkeypatch.setattr(os, "nice", lambda _: 0)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+
+async def test_two_retrainings_never_work_on_the_same_artifacts(tmp_path: Path) -> None:
+    """The second one ends at once and names the folder."""
+    with retraining._alone(tmp_path), pytest.raises(SettingsError, match=str(tmp_path)):
+        await retrain(Settings(artifacts=str(tmp_path)))
+    with retraining._alone(tmp_path):
+        pass
+
+
+def test_it_ends_when_the_worker_that_started_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the next step of training, with the reason; nothing is published."""
+
+    async def orphaned(_: Settings, step: Callable[[], None]) -> Outcome:
+        step()
+        monkeypatch.setattr(os, "getppid", lambda: 1)
+        step()
+        raise AssertionError("it goes on without its worker")
+
+    monkeypatch.setattr(retraining, "retrain", orphaned)
+    with pytest.raises(SystemExit, match="has ended"):
+        main()
+
+
+def test_the_outcome_is_its_last_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """As JSON on stdout, with exit code 0."""
+
+    async def kept(_: Settings, __: Callable[[], None]) -> Outcome:
+        return KEPT
+
+    monkeypatch.setattr(retraining, "retrain", kept)
+    assert main() == 0
+    assert msgspec.json.decode(capsys.readouterr().out, type=Outcome) == KEPT
+
+
+def test_what_is_wrong_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Too few lists are exit code 1 and a sentence on stderr, which the worker logs."""
+
+    async def few(_: Settings, __: Callable[[], None]) -> Outcome:
+        raise RankingsError("7 rankings: too few to train on.", "use a longer log.")
+
+    monkeypatch.setattr(retraining, "retrain", few)
+    assert main() == 1
+    said = capsys.readouterr()
+    assert (said.out, "7 rankings: too few" in said.err) == ("", True)
