@@ -73,7 +73,7 @@ class Metrics:
         )
         self.loss = Gauge(
             "streamrank_feedback_loss",
-            "running mean of 1 - NDCG@10 of what was chosen, in the list as shown",
+            "running mean of 1 - NDCG of what was chosen, in the list as shown",
             ["surface"],
             registry=registry,
         )

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.drift import alarms
+from models.drift import alarms, losses
 from models.evaluate import metrics
 from models.evaluate.bootstrap import Difference, Draws, Interval
 from models.evaluate.groups import groups, windows
@@ -46,7 +46,7 @@ class Report(msgspec.Struct, frozen=True):
     """The figures of one evaluation. ``metrics``: by metric and system; ``differences``: of the first system over
     each other one; ``retrieval``: recall@100 of each source alone, of their union and of the final candidates;
     ``coverage``: share of the catalogue in the first ten of any list, by system. ``alarms``: the times, Unix ms, at
-    which the drift alarm was raised on each system's loss, 1 - NDCG@10. ``drill``: what became of one, if there was.
+    which the drift alarm was raised on each system's loss, 1 - NDCG. ``drill``: what became of one, if there was.
     """
 
     log: str
@@ -101,7 +101,7 @@ def report(
 
 
 def _told(ranks: Ints) -> Ints:
-    return np.array(alarms(1 - metrics.ndcg(ranks)), np.int64)
+    return np.array(alarms(losses(ranks)), np.int64)
 
 
 def _table(results: Results, draws: Draws, among: Mask, names: Sequence[str]) -> Table:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.drift import alarms, place_loss
+from models.drift import alarms, losses
 from models.evaluate import metrics
 from models.evaluate.bootstrap import Difference, Draws, Interval
 from models.evaluate.journal import Ints, Journal
@@ -76,7 +76,6 @@ def drill(name: str, journal: Journal, results: Results, seed: int = 0) -> Drill
         among = among if to is None else among & (place < to)
         if among.any():
             stretches.append(_stretch(place, shown, values, draws, among))
-    losses = np.array([place_loss(rank - 1) for rank in ranks[shown].tolist()])
     before = int(shown[place < 0].sum())
     number = np.empty(len(order), np.int64)
     number[order] = np.cumsum(shown) - 1 - before
@@ -84,8 +83,8 @@ def drill(name: str, journal: Journal, results: Results, seed: int = 0) -> Drill
         name=name,
         struck=int(journal.time[row]),
         stretches=stretches,
-        alarms={system: place[alarms(1 - value)].tolist() for system, value in values.items()},
-        worker=[told - before for told in alarms(losses)],
+        alarms={system: place[alarms(losses(found[order]))].tolist() for system, found in results.ranks.items()},
+        worker=[told - before for told in alarms(losses(ranks[shown]))],
         silent={source: number[told].tolist() for source, told in results.silent.items()},
     )
 
