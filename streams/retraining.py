@@ -22,7 +22,7 @@ from typing import Final
 import click
 import msgspec
 
-from models.artifact import Artifact, current_version, write
+from models.artifact import current_version, with_figures
 from models.errors import ModelError
 from models.ranker import Ranker
 from streams.artifacts import artifact_path
@@ -60,15 +60,15 @@ async def retrain(settings: Settings, step: Callable[[], None] = lambda: None) -
             train(rankings, draft, progress=lambda *_: step(), source="feedback", sizes=SIZES)
             new = Ranker(draft, "cpu")
             found = compare(new, old, rankings)
-            why = ""
+            gain, why = found.difference, ""
             if not found.better:
                 why = "not better on the newest lists by more than chance"
             elif current_version(place) != old.version:
                 why = "another ranker was put in place meanwhile"
             else:
-                gain = found.difference
                 told = f"{gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
-                _publish(new.artifact, settings.artifact_folder / "ranker", f"ndcg@10 over {old.version}", told)
+                gained = {f"ndcg@10 over {old.version}": told}
+                with_figures(new.artifact, settings.artifact_folder / "ranker", gained)
     return Outcome(
         outcome="kept" if why else "better",
         old=old.version,
@@ -77,16 +77,10 @@ async def retrain(settings: Settings, step: Callable[[], None] = lambda: None) -
         judged=found.lists,
         ndcg=round(found.new, 4),
         before=round(found.old, 4),
-        difference=(found.difference.mean, found.difference.low, found.difference.high),
+        difference=(round(gain.mean, 4), round(gain.low, 4), round(gain.high, 4)),
         seconds=round(time.perf_counter() - began, 1),
         why=why,
     )
-
-
-def _publish(draft: Artifact, out: Path, figure: str, value: str) -> None:
-    """Put the new ranker where workers look, with what it was better by."""
-    manifest = msgspec.structs.replace(draft.manifest, figures={**draft.manifest.figures, figure: value})
-    write(out, manifest, {name: draft.file(name) for name in draft.manifest.files})
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.artifact import with_figures
 from models.ranker import Ranker
 from models.training import export, figures
 from models.training.figures import BASELINES, METRICS, Interval, interval, quality
@@ -94,16 +95,15 @@ def train(
     }
     with tempfile.TemporaryDirectory() as folder:
         draft = export.save(network, Path(folder) / "ranker", created_from, {})
-        report = judge(Ranker(draft.path, "cpu"), rankings, held, seed)
-    report = msgspec.structs.replace(
-        report,
-        trained=cut,
-        temperature=float(network.temperature),
-        seconds=time.perf_counter() - began,
-        network=named(hidden),
-        sizes=compared,
-    )
-    export.save(network, Path(out), created_from, _flat(report))
+        report = msgspec.structs.replace(
+            judge(Ranker(draft.path, "cpu"), rankings, held, seed),
+            trained=cut,
+            temperature=float(network.temperature),
+            seconds=time.perf_counter() - began,
+            network=named(hidden),
+            sizes=compared,
+        )
+        with_figures(draft, Path(out), _flat(report))
     return report
 
 

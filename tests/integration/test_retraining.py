@@ -19,7 +19,7 @@ from tests.data.small_log import items
 from tests.integration.worker_process import WorkerProcess, deployment, publish_lines, settled
 
 DB = 7
-EVERY = 240
+EVERY = 160
 
 
 async def click(settings: Settings, count: int, choose: Callable[[Answer], int], first: int = 0) -> None:
