@@ -98,14 +98,15 @@ def on_behavior(records: Sequence[Record], mark: bytes | None, window: Window, k
     lately. Yields the keys of contexts and impressions, is sent their values, returns the changes.
     """
     before = read_mark(mark)
-    fresh = [r for r in records if r[2] > before["offset"]]
+    last = int(before["offset"])
+    fresh = [r for r in records if r[2] > last]
     batch = decode_batch(fresh, decode_behavior, _user_id, known.topic, known.partition)
     newest = _reject_future(batch, int(before["newest"]), known)
     usable = len(batch.events)
     ids = _reject_repeated(batch, window)
     acts = _Acts(batch, known)
 
-    users = list(dict.fromkeys(_user_id(e) for e in batch.events))
+    users = list(dict.fromkeys(map(_user_id, batch.events)))
     requests = list(dict.fromkeys(e.request_id for e in acts.events if e.request_id))
     p = known.partition
     acts.place({u: i for i, u in enumerate(users)})
@@ -122,7 +123,8 @@ def on_behavior(records: Sequence[Record], mark: bytes | None, window: Window, k
     pairs = pairs_of(rows, acts.columns, acts.offsets - base)
     choices, texts = _choices(acts, shown, base, known.normalise)
     contexts.fold(rows, acts.columns)
-    _count_impressions(rows, batch.events, users)
+    if len(acts.events) < len(batch.events):
+        _count_impressions(rows, batch.events, users)
     signals = pack(p, base, pairs, _touches(acts, batch, base), choices, known.partitions, texts)
     new_mark = np.zeros((), WATERMARK)
     new_mark["offset"] = max(records[-1][2], before["offset"]) if records else before["offset"]
@@ -135,10 +137,10 @@ def on_behavior(records: Sequence[Record], mark: bytes | None, window: Window, k
         mark=new_mark.tobytes(),
         ids=ids,
         signals=signals,
-        feedback=join(acts.events, acts.offsets, shown, p, known.join_ms),
+        feedback=join(acts.events, acts.offsets, shown, p, known.join_ms) if shown else [],
         dead=batch.dead,
         repeated=usable - len(ids),
-        outcomes=outcomes(acts.events, shown, known.join_ms),
+        outcomes=outcomes(acts.events, shown, known.join_ms) if shown else {},
     )
 
 
@@ -209,11 +211,12 @@ class _Acts:
     """The events on one item each (all but impressions), as columns."""
 
     def __init__(self, batch: Decoded[Behavior], known: Known) -> None:
-        picked = [(e, r[2]) for e, r in zip(batch.events, batch.records, strict=True) if type(e) is not Impression]
-        self.events: list[ItemEvent] = [e for e, _ in picked]  # type: ignore[misc]
-        self.offsets = np.array([o for _, o in picked], np.int64)
-        events = self.events
-        kind = np.array([KIND[type(e)] for e in events], np.uint8)
+        kind = np.array([KIND[type(e)] for e in batch.events], np.uint8)
+        picked = np.flatnonzero(kind != KIND[Impression])
+        all_: list[ItemEvent] = batch.events  # type: ignore[assignment]
+        self.events = events = all_ if len(picked) == len(all_) else [all_[n] for n in picked.tolist()]
+        self.offsets = np.array([r[2] for r in batch.records], np.int64)[picked]
+        kind = kind[picked]
         item = np.array([key(e.item_id) for e in events], np.uint64)
         self.value = np.ones(len(events), np.float32)
         weight = WEIGHT[kind]
@@ -256,6 +259,8 @@ def _touches(acts: _Acts, batch: Decoded[Behavior], base: int) -> NDArray[np.voi
     touches = np.zeros(len(acts.events), TOUCH)
     touches["item"], touches["time"] = columns.item, columns.time // 1000
     touches["offset"], touches["value"], touches["kind"] = acts.offsets - base, acts.value, columns.kind
+    if len(acts.events) == len(batch.events):
+        return touches
     seen = [
         (key(item), e.time // 1000, r[2] - base, 1.0, KIND[Impression])
         for e, r in zip(batch.events, batch.records, strict=True)
@@ -271,7 +276,9 @@ def _choices(
     """What was chosen after a query's text (the event's own, else that of the query it answers), and the texts."""
     rows = []
     texts: dict[int, str] = {}
-    for i, event in enumerate(acts.events):
+    named = [i for i, e in enumerate(acts.events) if e.query or e.request_id in shown]
+    for i in named:
+        event = acts.events[i]
         text = event.query
         if text is None and event.request_id is not None and event.request_id in shown:
             text = shown[event.request_id].text

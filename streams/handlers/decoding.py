@@ -39,7 +39,8 @@ def decode_batch(
         events = [decode(r[1]) for r in records]  # type: ignore[arg-type]
     except (msgspec.DecodeError, TypeError, UnicodeDecodeError, RecursionError):
         return _one_by_one(records, decode, key_of, topic, partition)
-    if all(r[0] == key_of(e).encode() and len(r[1]) <= MAX_RECORD_BYTES for r, e in zip(records, events, strict=True)):  # type: ignore[arg-type]
+    keyed = [r[0] for r in records] == [name.encode() for name in map(key_of, events)]
+    if keyed and all(len(r[1]) <= MAX_RECORD_BYTES for r in records):  # type: ignore[arg-type]
         return Decoded(events, list(records))
     return _one_by_one(records, decode, key_of, topic, partition)
 

@@ -66,7 +66,9 @@ def pack(
 
 def _cut(deltas: Deltas, owner: NDArray[np.uint64], partitions: int) -> list[bytes]:
     target = (owner % np.uint64(partitions)).astype(np.uint16)
-    data = deltas[np.argsort(target, kind="stable")].tobytes()
+    # as rows of words, which numpy moves several times as fast as records
+    words = deltas.view(np.uint64).reshape(len(deltas), deltas.itemsize // 8)
+    data = words.take(np.argsort(target, kind="stable"), axis=0).tobytes()
     ends = np.cumsum(np.bincount(target, minlength=partitions)) * deltas.itemsize
     return [data[start:end] for start, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)]
 
