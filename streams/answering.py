@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -85,7 +86,7 @@ class Answering:
         await self._publisher.publish(messages)
 
     async def queries(self, partition: int, asked: Sequence[Asked]) -> None:
-        """Answer queries together, store their impressions, then publish the answers."""
+        """Answer queries together: store their impressions, publish the answers."""
 
         async def refuse(one: Asked, error: InvalidEvent) -> None:
             await self._reject(partition, one.record, error)
@@ -97,18 +98,29 @@ class Answering:
         queries = [one.query for one in asked]
         steps: Steps[Answers] = on_queries(queries, partition, self._topics.behavior_events.name, self._brain)
         answers = await run_steps(steps, self._store.read)
-        await self._store.write_expiring(answers.expiring, int(self._settings.join_hours * 3600) + 60)
+        default = self._topics.recommendations.name
+        replies = [
+            _reply(answer, query.reply_topic or default, query.key.encode())
+            for query, answer in zip(queries, answers.answers, strict=True)
+        ]
+        await self._store_and_publish(answers, replies)
         for answer in answers.answers:
             self._metrics.answers.labels(answer.surface).inc()
             self._metrics.arm_answers.labels(answer.experiment, answer.arm).inc()
             self._metrics.arm_items.labels(answer.experiment, answer.arm).inc(len(answer.items))
-        default = self._topics.recommendations.name
-        await self._publisher.publish(
-            [
-                _reply(answer, query.reply_topic or default, query.key.encode())
-                for query, answer in zip(queries, answers.answers, strict=True)
-            ]
+
+    async def _store_and_publish(self, answers: Answers, replies: Sequence[Message]) -> None:
+        """Impressions and answers at once; the impressions leave first, so that no click on an answer can be sooner.
+
+        Both have ended when this returns or raises: the batch may be tried again.
+        """
+        life = int(self._settings.join_hours * 3600) + 60
+        ended = await asyncio.gather(
+            self._store.write_expiring(answers.expiring, life), self._publisher.publish(replies), return_exceptions=True
         )
+        for error in ended:
+            if error is not None:
+                raise error
 
 
 def turns(asked: Sequence[Asked]) -> Iterator[list[Asked]]:
