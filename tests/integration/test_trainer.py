@@ -12,6 +12,8 @@ from streams.events import Answer
 from tests.integration.conftest import Shop
 from tests.integration.worker_process import settled, stored
 
+KEPT = ("online:*", "drift:*", "silence:*", "wm:*", "ctx:*", "cnt:*", "cov:*", "ids:*")
+
 
 async def click_an_answer(client: Client, user: str) -> Answer:
     """Ask for a home feed, click its third item; the answer."""
@@ -38,10 +40,10 @@ async def test_weights_are_learnt_and_continue_after_a_restart(shop: Shop) -> No
             await settled(shop.settings)
         learnt = await answer_of_version(client, before + 5)
     assert shop.worker.metric("streamrank_feedback_total") >= 5
-    state = stored(shop.settings.redis, "online:*", "wm:*", "ctx:*", "cnt:*", "cov:*", "ids:*")
+    state = stored(shop.settings.redis, *KEPT)
     assert shop.worker.terminate() == 0
     shop.worker.restart()  # not in a thread of this test's loop: a server ends with the thread that started it
-    assert stored(shop.settings.redis, "online:*", "wm:*", "ctx:*", "cnt:*", "cov:*", "ids:*") == state
+    assert stored(shop.settings.redis, *KEPT) == state
 
     async with Client(settings=shop.settings) as client:
         again = await answer_of_version(client, learnt.weights_version)
