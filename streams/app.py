@@ -43,11 +43,12 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
 #: most queries answered together
 QUERY_BATCH: Final = 32
 #: Work between two turns of the event loop, about 10 ms each: items (0.6 ms to encode one), feedback, behaviour
-#: events while queries come in, and signals records (one holds the deltas of a behaviour batch)
+#: events while queries come in, and signals records (one holds the deltas of a behaviour batch); of these up to 50 ms
 ITEM_SLICE: Final = 16
 FEEDBACK_SLICE: Final = 100
 BUSY_SLICE: Final = 400
-SIGNALS_BATCH: Final = 16
+#: while no query has come for seconds: each row is read, sorted and stored once for all of them
+SIGNALS_BATCH: Final = 32
 #: a query waits for its ``after`` event only if it is at most so many events away
 REACHABLE: Final = 2_000
 Handle = Callable[[int, Sequence[Record]], Awaitable[None]]
