@@ -12,7 +12,8 @@ What is learnt depends on the known queries alone, not on the order in which the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import lru_cache
+from math import fsum
 from typing import Final
 
 from models.known_queries import KnownQueries
@@ -35,6 +36,7 @@ RARE: Final = 5.0
 LEAST: Final = 0.1
 #: sums are whole numbers, so that what is taken back leaves nothing
 _ONE: Final = 1 << 16
+_VOTE: Final = 40
 
 
 class Synonyms:
@@ -55,8 +57,9 @@ class Synonyms:
         self._table = table
         #: rows with several choices, by each of their first items
         self._by_item: dict[int, set[int]] = {}
-        #: word -> its synonyms -> (queries that speak for the pair, their cosines in 65,536ths)
-        self._pairs: dict[str, dict[str, tuple[int, int]]] = {}
+        #: word -> its synonyms -> the queries that speak for the pair times 2^40, and their cosines in 65,536ths: one
+        #: number takes a third of the memory of two
+        self._pairs: dict[str, dict[str, int]] = {}
 
     def __len__(self) -> int:
         """Words that have synonyms."""
@@ -84,7 +87,8 @@ class Synonyms:
     def of(self, word: str) -> list[tuple[str, float]]:
         """A word's synonyms with their weights, in (0, 1), heaviest first."""
         found = []
-        for other, (votes, total) in self._pairs.get(word, {}).items():
+        for other, both in self._pairs.get(word, {}).items():
+            votes, total = both >> _VOTE, both & ((1 << _VOTE) - 1)
             weight = MOST * total / (total + _ONE * (HALF + self._table.frequency(word) / RARE))
             if votes >= VOTES and weight >= LEAST and self._together(word, other) < votes:
                 found.append((other, round(weight, 3)))
@@ -100,62 +104,59 @@ class Synonyms:
         for item in self._table.items[row][:SHARED]:
             near |= self._by_item.get(item, _NONE)
         near.discard(row)
-        tokens = self._table.tokens
+        table, own = self._table, self._table.tokens[row]
+        shares = dict(zip(table.items[row], table.shares[row], strict=True))
         for other in near:
-            pairs = list(_pairs(tokens[row], tokens[other]))
+            pairs = _pairs(own, table.tokens[other])
             if pairs:
-                agreed = round(self._cosine(row, other) * _ONE)
+                # fsum: the same whichever of the two is the first, so that what is added can be taken back
+                theirs = zip(table.items[other], table.shares[other], strict=True)
+                cosine = fsum(shares.get(item, 0.0) * share for item, share in theirs)
+                agreed = round(cosine * _ONE)
                 if agreed >= AGREE * _ONE:
                     for one, meant in pairs:
-                        self._vote(one, meant, sign, sign * agreed)
+                        self._vote(one, meant, sign * ((1 << _VOTE) + agreed))
 
-    def _vote(self, one: str, meant: str, votes: int, agreed: int) -> None:
+    def _vote(self, one: str, meant: str, both: int) -> None:
         own = self._pairs.setdefault(one, {})
-        before = own.get(meant, (0, 0))
-        own[meant] = (before[0] + votes, before[1] + agreed)
-        if not own[meant][0]:
+        own[meant] = own.get(meant, 0) + both
+        if not own[meant]:
             del own[meant]
             if not own:
                 del self._pairs[one]
-
-    def _cosine(self, one: int, other: int) -> float:
-        shares = dict(zip(self._table.items[one], self._table.shares[one], strict=True))
-        pairs = zip(self._table.items[other], self._table.shares[other], strict=True)
-        # in one order whichever of the two is the first: what is added can be taken back
-        return sum(sorted(shares.get(item, 0.0) * share for item, share in pairs))
 
 
 _NONE: Final[frozenset[int]] = frozenset()
 
 
-def _pairs(one: frozenset[str], other: frozenset[str]) -> Iterator[tuple[str, str]]:
+def _pairs(one: frozenset[str], other: frozenset[str]) -> list[tuple[str, str]]:
     """(word, what it stands for) for two queries' words, both ways; nothing when they differ in more.
 
     >>> sorted(_pairs(frozenset({"mw3", "xbox"}), frozenset({"modern", "warfare", "3", "xbox"})))
     [('mw3', '3'), ('mw3', 'modern'), ('mw3', 'warfare')]
-    >>> list(_pairs(frozenset({"forza", "3"}), frozenset({"forza", "4"})))
+    >>> _pairs(frozenset({"forza", "3"}), frozenset({"forza", "4"}))
     []
     """
     only, others = one - other, other - one
-    if not only or not others or len(only) > PHRASE or len(others) > PHRASE:
-        return
+    if min(len(only), len(others)) != 1 or max(len(only), len(others)) > PHRASE:
+        return []
+    found = []
     for left, right in ((only, others), (others, only)):
         if len(left) == 1:
             (word,) = left
-            if not _bare(word):
-                yield from ((word, meant) for meant in right if _may_mean(word, meant))
+            found += [(word, meant) for meant in right if _may_mean(word, meant)]
+    return found
+
+
+@lru_cache(maxsize=1 << 16)
+def _kind(word: str) -> tuple[bool, bool]:
+    """Whether a word holds no letter, and whether it holds a digit."""
+    return not any(letter.isalpha() for letter in word), any(letter.isdigit() for letter in word)
 
 
 def _may_mean(word: str, meant: str) -> bool:
-    if _bare(meant):
-        return word.endswith(meant)
+    (bare, numbered), (meant_bare, meant_numbered) = _kind(word), _kind(meant)
+    if bare:
+        return False
     # two numbers of models or versions are two products
-    return not (_numbered(word) and _numbered(meant))
-
-
-def _bare(word: str) -> bool:
-    return not any(letter.isalpha() for letter in word)
-
-
-def _numbered(word: str) -> bool:
-    return any(letter.isdigit() for letter in word)
+    return word.endswith(meant) if meant_bare else not (numbered and meant_numbered)
