@@ -12,16 +12,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.encoder import Encoder
+from models.ask import Ask
 from models.evaluate.bootstrap import Draws, Interval
 from models.evaluate.edits import edited
 from models.evaluate.journal import Journal
 from models.evaluate.results import place_of
 from models.evaluate.sample import drawn, eligible
-from models.intent import IntentModel
 from models.paths import DATA
 from state.store import Store
-from streams.artifacts import artifact_path
 from streams.brain import Brain
 from streams.embedded import EmbeddedRedis
 from streams.evaluation.prequential import Course, Prequential
@@ -32,7 +30,7 @@ from streams.log import Line, in_time_order
 from streams.settings import Settings, load
 
 EDITS: Final = (0, 1, 2)
-#: each intent text is edited so often
+#: each text is edited so often
 TIMES: Final = 5
 CUT: Final = 5
 Doubles = NDArray[np.float64]
@@ -41,13 +39,12 @@ Doubles = NDArray[np.float64]
 def measure(data: Path, tests: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Figures with 95 % intervals; ``data`` holds ``bestbuy_acm/``."""
     settings = load()
-    encoder = Encoder(artifact_path(settings, "encoder"), "cpu")
-    intent = IntentModel(artifact_path(settings, "intent"), encoder.version)
-    found: dict[str, Any] = {"encoder": encoder.version, "intent": {}}
+    brain = Brain.load(settings)
+    found: dict[str, Any] = {"encoder": brain.encoder.version, "intent": {}}
     for name in ("test", "unseen"):
         say(f"intent: {name}.csv")
-        found["intent"][name] = _intent(encoder, intent, DATA / "intent" / f"{name}.csv")
-    found["search"] = _search(data / "bestbuy_acm", settings, tests, say)
+        found["intent"][name] = _intent(brain, DATA / "intent" / f"{name}.csv")
+    found["search"] = _search(data / "bestbuy_acm", settings, brain, tests, say)
     return found
 
 
@@ -63,8 +60,11 @@ def table(figures: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _intent(encoder: Encoder, intent: IntentModel, path: Path) -> dict[str, Any]:
-    """Accuracy on a labelled file, `unknown` counted as wrong; intervals over its texts."""
+def _intent(brain: Brain, path: Path) -> dict[str, Any]:
+    """Accuracy on a labelled file, `unknown` counted as wrong; intervals over its texts.
+
+    Texts are understood as by a worker that has just started: no catalogue and no known queries to correct them by.
+    """
     with path.open(encoding="utf-8", newline="") as file:
         rows = [(row["text"], row["intent"]) for row in csv.DictReader(file)]
     rng, right, kinds = np.random.default_rng(0), {}, []
@@ -73,20 +73,21 @@ def _intent(encoder: Encoder, intent: IntentModel, path: Path) -> dict[str, Any]
         for n, (text, label) in enumerate(rows):
             for time in range(scores.shape[1]):
                 changed, made = edited(text, edits, rng)
-                (said,) = intent.predict(encoder.encode([changed]).vector, [changed])
-                scores[n, time] = said.label == label
+                ask = Ask(now=0, surface="search", text=changed)
+                brain.understand([ask])
+                scores[n, time] = ask.meant is not None and ask.meant[0] == label
                 kinds += [(made[0], scores[n, time])] if len(made) == 1 else []
         right[edits] = scores.mean(axis=1)
     return _figures(right, np.arange(len(rows)), kinds)
 
 
-def _search(folder: Path, settings: Settings, tests: int, say: Callable[[str], None]) -> dict[str, Any]:
+def _search(folder: Path, settings: Settings, brain: Brain, tests: int, say: Callable[[str], None]) -> dict[str, Any]:
     """MAP@5 of the product clicked, through the handlers that serve; intervals over users."""
     lines = in_time_order([Line(n, msgspec.json.encode(one)) for n, one in enumerate(events(folder), 1)])
     journal, queries = read_journal(lines)
     searched = eligible(journal, "all", None) & (journal.text >= 0)
     course = Course(journal, "all", None, drawn(searched, 0.5, 1.0, tests, 0), np.zeros(0, np.int64))
-    asked = _Edited(course, settings, Brain.load(settings))
+    asked = _Edited(course, settings, brain)
 
     def told(done: int, total: int) -> None:
         if done % 10_000 == 0:
@@ -98,7 +99,7 @@ def _search(folder: Path, settings: Settings, tests: int, say: Callable[[str], N
 
 
 class _Edited:
-    """A log through the handlers; each tested search is asked clean, with one edit and with two."""
+    """A log through the handlers; each tested search is asked clean, and several times with one edit and with two."""
 
     def __init__(self, course: Course, settings: Settings, brain: Brain) -> None:
         self.course, self.settings, self.brain = course, settings, brain
@@ -122,12 +123,14 @@ class _Edited:
         target = self.brain.catalogue.row(journal.items[journal.item[row]])
         query = query_of(journal, row, "all", None)
         for edits in EDITS:
-            text, kinds = edited(query.text, edits, self._rng)
-            served = await serve(msgspec.structs.replace(query, text=text), store, self.brain, alone=False)
-            place = place_of(served.ranked.candidates.rows, target)
-            score = 1 / place if 0 < place <= CUT else 0.0
-            self.scores[edits][test] = score
-            self.kinds += [(kinds[0], score)] if len(kinds) == 1 else []
+            scores = []
+            for _ in range(TIMES if edits else 1):
+                text, kinds = edited(query.text, edits, self._rng)
+                served = await serve(msgspec.structs.replace(query, text=text), store, self.brain, alone=False)
+                place = place_of(served.ranked.candidates.rows, target)
+                scores.append(1 / place if 0 < place <= CUT else 0.0)
+                self.kinds += [(kinds[0], scores[-1])] if len(kinds) == 1 else []
+            self.scores[edits][test] = np.mean(scores)
 
 
 class _Asking(Prequential):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from models.ask import Expansion, Floats, Near
 from models.bm25 import Bm25
 from models.known_queries import KnownQueries, KnownQuery
 from models.spelling import Speller, correctable, distance, edits
+from models.stopwords import STOP_WORDS
 from models.synonyms import Synonyms
 from models.words import replace_words
 
@@ -35,12 +37,18 @@ class Understood(NamedTuple):
 
 
 class Lore:
-    """The known queries with their words and synonyms, and every word of the catalogue to correct to."""
+    """The known queries with their words and synonyms, and every word of the catalogue to correct to.
 
-    def __init__(self, limit: int = 50_000) -> None:
+    ``common``: other words in use, by how often: those that the intents are told by.
+    """
+
+    def __init__(self, limit: int = 50_000, common: Mapping[str, int] = MappingProxyType({})) -> None:
         self.table = KnownQueries(limit)
         self.synonyms = Synonyms(self.table)
         self.speller = Speller()
+        self._common = common
+        for word in common:
+            self.speller.add(word)
         self._terms = 0
 
     def learn(self, query: KnownQuery, tokens: Sequence[str]) -> None:
@@ -68,6 +76,8 @@ class Lore:
         better = ((token, self._correct(token, lexical, is_word)) for token in tokens)
         changes = {token: other for token, other in better if other is not None}
         kept = tuple(changes.get(token, token) for token in tokens)
+        # a stop word misspelt is one
+        kept = tuple(token for token in kept if token not in STOP_WORDS) or kept
         spelt = [Expansion(better, token, "spelling", 1.0) for token, better in changes.items()]
         corrected = replace_words(text, changes) if changes else ""
         return Understood(kept, (*spelt, *self._expand(kept, lexical)), corrected)
@@ -94,11 +104,11 @@ class Lore:
         return tuple(self.table.near(compact, NEIGHBOURS, LEAST_COSINE, exclude))
 
     def _correct(self, token: str, lexical: Bm25, is_word: Callable[[str], bool]) -> str | None:
-        if not correctable(token) or lexical.frequency(token) or is_word(token):
+        if not correctable(token) or lexical.frequency(token) or token in self._common or is_word(token):
             return None
 
         def frequency(word: str) -> int:
-            return lexical.frequency(word) + self.table.frequency(word)
+            return lexical.frequency(word) + self.table.frequency(word) + self._common.get(word, 0)
 
         better = self.speller.correct(token, frequency)
         own = self.table.frequency(token)

@@ -38,11 +38,14 @@ class Intent(msgspec.Struct, frozen=True):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """What the graph does not hold: the order of its outputs, and the confidence below which none counts."""
+    """What the graph does not hold: the order of its outputs, the confidence below which none counts, and in how many
+    of its training texts it saw each of its English words (but for those that it saw once).
+    """
 
     labels: tuple[str, ...]
     threshold: float
     temperature: float
+    words: dict[str, int] = {}
 
 
 class IntentModel:
@@ -63,6 +66,8 @@ class IntentModel:
         self.version = artifact.version
         self.threshold = self._head.threshold
         self.labels = self._head.labels
+        #: what a misspelt word may be corrected to, so that the head understands it
+        self.words = self._head.words
 
     def probabilities(self, vectors: np.ndarray) -> np.ndarray:
         """Probabilities (n, intents) float32 in the order of ``labels`` for the encoder's vectors (n, 512).

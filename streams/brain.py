@@ -77,7 +77,7 @@ class Brain:
             plan=plan_of(settings),
             experiment=experiment,
             rankers=open_rankers(settings, experiment) if experiment else {},
-            lore=Lore(settings.queries),
+            lore=Lore(settings.queries, models.intent.words),
             answers=answers,
             retrained=settings.retrain_every > 0,
         )

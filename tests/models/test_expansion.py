@@ -96,6 +96,16 @@ def test_without_anything_learnt_words_stay_as_they_are(text: str) -> None:
     assert Lore().understand(text, tokens, Bm25()) == (tuple(tokens), (), "")
 
 
+def test_a_common_word_is_corrected_to_and_never_away() -> None:
+    """Words that the intents are told by are known in a shop that sells nothing yet; a stop word is none to search."""
+    lore = Lore(common={"order": 30, "track": 9, "where": 40, "oders": 5})
+    found = lore.understand("whre is my ordr", ["whre", "ordr"], Bm25())
+    assert found.corrected == "where is my order"
+    assert found.tokens == ("order",)
+    assert lore.understand("oders", ["oders"], Bm25()).corrected == ""
+    assert Lore().understand("whre is my ordr", ["whre", "ordr"], Bm25()).corrected == ""
+
+
 def test_a_query_nobody_asked_becomes_the_known_one_it_looks_like() -> None:
     """Short names and numbers too; of several the one with fewer edits, then the heavier."""
     lore, lexical = taught(["halo"], [("fifa 12", 1), ("mw3", 2), ("mw3s", 2)])

@@ -13,7 +13,7 @@ from models.encoder import Encoder
 from models.errors import ArtifactError
 from models.intent import INTENTS, UNKNOWN, IntentModel
 from models.training.intent import train_intent
-from models.training.intent_data import read_labelled, split
+from models.training.intent_data import read_labelled, split, with_copies, words_of
 from streams.artifacts import artifact_path
 from streams.settings import Settings
 
@@ -56,6 +56,22 @@ def test_a_shop_trains_its_own_intents_and_refuses_what_is_none_of_them(tmp_path
     found = model.predict(encoder.encode(texts).vector)
     assert [one.label for one in found] == ["shoes", "food", UNKNOWN]
     assert not model.of_six(model.probabilities(encoder.encode(texts).vector)).any()
+
+
+def test_texts_are_learnt_with_edits_too(encoder: Encoder) -> None:
+    """The first of the copies is the text itself; the others differ, and are the same every time."""
+    texts = ["where is my order", "cheap yogurt", "退货怎么办"]
+    found = with_copies(texts, 3, encoder)
+    assert found.shape == (4, 3, 512)
+    assert np.array_equal(found[0], encoder.encode(texts).vector)
+    assert all(np.abs(found[copy] - found[0]).max() > 0.01 for copy in (1, 2, 3))
+    assert np.array_equal(found, with_copies(texts, 3, encoder))
+
+
+def test_words_of_several_texts_are_kept_for_spelling() -> None:
+    """As tokens: folded, in the singular, once a text; Chinese words are not corrected to."""
+    texts = ["Orders, orders and ORDER", "my order", "my 订单", "order once"]
+    assert words_of(texts) == {"my": 2, "order": 3}
 
 
 def test_the_six_intents_keep_their_own_order(tmp_path: Path) -> None:
