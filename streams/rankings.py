@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 
 from models.ask import Floats
-from models.ranker import RankInput
+from models.features import GROUPS
+from models.ranker import Explanation, RankInput
 from models.training.rankings import Rankings, RankingsWriter
 from state.store import Store
 from streams.brain import Brain
@@ -184,3 +185,11 @@ class Unranked:
     def score(self, batch: Sequence[RankInput]) -> list[Floats]:
         """Zeros (n,) for each list."""
         return [np.zeros(len(one.features), np.float32) for one in batch]
+
+    def knows(self, source: str) -> bool:
+        """Nothing needs to be added for any source."""
+        return True
+
+    def explain(self, one: RankInput, served: Floats | None = None) -> Explanation:
+        """No group of features adds anything: a log may hold queries that ask for reasons."""
+        return Explanation(0.0, tuple(GROUPS), np.zeros((len(one.features), len(GROUPS))))

@@ -11,8 +11,9 @@ from models.training.rankings import SURFACES, RankingsError
 from streams.brain import Brain
 from streams.chosen_answers import Chosen, chosen_answers
 from streams.errors import LogError
-from streams.events import Answer, AnswerItem, Behavior, Item, Query, encode
-from streams.rankings import Plan, log_rankings
+from streams.events import Answer, AnswerItem, Behavior, Item, Query, decode_answer, encode
+from streams.rankings import Plan, Unranked, log_rankings
+from streams.replay import replay
 from streams.routing import behavior
 from streams.settings import Settings
 from tests.data.small_log import START, Size, behaviors, items, lines
@@ -92,6 +93,27 @@ async def test_the_logs_own_queries_are_ranked_with_what_was_chosen_of_their_ans
     assert found.weight.tolist() == [0.25, 1.0]
     assert [int(found.chosen[found.rows(n)].sum()) for n in range(2)] == [2, 1]
     assert found.time.tolist() == [at, at + 1]
+
+
+async def test_a_query_that_asks_for_reasons_is_no_trouble_to_lists_that_are_not_ranked(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While rankings are logged no ranker says anything: reasons are what else adds to a score, and none is dead."""
+    settings = Settings(device="cpu")
+    brain = Brain.load(settings)
+    monkeypatch.setattr(brain, "ranker", Unranked())
+    asked = [
+        Query(time=START + HOUR, request_id="r1", user_id="u1", text="milk", explain=True),
+        Query(time=START + HOUR, request_id="r2", user_id="u1", explain=True),
+    ]
+    answers: list[bytes] = []
+    dead: list[bytes] = []
+    log = lines(raw(*items(), *behaviors(Size(behaviors=40)), *asked))
+    await replay(log, settings, redis_url, brain=brain, on_answer=answers.append, on_dead=dead.append)
+    assert dead == []
+    shown = [item for answer in map(decode_answer, answers) for item in answer.items]
+    assert shown
+    assert all(sum((item.reasons or {}).values()) == pytest.approx(item.score, abs=1e-4) for item in shown)
 
 
 async def test_answers_whose_items_are_gone_give_no_lists(redis_url: str) -> None:
