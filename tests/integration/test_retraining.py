@@ -41,9 +41,9 @@ async def click(settings: Settings, count: int, choose: Callable[[Answer], int],
 async def until_done(worker: WorkerProcess, outcome: str) -> None:
     """Wait for a retraining with this outcome."""
     line = f'streamrank_retrainings_total{{outcome="{outcome}"}}'
-    deadline = monotonic() + 240
+    deadline = monotonic() + 400
     while worker.metric(line) < 1:
-        assert monotonic() < deadline, f"no retraining ended with {outcome!r} in 240 s: {worker.log[-2_000:]}"
+        assert monotonic() < deadline, f"no retraining ended with {outcome!r} in 400 s: {worker.log[-2_000:]}"
         assert worker.metric('streamrank_retrainings_total{outcome="failed"}') == 0, worker.log[-2_000:]
         await asyncio.sleep(0.1)
 
