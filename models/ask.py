@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 _NO_ROWS: Final = np.zeros(0, np.int32)
 _NO_FLOATS: Final = np.zeros(0, np.float32)
 _NO_KINDS: Final = np.zeros(0, np.uint8)
-_NO_MASS: Final = np.zeros((0, 2), np.float32)
+_NO_MASS: Final = np.zeros((0, 3), np.float32)
 
 
 def _rows() -> Rows:
@@ -52,14 +52,15 @@ class Recent:
 class Neighbours:
     """Co-visit neighbours of the anchors, each array of shape (m,), in order of ``anchor``.
 
-    ``anchor``: which anchor (0 is the newest); ``rows``: the neighbour's catalogue row; ``after`` and
-    ``together``: decayed to now; ``anchor_mass``: shape (anchors, 2), each anchor's total of both, decayed to now.
+    ``anchor``: which anchor (0 is the newest); ``rows``: the neighbour's catalogue row; ``after``, ``together`` and
+    ``wide``: decayed to now; ``anchor_mass``: shape (anchors, 3), each anchor's total of the three, decayed to now.
     """
 
     anchor: Rows = field(default_factory=_rows)
     rows: Rows = field(default_factory=_rows)
     after: Floats = field(default_factory=_floats)
     together: Floats = field(default_factory=_floats)
+    wide: Floats = field(default_factory=_floats)
     anchor_mass: Floats = field(default_factory=lambda: _NO_MASS)
 
 
@@ -77,9 +78,9 @@ class Bought:
 
 @dataclass(slots=True)
 class Relation:
-    """Undirected co-visit neighbours of the anchors, each array of shape (m,), in order of ``anchor``.
+    """What is popular in some categories, each array of shape (m,), in order of ``anchor``, a category's place.
 
-    ``weight``: decayed to now; ``mass``: shape (anchors,), each anchor's total over all its neighbours.
+    ``weight``: decayed to now; ``mass``: shape (anchors,), each category's share of interest.
     """
 
     anchor: Rows = field(default_factory=_rows)
@@ -187,8 +188,8 @@ class Ask:
     ``shelves``, what is popular in the categories in question (``mass``: their shares of interest).
 
     The user: ``short``/``long``, the interest, unit length or zeros; ``anchors``, rows whose co-visits were read: the
-    cart's or the similar item's, then the user's recent distinct items, newest first; ``neighbours``, ``wide`` and
-    ``lately`` (of the last days), theirs; ``bought``, what the user may buy again.
+    cart's or the similar item's, then the user's recent distinct items, newest first; ``neighbours``,
+    theirs; ``bought``, what the user may buy again.
 
     The shop: ``ruled``, its rules; ``new_days``, how long an item is new. ``tables``: what sources have worked out of
     all this, once it is known.
@@ -213,8 +214,6 @@ class Ask:
     events: int = 0
     anchors: Rows = field(default_factory=_rows)
     neighbours: Neighbours = field(default_factory=Neighbours)
-    wide: Relation = field(default_factory=Relation)
-    lately: Relation = field(default_factory=Relation)
     shelves: Relation = field(default_factory=Relation)
     bought: Bought = field(default_factory=Bought)
     new_days: float = 14.0

@@ -80,7 +80,8 @@ def _anchor(case: Case) -> int:
     if not len(mine):
         return -1
     mass = np.maximum(near.anchor_mass[near.anchor[mine]], 1e-9)
-    share = np.maximum(near.after[mine] / mass[:, 0], near.together[mine] / mass[:, 1])
+    shares = np.stack((near.after[mine], near.together[mine], near.wide[mine]), axis=1) / mass
+    share = shares.max(axis=1)
     return int(case.ask.anchors[near.anchor[mine[np.argmax(share)]]])
 
 

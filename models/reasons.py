@@ -45,7 +45,7 @@ VERBS: Final[dict[Language, dict[str, str]]] = {
     },
 }  # fmt: skip
 
-_NEIGHBOURS: Final = ("covisits", "neighbours", "covisits_wide", "covisits_recent")
+_NEIGHBOURS: Final = ("covisits", "neighbours", "covisits_wide")
 
 REASONS: Final = (
     Reason(facts.chosen, ("query_clicks",), "Chosen by shoppers who searched for “{text}”",

@@ -1,73 +1,50 @@
-"""Co-visits: for each item, its heaviest neighbours in users' histories, in three relations.
+"""Co-visits: for each item, its heaviest neighbours in users' histories, with three weights each.
 
-``near``: among a user's next five items, directed and within an hour, with a half-life of 60 days. ``wide``: among
-the twenty before and after, undirected, with a half-life of a year: tastes. ``recent``: the same with a half-life of
-ten days: seasons, offers, what is new. Each keeps its own neighbours, because what is heavy in one is light in another.
+``after``: among a user's next five items; ``together``: within an hour and ten events; ``wide``: within ten events,
+either way. All halve in a year: what is popular at the moment other sources tell, and shorter half-lives lost on every
+log (docs/decisions/0016-neighbours.md).
+
+Which neighbours stay: a row is filled first come, first served. From then on a newcomer takes its ``wide`` weight from
+that of the lightest neighbour, and its place once nothing is left of it (Misra and Gries, "Finding repeated elements",
+1982, with one counter in place of all). So what is added to a row is weighed in the order in which it comes, and
+how it is cut into batches does not matter.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from state import sketch
+from state.compiled import compiled
+from state.records import NEIGHBOURS
 from state.rows import Rows
 
-HALF_LIFE_DAYS: Final = 60.0
-WIDE_DAYS: Final = 365.0
-RECENT_DAYS: Final = 10.0
+HALF_LIFE_DAYS: Final = 365.0
 LANDMARK: Final = sketch.LANDMARK
-#: A short half-life counts from a nearer day: a double holds 1,000 doublings, here 1992 to 2047.
-RECENT_LANDMARK: Final = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp())
 
-
-class Relation(NamedTuple):
-    """Where a relation's neighbours stand in COVISIT: fields of ``items``, of their ``weights``, of the row's ``mass``
-    (one number a weight); and how it forgets.
-    """
-
-    items: str
-    weights: tuple[str, ...]
-    mass: str
-    half_life_days: float
-    landmark: int
-
-
-RELATIONS: Final = (
-    Relation("item", ("after", "together"), "mass", HALF_LIFE_DAYS, LANDMARK),
-    Relation("wide_item", ("wide",), "wide_mass", WIDE_DAYS, LANDMARK),
-    Relation("recent_item", ("recent",), "recent_mass", RECENT_DAYS, RECENT_LANDMARK),
-)
+#: Where the fields of a COVISIT begin, in units of their own (tests/state/test_covisits.py holds the two together).
+_ITEM: Final = 3
+_AFTER: Final = 2 * (_ITEM + NEIGHBOURS)
+_TOGETHER: Final = _AFTER + NEIGHBOURS
+_WIDE: Final = _TOGETHER + NEIGHBOURS
 
 Floats = NDArray[np.float32]
 Items = NDArray[np.uint64]
 
 
-class Undirected(NamedTuple):
-    """One undirected relation of R rows: ``item`` (R, SLOTS) u64, ``weight`` (R, SLOTS), ``mass`` (R,)."""
-
-    item: Items
-    weight: Floats
-    mass: Floats
-
-
 class Neighbours(NamedTuple):
     """Co-visit rows at one moment, R rows; a slot with item 0 is empty.
 
-    ``item`` (R, SLOTS) u64; ``after`` and ``together`` (R, SLOTS): what was added since the neighbour entered
-    the row; ``mass`` (R, 2): all that was ever added to the row, of both; ``wide`` and ``recent``: the other two
-    relations.
+    ``item`` (R, NEIGHBOURS) u64; ``weights`` (3, R, NEIGHBOURS): ``after``, ``together`` and ``wide``, what was added
+    since the neighbour entered the row; ``mass`` (R, 3): all that was ever added to the row, of each.
     """
 
     item: Items
-    after: Floats
-    together: Floats
+    weights: Floats
     mass: Floats
-    wide: Undirected
-    recent: Undirected
 
 
 def fold(
@@ -79,49 +56,58 @@ def fold(
     wide: NDArray[np.floating],
     time: NDArray[np.uint32],
 ) -> None:
-    """Add neighbours to COVISIT ``rows`` (R,), in place.
+    """Add neighbours to COVISIT ``rows`` (R,), in place and in order.
 
-    Delta d says that ``item[d]`` is a neighbour of the item of ``rows[row[d]]``, seen at ``time[d]`` (Unix
-    seconds), with the weights ``after[d]``, ``together[d]`` and ``wide[d]`` (of both undirected relations), finite
-    and not negative. What a full row keeps, ``state.sketch`` says.
+    Delta d says that ``item[d]``, never 0, is a neighbour of the item of ``rows[row[d]]``, seen at ``time[d]`` (Unix
+    seconds), with the weights ``after[d]``, ``together[d]`` and ``wide[d]``, finite and not negative.
 
     >>> from state.records import COVISIT
     >>> rows = np.zeros(1, COVISIT)
     >>> day = np.array([LANDMARK], np.uint32)
     >>> first, seven = np.array([0]), np.array([7], np.uint64)
     >>> fold(rows, first, seven, np.float32([1]), np.float32([0.5]), np.float32([1]), day)
-    >>> fold(rows, first, seven, np.float32([1]), np.float32([0]), np.float32([1]), day + 60 * 86400)
+    >>> fold(rows, first, seven, np.float32([1]), np.float32([0]), np.float32([1]), day + 365 * 86400)
     >>> rows["item"][0, 0], rows["after"][0, 0], rows["together"][0, 0]
-    (np.uint64(7), np.float64(3.0), np.float64(0.5))
+    (np.uint64(7), np.float32(3.0), np.float32(0.5))
     """
-    strength = {"after": after, "together": together, "wide": wide, "recent": wide}
-    columns = []
-    for relation in RELATIONS:
-        growth = sketch.growth(time, relation.half_life_days, relation.landmark)
-        added = [strength[name] * growth for name in relation.weights]
-        mass = rows[relation.mass].reshape(len(rows), len(added))
-        for number, weight in enumerate(added):
-            mass[:, number] += np.bincount(row, weight, minlength=len(rows))
-        columns += added
-    deltas, begin = sketch.combine(row, item, np.array(columns)), 0
-    for relation in RELATIONS:
-        end = begin + len(relation.weights)
-        part = sketch.Deltas(deltas.row, deltas.item, deltas.weights[begin:end])
-        some = np.flatnonzero(part.weights.sum(axis=0) > 0)
-        weights = [rows[name] for name in relation.weights]
-        sketch.fold(rows[relation.items], weights, part if len(some) == len(part.row) else sketch.pick(part, some))
-        begin = end
+    if not len(row):
+        return
+    growth = sketch.growth(time, HALF_LIFE_DAYS)
+    weights = np.empty((3, len(row)))
+    for column, given in zip(weights, (after, together, wide), strict=True):
+        np.multiply(given, growth, out=column)
+    for number, column in enumerate(weights):
+        rows["mass"][:, number] += np.bincount(row, column, minlength=len(rows))
+    words = rows.view(np.uint64).reshape(len(rows), -1)
+    singles = rows.view(np.float32).reshape(len(rows), -1)
+    _add(words, singles, row, item, weights.astype(np.float32))
+
+
+@compiled
+def _add(words: Items, singles: Floats, row: NDArray[np.intp], item: Items, weights: Floats) -> None:
+    """Add deltas one by one; ``words`` and ``singles`` are the rows' bytes as u64 and as f32, a row each."""
+    for d in range(len(row)):
+        held, own, new = words[row[d]], singles[row[d]], item[d]
+        slot = 0
+        while slot < NEIGHBOURS and held[_ITEM + slot] != new and held[_ITEM + slot] != 0:
+            slot += 1
+        if slot == NEIGHBOURS:
+            slot = 0
+            for place in range(1, NEIGHBOURS):
+                if own[_WIDE + place] < own[_WIDE + slot]:
+                    slot = place
+            if own[_WIDE + slot] > weights[2, d]:
+                own[_WIDE + slot] -= weights[2, d]
+                continue
+            own[_AFTER + slot] = own[_TOGETHER + slot] = own[_WIDE + slot] = 0.0
+        held[_ITEM + slot] = new
+        own[_AFTER + slot] += weights[0, d]
+        own[_TOGETHER + slot] += weights[1, d]
+        own[_WIDE + slot] += weights[2, d]
 
 
 def decayed(rows: Rows, now_seconds: float) -> Neighbours:
-    """COVISIT rows (R,) brought to ``now_seconds``: what was added then counts 1, a half-life earlier a half."""
+    """COVISIT rows (R,) brought to ``now_seconds``: what was added then counts 1, a year earlier a half."""
     scale = 1 / sketch.growth(now_seconds, HALF_LIFE_DAYS)
-    after, together, mass = ((rows[name] * scale).astype(np.float32) for name in ("after", "together", "mass"))
-    wide = _undirected(rows, "wide", 1 / sketch.growth(now_seconds, WIDE_DAYS))
-    recent = _undirected(rows, "recent", 1 / sketch.growth(now_seconds, RECENT_DAYS, RECENT_LANDMARK))
-    return Neighbours(rows["item"], after, together, mass, wide, recent)
-
-
-def _undirected(rows: Rows, name: str, scale: NDArray[np.float64]) -> Undirected:
-    weight, mass = ((rows[field] * scale).astype(np.float32) for field in (name, name + "_mass"))
-    return Undirected(rows[name + "_item"], weight, mass)
+    weights = np.stack([rows[name] for name in ("after", "together", "wide")])
+    return Neighbours(rows["item"], weights * np.float32(scale), (rows["mass"] * scale).astype(np.float32))

@@ -15,7 +15,7 @@ KINDS: Final = ("impression", "view", "click", "add_to_cart", "purchase", "ratin
 DIM: Final = 64
 RING: Final = 32
 SLOTS: Final = 32
-WIDE_SLOTS: Final = 64
+NEIGHBOURS: Final = 96
 TOP: Final = 128
 CATEGORY_TOP: Final = 32
 BOUGHT_ITEMS: Final = 44
@@ -47,27 +47,22 @@ BOUGHT: Final = np.dtype([("item", "<u4"), ("first", "<u2"), ("last", "<u2"), ("
 #: A partition's watermark: last offset, number of events accepted, newest event time.
 WATERMARK: Final = np.dtype([("offset", "<i8"), ("accepted", "<i8"), ("newest", "<i8")])
 
-#: An item's neighbours. Sums in forward decay: 2 ** ((t - LANDMARK) / half-life), so adding is all there is.
-#: ``after``: the neighbour came after the row's item, 1/distance; ``together``: within an hour of each other.
-#: Both hold what was added since the neighbour entered the row (state/sketch.py: which neighbours stay).
-#: ``mass`` is the row's unbounded total of both; a slot with item 0 is empty, and full slots come first.
-#: ``wide`` and ``recent``: undirected neighbours within twenty events, at a long and at a short half-life.
+#: An item's neighbours in users' histories (state/covisits.py: which stay). Sums in forward decay:
+#: 2 ** ((t - LANDMARK) / half-life), so adding is all there is. ``after``: the neighbour came after the row's item,
+#: 1/distance; ``together``: within an hour of each other; ``wide``: within ten events, by the root of the distance.
+#: They hold what was added since the neighbour entered the row; ``mass`` is the row's unbounded total of the three.
+#: A slot with item 0 is empty, and full slots come first.
 COVISIT: Final = np.dtype(
     [
-        ("mass", "<f8", (2,)),
-        ("item", "<u8", (SLOTS,)),
-        ("after", "<f8", (SLOTS,)),
-        ("together", "<f8", (SLOTS,)),
-        ("wide_mass", "<f8"),
-        ("wide_item", "<u8", (WIDE_SLOTS,)),
-        ("wide", "<f8", (WIDE_SLOTS,)),
-        ("recent_mass", "<f8"),
-        ("recent_item", "<u8", (SLOTS,)),
-        ("recent", "<f8", (SLOTS,)),
+        ("mass", "<f8", (3,)),
+        ("item", "<u8", (NEIGHBOURS,)),
+        ("after", "<f4", (NEIGHBOURS,)),
+        ("together", "<f4", (NEIGHBOURS,)),
+        ("wide", "<f4", (NEIGHBOURS,)),
     ]
 )
 
-#: What was chosen after a query, as above.
+#: What was chosen after a query: ``weight`` since the item entered the row (state/sketch.py), ``mass`` in all.
 QUERY_CLICK: Final = np.dtype([("mass", "<f8"), ("item", "<u8", (SLOTS,)), ("weight", "<f8", (SLOTS,))])
 
 #: Half-lives of an item's popularity, in days, fastest first.

@@ -93,7 +93,7 @@ class Settings:
     online: bool = _setting(True, "whether the online ranker's weights are applied and learnt")
     queries: int = _setting(50_000, "most query texts whose choices every query worker knows", least=0, most=1_000_000)
     sources: str = _setting(
-        "query_clicks,covisits,context,semantic,lexical,trending,covisits_wide,covisits_recent,image,query_neighbours,"
+        "query_clicks,covisits,context,semantic,lexical,trending,covisits_wide,image,query_neighbours,"
         "trending_category,popular,repurchase,new_arrivals",
         "the sources in use, comma separated",
     )

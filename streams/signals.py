@@ -11,19 +11,13 @@ from typing import Final
 import msgspec
 import numpy as np
 
-#: ``row``'s item was followed by ``item`` (``after`` = 1/distance), or seen within an hour of it (``together``), or
-#: both were among twenty events of a user (``wide``, by the root of the distance).
+#: ``item`` and ``row``'s item were ``lag`` events of a user apart. ``how`` holds the bits AFTER (``item`` came later,
+#: by at most five events, and both were liked) and TOGETHER (both were liked, within an hour).
 PAIR: Final = np.dtype(
-    [
-        ("row", "<u8"),
-        ("item", "<u8"),
-        ("after", "<f4"),
-        ("together", "<f2"),
-        ("wide", "<f2"),
-        ("time", "<u4"),
-        ("offset", "<u4"),
-    ]
+    [("row", "<u8"), ("item", "<u8"), ("time", "<u4"), ("offset", "<u4"), ("lag", "u1"), ("how", "u1")]
 )
+AFTER: Final = 1
+TOGETHER: Final = 2
 #: An event on an item: its kind's code and a value (a rating's stars, else 1).
 TOUCH: Final = np.dtype([("item", "<u8"), ("time", "<u4"), ("offset", "<u4"), ("value", "<f4"), ("kind", "<u4")])
 #: An item was chosen after a query, with the event's weight.

@@ -63,7 +63,7 @@ def compute(
     by_column[_SOURCE_COLUMNS] = scores.T
     look = columns.look_up(ask, catalogue, rows)
     for group in (
-        columns.covisits(ask, look),
+        columns.covisits(ask, look, counts),
         columns.interest(ask, look, catalogue.compact),
         columns.track_record(ask, counts),
         columns.is_new(ask, look, counts, catalogue.first_time),

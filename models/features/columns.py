@@ -11,7 +11,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ask import Ask, Floats, Rows
+from models.ask import Ask, Floats, Neighbours, Rows
 from models.images import Images
 from models.sources.base import places
 from models.sources.repurchase import gaps
@@ -92,8 +92,8 @@ def look_up(ask: Ask, catalogue: Attributes, rows: Rows) -> Lookup:
     )
 
 
-def covisits(ask: Ask, look: Lookup) -> Columns:
-    """Directed and in-basket co-visits with the user's anchors, as shares of each anchor's total."""
+def covisits(ask: Ask, look: Lookup, counts: NDArray[np.void]) -> Columns:
+    """Co-visits with the user's anchors: directed and in the basket as shares of each anchor's total; as cosines."""
     n, near = len(look.rows), ask.neighbours
     place = places(look.rows, np.maximum(near.rows, 0))
     hit = np.flatnonzero((place >= 0) & (near.rows >= 0))
@@ -118,6 +118,35 @@ def covisits(ask: Ask, look: Lookup) -> Columns:
         "together_newest": total(together, one),
         "together_basket": total(together, in_basket) / size,
         "after_basket": total(after, in_basket) / size,
+        **_cosines(near, hit, where, in_basket, counts),
+    }
+
+
+def _cosines(
+    near: Neighbours,
+    hit: NDArray[np.intp],
+    where: NDArray[np.signedinteger],
+    in_basket: NDArray[np.intp],
+    counts: NDArray[np.void],
+) -> Columns:
+    """Sums over the anchors of cosines between items (Sarwar et al., 2001), the item's half by its number of events.
+
+    ``hit``: the neighbours that are candidates, at the places ``where``; ``in_basket``: which of them are the basket's.
+    """
+    own = 1 / np.sqrt(counts["kinds"][:, 1:].sum(axis=1, dtype=np.float32) + 1)
+    anchor, wide = near.anchor.take(hit), near.wide.take(hit)
+    together = near.together.take(hit)
+    half = 1 / np.sqrt(near.anchor_mass + 1)
+    cosine = wide * half[:, 2].take(anchor)
+
+    def total(values: NDArray[np.floating], place: NDArray[np.signedinteger]) -> Floats:
+        return np.bincount(place, values, len(own)).astype(np.float32)
+
+    return {
+        "wide_newest": total(cosine / (1 + anchor), where) * own,
+        "wide_cosine": total(cosine, where) * own,
+        "wide_strength": np.log1p(total(wide, where)),
+        "basket_cosine": total((together * half[:, 1].take(anchor))[in_basket], where[in_basket]) * own,
     }
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 #: Goes up when a feature is renamed or computed differently: a ranker of another version refuses. One that is
 #: added changes nothing for a ranker that does not know it: an artifact names the features that it takes.
-FEATURES_VERSION: Final = "1"
+FEATURES_VERSION: Final = "2"
 
 #: The retrieval sources, in the order of a candidate's scores.
 SOURCES: Final = (
@@ -20,7 +20,6 @@ SOURCES: Final = (
     "lexical",
     "trending",
     "covisits_wide",
-    "covisits_recent",
     "image",
     "query_neighbours",
     "trending_category",
@@ -44,10 +43,10 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "together_newest",
         "together_basket",
         "after_basket",
+        "basket_cosine",
     ),
-    # what goes with the user's history, of a year and of the last days
-    "covisits_wide": ("covisits_wide",),
-    "covisits_recent": ("covisits_recent",),
+    # what goes with the user's history of a year
+    "covisits_wide": ("covisits_wide", "wide_newest", "wide_cosine", "wide_strength"),
     # how like the item is to what the user looked at
     "context": ("context",),
     "interest": ("like_short_interest", "like_long_interest", "like_newest", "like_newest_5"),
@@ -95,8 +94,11 @@ MEANING: Final[dict[str, str]] = {
     "together_newest": "share of what was used within an hour of the newest item that was this item",
     "together_basket": "the same, mean over the basket (items of the last hour, or of the cart)",
     "after_basket": "share of what followed that was this item, mean over the basket",
+    "basket_cosine": "cosine of the item's use within an hour with that of the basket's items, summed",
     "covisits_wide": "score of the source covisits_wide: goes with the user's last 20 items, half-life a year",
-    "covisits_recent": "score of the source covisits_recent: the same, half-life ten days",
+    "wide_newest": "the same per root of the item's own events, the n-th newest of the user's items counting 1 / n",
+    "wide_cosine": "the same, all of the user's items counting alike",
+    "wide_strength": "log of the decayed number of times this item went with one of them",
     "context": "score of the source context: near the user's interest",
     "like_short_interest": "cosine with the user's interest of the last hours",
     "like_long_interest": "cosine with the user's interest of the last weeks",

@@ -16,7 +16,7 @@ recommendation algorithms", 2018).
 >>> from models.sources.base import search
 >>> seen = Neighbours(anchor=np.array([0, 0, 1], np.int32), rows=np.array([1, 2, 2], np.int32),
 ...                   after=np.array([3, 3, 8], np.float32), together=np.zeros(3, np.float32),
-...                   anchor_mass=np.array([[8, 0], [15, 0]], np.float32))
+...                   anchor_mass=np.array([[8, 0, 0], [15, 0, 0]], np.float32))
 >>> ask = Ask(now=0, surface="home", anchors=np.array([0, 3], np.int32), neighbours=seen)
 >>> found = search(Covisits(), ask, sample(["a", "b", "c", "d"]), 10)
 >>> found.rows.tolist(), found.weight.tolist()
@@ -63,6 +63,6 @@ class Covisits(TableSource):
         # neighbours stand in the order of their anchors: those of the first ones come first
         near = slice(int(np.searchsorted(seen.anchor, min(len(blend.anchors), len(seen.anchor_mass)))))
         anchor = seen.anchor[near]
-        mass = seen.anchor_mass.astype(np.float64) @ (blend.after, blend.together)
+        mass = seen.anchor_mass[:, :2].astype(np.float64) @ (blend.after, blend.together)
         strength = blend.after * seen.after[near].astype(np.float64) + blend.together * seen.together[near]
         return summed(seen.rows[near], blend.anchors.take(anchor) * strength / np.sqrt(mass + 1).take(anchor))

@@ -27,7 +27,6 @@ DEPTH: Final = 60.0
 FEED: Final = {
     "covisits_wide": 1.0,
     "covisits": 0.9,
-    "covisits_recent": 0.8,
     "repurchase": 0.7,
     "trending": 0.6,
     "popular": 0.6,

@@ -7,13 +7,13 @@ from typing import Final
 from models.sources.base import Source
 from models.sources.context import UserContext
 from models.sources.covisits import Covisits
+from models.sources.covisits_wide import WideCovisits
 from models.sources.image import Image
 from models.sources.lexical import Lexical
 from models.sources.new_arrivals import NewArrivals
 from models.sources.popular import Popular
 from models.sources.query_clicks import QueryClicks
 from models.sources.query_neighbours import QueryNeighbours
-from models.sources.relations import RecentCovisits, WideCovisits
 from models.sources.repurchase import Repurchase
 from models.sources.semantic import Semantic
 from models.sources.trending import Trending
@@ -27,7 +27,6 @@ _ALL: Final[tuple[Source, ...]] = (
     Lexical(),
     Trending(),
     WideCovisits(),
-    RecentCovisits(),
     Image(),
     QueryNeighbours(),
     TrendingCategory(),

@@ -32,7 +32,6 @@ _USER: Final = (
     "context",
     "trending",
     "covisits_wide",
-    "covisits_recent",
     "image",
     "trending_category",
     "popular",
@@ -44,7 +43,7 @@ _USER: Final = (
 SURFACES: Final = {
     "search": ("query_clicks", "semantic", "lexical", "image", "query_neighbours", "trending_category", "new_arrivals"),
     "home": _USER,
-    "similar": ("covisits", "semantic", "covisits_wide", "covisits_recent", "image", "new_arrivals"),
+    "similar": ("covisits", "semantic", "covisits_wide", "image", "new_arrivals"),
     "cart": _USER,
     "rerank": (),
 }

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import attributes
-from models.ask import Ask, Bought, Filter, Neighbours, Recent, Relation, Weighted
+from models.ask import Ask, Bought, Filter, Neighbours, Recent, Weighted
 from models.catalogue import Catalogue
 from models.expansion import nearness
 from state import contexts, covisits, purchases, query_clicks, trends
@@ -105,41 +105,23 @@ def add_neighbours(ask: Ask, anchors: Sequence[int], values: Mapping[int, bytes 
         ask.anchors = catalogue.rows(keys)
         return
     decayed = covisits.decayed(rows, ask.now / 1000)
-    items = [item.ravel() for item in (rows["item"], decayed.wide.item, decayed.recent.item)]
-    used = [np.flatnonzero(item) for item in items]
+    items = decayed.item.ravel()
+    used = np.flatnonzero(items)
     # one look into the catalogue for all
-    some = [item.take(slots) for item, slots in zip(items, used, strict=True)]
-    found = catalogue.rows(np.concatenate([keys, *some]))
-    ends = np.cumsum([len(keys), *map(len, used)])
-    ask.anchors = found[: ends[0]]
-    slots, near = _known(used[0], found[ends[0] : ends[1]])
+    found = catalogue.rows(np.concatenate([keys, items.take(used)]))
+    ask.anchors, near = found[: len(keys)], found[len(keys) :]
+    if len(near) and near.min() < 0:
+        known = np.flatnonzero(near >= 0)
+        used, near = used.take(known), near.take(known)
+    after, together, wide = decayed.weights.reshape(3, -1).take(used, axis=1)
     ask.neighbours = Neighbours(
-        anchor=_anchor(slots, decayed.after.shape[1]),
+        anchor=(used // decayed.item.shape[1]).astype(np.int32),
         rows=near,
-        after=decayed.after.ravel().take(slots),
-        together=decayed.together.ravel().take(slots),
+        after=after,
+        together=together,
+        wide=wide,
         anchor_mass=decayed.mass,
     )
-    ask.wide = _relation(decayed.wide, *_known(used[1], found[ends[1] : ends[2]]))
-    ask.lately = _relation(decayed.recent, *_known(used[2], found[ends[2] : ends[3]]))
-
-
-def _known(slots: NDArray[np.intp], rows: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
-    """The slots, and their rows, of items that the catalogue holds."""
-    if not len(rows) or rows.min() >= 0:
-        return slots, rows
-    known = np.flatnonzero(rows >= 0)
-    return slots.take(known), rows.take(known)
-
-
-def _anchor(slots: NDArray[np.intp], width: int) -> NDArray[np.int32]:
-    """Which of the co-visit rows, of ``width`` slots each, a slot belongs to."""
-    return (slots // width).astype(np.int32)
-
-
-def _relation(found: covisits.Undirected, slots: NDArray[np.intp], rows: NDArray[np.int32]) -> Relation:
-    anchor = _anchor(slots, found.weight.shape[1])
-    return Relation(anchor, rows, found.weight.ravel().take(slots), found.mass)
 
 
 def add_choices(ask: Ask, value: bytes | None, catalogue: Catalogue) -> None:

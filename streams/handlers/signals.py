@@ -19,12 +19,13 @@ from state.records import CATEGORY_TREND, COUNT, COVISIT, QUERY_CLICK, TREND
 from state.rows import distinct_of, join, split
 from streams.errors import SettingsError
 from streams.handlers.chosen import Chosen, fold_choices, texts_of
-from streams.signals import CHOICE, PAIR, TOUCH, Signals
+from streams.signals import AFTER, CHOICE, PAIR, TOGETHER, TOUCH, Signals
 
 Deltas = NDArray[Any]
 #: from u64 item keys (n,) to the u64 keys of their categories (n,), 0 for none or an unknown item
 CategoryOf = Callable[[NDArray[np.uint64]], NDArray[np.uint64]]
 Marks = NDArray[np.int64]
+Floats = NDArray[np.float32]
 
 
 @dataclass(slots=True)
@@ -135,9 +136,16 @@ class _Owners(NamedTuple):
         return cls(distinct, place)
 
 
+def strengths(pairs: Deltas) -> tuple[Floats, Floats, Floats]:
+    """The weights of pairs (n,): after (1/distance), together (1), wide (by the root of the distance)."""
+    lag = np.maximum(pairs["lag"], 1).astype(np.float32)
+    after, together = (pairs["how"] & AFTER) > 0, (pairs["how"] & TOGETHER) > 0
+    return after / lag, together.astype(np.float32), 1 / np.sqrt(lag)
+
+
 def _fold_pairs(values: list[bytes | None], row: NDArray[np.intp], pairs: Deltas) -> list[bytes]:
     rows = join(values, COVISIT)
-    covisits.fold(rows, row, pairs["item"], pairs["after"], pairs["together"], pairs["wide"], pairs["time"])
+    covisits.fold(rows, row, pairs["item"], *strengths(pairs), pairs["time"])
     return split(rows)
 
 

@@ -1,15 +1,25 @@
-"""Co-visit pairs: each event with the five before it, whichever batch they came in."""
+"""Co-visit pairs: each event with the ten before it, whichever batch they came in."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from streams.handlers.signals import strengths
 from streams.ids import key
 from streams.routing import behavior
-from tests.handlers.driving import AT, Ingest, records
+from streams.signals import PAIR
+from tests.handlers.driving import AT, PARTITIONS, Delta, Ingest, records
 
 MINUTE, DAY = 60_000, 86_400_000
 NAMES: dict[float, str] = {key(f"p{n}"): f"p{n}" for n in range(12)}
+
+
+def weights(delta: Delta) -> tuple[float, float, float]:
+    """After, together and wide of a pair."""
+    one = np.zeros(1, PAIR)
+    one["lag"], one["how"] = delta.value("lag"), delta.value("how")
+    after, together, wide = (float(weight[0]) for weight in strengths(one))
+    return after, together, wide
 
 
 def pairs(*events: tuple[str, int, int]) -> set[tuple[str, str, float, float]]:
@@ -22,9 +32,11 @@ def pairs(*events: tuple[str, int, int]) -> set[tuple[str, str, float, float]]:
         )
         ingest.fold(records([event], first=place, arrival=AT + 100 * DAY))
     return {
-        (NAMES[d.value("row")], NAMES[d.value("item")], round(d.value("after"), 3), d.value("together"))
+        (NAMES[d.value("row")], NAMES[d.value("item")], round(after, 3), together)
         for d in ingest.deltas
-        if d.kind == "pair" and (d.value("after") or d.value("together"))
+        if d.kind == "pair"
+        for after, together, _ in [weights(d)]
+        if after or together
     }
 
 
@@ -34,9 +46,9 @@ def test_two_items_within_an_hour_go_with_each_other() -> None:
 
 
 def test_items_further_apart_only_follow() -> None:
-    """After an hour there is no together, after 60 days nothing."""
+    """After an hour there is no together, but what comes next follows, however late."""
     assert pairs(("click", 1, 0), ("click", 2, 90)) == {("p1", "p2", 1.0, 0.0)}
-    assert pairs(("click", 1, 0), ("click", 2, 61 * 24 * 60)) == set()
+    assert pairs(("click", 1, 0), ("click", 2, 61 * 24 * 60)) == {("p1", "p2", 1.0, 0.0)}
 
 
 def test_distance_divides_and_ends_after_five() -> None:
@@ -72,28 +84,39 @@ def wide(*events: tuple[str, int, int]) -> dict[tuple[str, str], float]:
         event = behavior(kind, event_id=f"e{place}", user_id="u1", item_id=f"p{item}", time=time, **more)
         ingest.fold(records([event], first=place, arrival=AT + 100 * DAY))
     for delta, times in ingest.deltas.items():
-        if delta.kind == "pair" and delta.value("wide"):
+        if delta.kind == "pair":
             pair = str(int(delta.value("row"))), str(int(delta.value("item")))
-            found[pair] = found.get(pair, 0.0) + times * delta.value("wide")
+            found[pair] = found.get(pair, 0.0) + times * weights(delta)[2]
     return found
 
 
-def test_wide_pairs_go_either_way_and_reach_twenty_events_back() -> None:
-    """Both items get the same weight; in bands further back one event stands for five; past twenty there is none."""
-    events = [("view", n, 90 * n) for n in range(40)]
-    found = wide(*events)
-    assert all(found[item, row] == weight for (row, item), weight in found.items())
-    lags: dict[int, list[float]] = {}
+def test_wide_pairs_go_either_way_and_reach_ten_events_back() -> None:
+    """Both items get the same weight, by the root of the distance; past ten there is none."""
+    found = wide(*(("view", n, 90 * n) for n in range(40)))
     names = {str(key(f"p{n}")): n for n in range(40)}
+    lags: dict[int, set[float]] = {}
     for (row, item), weight in found.items():
-        lags.setdefault(abs(names[row] - names[item]), []).append(weight)
-    assert max(lags) <= 20
-    assert {round(w, 2) for w in lags[1]} == {1.0}
-    assert {round(w, 2) for lag in range(6, 21) for w in lags.get(lag, [])} <= {
-        round(float(np.float16(5 * lag**-0.5)), 2) for lag in range(6, 21)
-    }
-    # every event after the twentieth has one partner in each band of five
-    assert sum(len(lags.get(lag, [])) for lag in range(16, 21)) >= 2 * 20
+        assert found[item, row] == weight
+        lags.setdefault(abs(names[row] - names[item]), set()).add(round(weight, 4))
+    assert lags == {lag: {round(lag**-0.5, 4)} for lag in range(1, 11)}
+    assert len(found) == 2 * sum(40 - lag for lag in range(1, 11))
+
+
+def test_pairs_do_not_depend_on_how_events_are_cut() -> None:
+    """Two users' events one by one, and all in one batch, make the same pairs in the same order for each event."""
+    events = [
+        behavior("click", event_id=f"e{n}", user_id=f"u{n % 2}", item_id=f"p{n % 7}", time=AT + n * MINUTE)
+        for n in range(30)
+    ]
+    one, many = Ingest(), Ingest()
+    one.fold(records(events, arrival=AT + DAY))
+    for place, event in enumerate(events):
+        many.fold(records([event], first=place, arrival=AT + DAY))
+    for target in range(PARTITIONS):
+        whole, cut = (
+            [d for d in ingest.deltas.elements() if d.kind == "pair" and d.target == target] for ingest in (one, many)
+        )
+        assert whole == cut
 
 
 def test_bad_ratings_go_with_other_items_but_not_after_them() -> None:

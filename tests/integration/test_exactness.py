@@ -120,9 +120,7 @@ def assert_equal_states(crashed: str, smooth: str) -> None:
         for field in ("kinds", "first", "last", "ratings"):
             assert np.array_equal(one[field], two[field]), (name, field)
         np.testing.assert_allclose(one["popularity"], two["popularity"], rtol=1e-6)
-    assert compared_rows(crashed, smooth, "cov:*", COVISIT, ("after", "together")) > 50
-    assert compared_rows(crashed, smooth, "cov:*", COVISIT, ("wide",), "wide_") > 20
-    assert compared_rows(crashed, smooth, "cov:*", COVISIT, ("recent",), "recent_") > 10
+    assert compared_rows(crashed, smooth, "cov:*", COVISIT, ("after", "together", "wide")) > 50
     assert compared_rows(crashed, smooth, "qc:*", QUERY_CLICK, ("weight",)) > 20
     trends, wanted = stored(crashed, "trend:*"), stored(smooth, "trend:*")
     assert len(trends) == len(wanted) == 4
@@ -137,21 +135,19 @@ def assert_equal_states(crashed: str, smooth: str) -> None:
         np.testing.assert_allclose(one, two, rtol=1e-6)
 
 
-def compared_rows(crashed: str, smooth: str, pattern: str, layout: np.dtype[np.void], sums: tuple[str, ...],
-                  relation: str = "") -> int:  # fmt: skip
+def compared_rows(crashed: str, smooth: str, pattern: str, layout: np.dtype[np.void], sums: tuple[str, ...]) -> int:
     """Compares bounded rows: all masses, and the sums of rows that never overflowed; returns how many those are."""
-    mass, item = relation + "mass", relation + "item"
     found, expected = stored(crashed, pattern), stored(smooth, pattern)
     assert found.keys() == expected.keys()
     compared = 0
     for name, value in found.items():
         one, two = np.frombuffer(value, layout)[0], np.frombuffer(expected[name], layout)[0]
-        np.testing.assert_allclose(one[mass], two[mass], rtol=1e-6)
-        if np.all(one[item]) or np.all(two[item]):
+        np.testing.assert_allclose(one["mass"], two["mass"], rtol=1e-6)
+        if np.all(one["item"]) or np.all(two["item"]):
             continue
-        left, right = np.argsort(one[item]), np.argsort(two[item])
-        assert np.array_equal(one[item][left], two[item][right])
+        left, right = np.argsort(one["item"]), np.argsort(two["item"])
+        assert np.array_equal(one["item"][left], two["item"][right])
         for field in sums:
-            np.testing.assert_allclose(one[field][left], two[field][right], rtol=1e-6)
+            np.testing.assert_allclose(one[field][left], two[field][right], rtol=1e-5)
         compared += 1
     return compared

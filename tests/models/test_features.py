@@ -116,7 +116,8 @@ def test_no_candidates_give_no_rows() -> None:
         np.ones(1, np.int32),
         np.ones(1, np.float32),
         np.ones(1, np.float32),
-        np.ones((1, 2), np.float32),
+        np.ones(1, np.float32),
+        np.ones((1, 3), np.float32),
     )
     assert compute(ask, SHELF, candidates([]), counted(0)).shape == (0, len(FEATURES))
 
@@ -147,14 +148,21 @@ def test_covisits_are_shares_of_each_anchor() -> None:
         rows=np.array([4, -1, 4], np.int32),
         after=np.array([2, 9, 3], np.float32),
         together=np.array([1, 9, 8], np.float32),
-        anchor_mass=np.array([[4, 10], [30, 16]], np.float32),
+        wide=np.array([6, 9, 8], np.float32),
+        anchor_mass=np.array([[4, 10, 8], [30, 15, 15]], np.float32),
     )
-    values = compute(ask, SHELF, candidates([5, 4, 3]), counted(3))
+    counts = counted(3)
+    counts["kinds"][1, 4] = 3
+    values = compute(ask, SHELF, candidates([5, 4, 3]), counts)
     assert column(values, "after_newest") == pytest.approx([0, 0.5, 0])
     assert column(values, "after_newest_2") == pytest.approx([0, 0.6, 0])
     assert column(values, "together_newest") == pytest.approx([0, 0.1, 0])
     assert column(values, "together_basket") == pytest.approx([0, 0.1, 0])
     assert column(values, "after_strength") == pytest.approx([0, np.log1p(5), 0])
+    assert column(values, "wide_newest") == pytest.approx([0, (6 / 3 + 8 / 4 / 2) / 2, 0])
+    assert column(values, "wide_cosine") == pytest.approx([0, (6 / 3 + 8 / 4) / 2, 0])
+    assert column(values, "wide_strength") == pytest.approx([0, np.log1p(14), 0])
+    assert column(values, "basket_cosine") == pytest.approx([0, 1 / np.sqrt(11) / 2, 0])
 
 
 def test_popularity_decays_to_the_time_of_the_query() -> None:
@@ -250,7 +258,8 @@ def test_features_are_finite_whatever_was_read(
         np.array(sides[1], np.int32),
         np.array(sides[2], np.float32),
         np.array(sides[3], np.float32),
-        np.full((7, 2), number % 1e30, np.float32),
+        np.array(sides[3], np.float32),
+        np.full((7, 3), number % 1e30, np.float32),
     )
     with np.errstate(all="ignore"):
         values = compute(ask, SHELF, candidates(rows), counts)
@@ -270,7 +279,8 @@ def test_two_hundred_candidates_take_less_than_two_milliseconds() -> None:
         rng.integers(0, 5000, 160).astype(np.int32),
         np.ones(160, np.float32),
         np.ones(160, np.float32),
-        np.ones((5, 2), np.float32),
+        np.ones(160, np.float32),
+        np.ones((5, 3), np.float32),
     )
     chosen, counts = Chosen(rows, np.ones((200, len(SOURCES)), np.float32)), counted(200)
     taken = []

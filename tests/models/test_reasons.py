@@ -41,7 +41,7 @@ def recent(kind: int, weight: float = 5.0, row: int = MILK) -> Recent:
 def beside_milk(**fields: object) -> Ask:
     """An ask whose only anchor is the milk, after which tea came."""
     one = np.ones(1, np.float32)
-    near = Neighbours(rows(0), rows(TEA), one, one * 0, np.array([[2, 0]], np.float32))
+    near = Neighbours(rows(0), rows(TEA), one, one * 0, one, np.array([[2, 0, 2]], np.float32))
     given = {"now": NOW, "surface": "home", "anchors": rows(MILK), "neighbours": near, **fields}
     return Ask(**given)  # type: ignore[arg-type]
 

@@ -43,7 +43,8 @@ def test_covisits_follow_the_formula() -> None:
         int32(7, 8, 7, -1),
         f4(2, 0, 1, 5),
         f4(0, 4, 2, 5),
-        np.array([[10, 10], [3, 8]], np.float32),
+        f4(0, 0, 0, 0),
+        np.array([[10, 10, 0], [3, 8, 0]], np.float32),
     )
     ask = Ask(now=0, surface="home", anchors=int32(1, 2), neighbours=seen)
     found = search(SOURCES["covisits"], ask, CATALOGUE, 10)
@@ -54,7 +55,7 @@ def test_covisits_follow_the_formula() -> None:
 
 def test_covisits_of_a_similar_item_are_its_own() -> None:
     """On the similar surface the user's recent items, anchors after the first, do not matter."""
-    seen = Neighbours(int32(0, 1), int32(7, 8), f4(1, 9), f4(0, 0), np.ones((2, 2), np.float32))
+    seen = Neighbours(int32(0, 1), int32(7, 8), f4(1, 9), f4(0, 0), f4(0, 0), np.ones((2, 3), np.float32))
     ask = Ask(now=0, surface="similar", anchors=int32(1, 2), neighbours=seen)
     assert search(SOURCES["covisits"], ask, CATALOGUE, 10).rows.tolist() == [7]
 
@@ -140,6 +141,6 @@ def test_among_items_with_one_title_those_with_signals_come_first(name: str) -> 
         short=catalogue.compact[0].copy(),
         recent=Recent(rows=int32(599, 598, -1), weight=f4(5, -4, 5)),
         trends=(Weighted(int32(590), f4(1)),),
-        neighbours=Neighbours(int32(0), int32(595), f4(1), f4(0), np.ones((1, 2), np.float32)),
+        neighbours=Neighbours(int32(0), int32(595), f4(1), f4(0), f4(0), np.ones((1, 3), np.float32)),
     )
     assert search(SOURCES[name], ask, catalogue, 5).rows.tolist() == [590, 595, 599, 0, 1]
