@@ -14,7 +14,7 @@ import numpy as np
 #: ``item`` and ``row``'s item were ``lag`` events of a user apart. ``how`` holds the bits AFTER (``item`` came later,
 #: by at most five events, and both were liked) and TOGETHER (both were liked, within an hour).
 PAIR: Final = np.dtype(
-    [("row", "<u8"), ("item", "<u8"), ("time", "<u4"), ("offset", "<u4"), ("lag", "u1"), ("how", "u1")]
+    [("row", "<u8"), ("item", "<u8"), ("time", "<u4"), ("offset", "<u4"), ("lag", "<u2"), ("how", "<u2"), ("_", "<u4")]
 )
 AFTER: Final = 1
 TOGETHER: Final = 2

@@ -78,6 +78,7 @@ def _pair(
                 pair["offset"] = offset[event]
                 pair["lag"] = lag
                 pair["how"] = how + (AFTER if forward and both and lag <= AFTER_LAGS else 0)
+                pair["_"] = 0
                 count += 1
     return count
 

@@ -36,7 +36,7 @@ def deltas_of(source: int, start: int, stop: int) -> Deltas:
         offset, time = event - start, NOW + random.randrange(86_400)
         for _ in range(random.randrange(4)):
             row, item = random.randrange(1, 9), random.randrange(1, 20)
-            pairs.append((row, item, time, offset, random.randrange(1, 11), random.randrange(4)))
+            pairs.append((row, item, time, offset, random.randrange(1, 11), random.randrange(4), 0))
         if random.random() < 0.8:
             touches.append((random.randrange(1, 9), time, offset, 1.0, random.randrange(len(KINDS))))
         if random.random() < 0.4:

@@ -73,10 +73,11 @@ def test_the_cut_into_batches_does_not_matter_even_in_full_rows(added: list[tupl
 def test_the_fields_of_a_row_stand_where_the_compiled_loop_writes() -> None:
     """One delta reaches each field of its row and no other byte."""
     rows = np.zeros(2, COVISIT)
-    covisits.fold(rows, np.zeros(1, np.intp), np.array([7], np.uint64), np.float32([0.5]), np.float32([0.25]),
-                  np.float32([1]), np.array([covisits.LANDMARK], np.uint32))  # fmt: skip
+    fold(rows, [(0, 7, 0.5, 0.25, 1.0, 0)])
     one = rows[0]
-    assert (one["item"][0], one["after"][0], one["together"][0], one["wide"][0]) == (7, 0.5, 0.25, 1.0)
+    assert one["item"][0] == 7
+    np.testing.assert_allclose([one["after"][0] / one["wide"][0], one["together"][0] / one["wide"][0]], [0.5, 0.25])
+    np.testing.assert_allclose([one["after"][0], one["together"][0], one["wide"][0]], one["mass"], rtol=1e-6)
     for name in ("mass", "item", "after", "together", "wide"):
         one[name] = 0
     assert not rows.view(np.uint8).any()
