@@ -44,9 +44,12 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "together_basket",
         "after_basket",
         "basket_cosine",
+        "wide_newest",
+        "wide_cosine",
+        "wide_strength",
     ),
     # what goes with the user's history of a year
-    "covisits_wide": ("covisits_wide", "wide_newest", "wide_cosine", "wide_strength"),
+    "covisits_wide": ("covisits_wide",),
     # how like the item is to what the user looked at
     "context": ("context",),
     "interest": ("like_short_interest", "like_long_interest", "like_newest", "like_newest_5"),
