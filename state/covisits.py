@@ -80,7 +80,8 @@ def fold(
         rows["mass"][:, number] += np.bincount(row, column, minlength=len(rows))
     words = rows.view(np.uint64).reshape(len(rows), -1)
     singles = rows.view(np.float32).reshape(len(rows), -1)
-    _add(words, singles, row, item, weights.astype(np.float32))
+    # of one type each, or it would be compiled again for another
+    _add(words, singles, np.ascontiguousarray(row), np.ascontiguousarray(item), weights.astype(np.float32))
 
 
 @compiled

@@ -15,6 +15,7 @@ import uvloop
 
 from streams.app import Worker
 from streams.embedded import free_port
+from streams.handlers.warming import compile_loops
 from streams.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -38,6 +39,8 @@ def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str],
     sys.setswitchinterval(0.001)
     keep_freed_memory()
     worker = make(settings, role)
+    if {"behavior", "signals"} & set(worker.stages):
+        compile_loops()
     log.info("worker starts", role=role, web=f"http://{settings.web_host}:{settings.web_port}", pid=os.getpid())
     process = faust.Worker(worker.app, loglevel="WARN", redirect_stdouts=False, quiet=True)
     process.spinner = None  # it would write escape codes into a log

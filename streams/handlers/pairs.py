@@ -46,7 +46,7 @@ def pairs_of(rows: NDArray[np.void], events: Events, offset: NDArray[np.int64]) 
     at = np.empty_like(lines.at)
     at[order] = lines.at
     found = np.empty(2 * LAGS * len(at), PAIR)
-    return found[: _pair(found, at, lines.item, lines.time, lines.liked, lines.used, offset)]
+    return found[: _pair(found, at, lines.item, lines.time, lines.liked, lines.used, np.ascontiguousarray(offset))]
 
 
 @compiled

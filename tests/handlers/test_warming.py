@@ -1,0 +1,43 @@
+"""The compiled loops: ready before the first batch, for the very types that batches have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from state import compiled, covisits
+from streams.handlers import pairs
+from streams.handlers.signals import fold_signals
+from streams.handlers.warming import compile_loops
+from streams.routing import behavior
+from streams.signals import PAIR, Signals
+from tests.handlers.driving import AT, PARTITIONS, Ingest, records
+
+
+def kinds(loop: Callable[..., Any]) -> int:
+    """For how many sets of types a loop has been compiled."""
+    return len(compiled._machine_code(loop.__wrapped__).signatures)  # type: ignore[attr-defined]
+
+
+def test_a_batch_needs_no_compiling_once_the_loops_are_ready() -> None:
+    """Events through the handlers, and their signals as they come from the wire, meet the code that is there."""
+    compile_loops()
+    ready = kinds(pairs._pair), kinds(covisits._add)
+    ingest = Ingest()
+    clicks = [behavior("click", event_id=f"e{n}", user_id="u1", item_id=f"p{n}", time=AT + n) for n in range(5)]
+    ingest.fold(records(clicks))
+    found = [delta for delta in ingest.deltas if delta.kind == "pair" and delta.target == 0]
+    packed = np.zeros(len(found), PAIR)
+    for place, delta in enumerate(found):
+        for name, value in delta.fields:
+            packed[name][place] = value
+    folding = fold_signals([Signals(0, 0, packed.tobytes(), b"", b"")], np.full(PARTITIONS, -1), PARTITIONS, 0)
+    names = next(folding)
+    try:
+        folding.send([None] * len(names))
+    except StopIteration:
+        pass
+    assert len(found) > 0
+    assert (kinds(pairs._pair), kinds(covisits._add)) == ready == (1, 1)
