@@ -1,7 +1,8 @@
 """`python -m bench ingest|query`: speed on real Kafka and Redis, which they start and end themselves.
 
 `python -m bench intents`: the intent head on public data. `finetune`: whether an encoder learns from a log.
-`robustness`: what typing errors cost. `position-bias`: a simulation of what correcting clicks for it pays.
+`robustness`: what typing errors cost. `position-bias`: a simulation of what correcting clicks for it pays. `rankers`:
+the ranker against LightGBM.
 """
 
 from __future__ import annotations
@@ -126,6 +127,24 @@ def robustness(data: Path, tests: int, as_json: bool) -> None:
 
     figures = robustness_bench.measure(data, tests, _say)
     _show(figures, as_json, robustness_bench.table(figures))
+
+
+@main.command()
+@click.argument("log", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--task", type=click.Choice(["unseen", "repeat", "all"]), default="unseen", show_default=True)
+@click.option("--lists", default=8_000, show_default=True, help="Lists of the first half to train on, at most.")
+@click.option("--tests", default=3_000, show_default=True, help="Events of the second half that judge, at most.")
+@click.option("--seeds", default=3, show_default=True, help="Trainings of each ranker.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def rankers(log: Path, task: str, lists: int, tests: int, seeds: int, as_json: bool) -> None:
+    """The ranker and LightGBM (lambdarank), trained on the same lists of LOG's first half, judged on its second.
+
+    Example: python -m bench rankers ml.jsonl.gz --json
+    """
+    from bench import rankers as rankers_bench
+
+    figures = rankers_bench.measure(log, task, lists, tests, seeds, _say)
+    _show(figures, as_json, rankers_bench.table(figures))
 
 
 if __name__ == "__main__":

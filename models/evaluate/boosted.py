@@ -55,9 +55,9 @@ class Boosted:
         the first at the half of the log."""
         rows, total = self.ranked.rows, len(SIZES) + len(cuts)
         tests = {int(row): test for test, row in enumerate(results.rows)}
-        self.size = self._chosen(cuts[0], lambda done: progress(done, total))
+        self.choose(cuts[0], lambda done: progress(done, total))
         for n, cut in enumerate(cuts):
-            model = self._fit(np.flatnonzero(rows < cut), self.size)
+            model = self.fit(np.flatnonzero(rows < cut), self.size)
             until = cuts[n + 1] if n + 1 < len(cuts) else np.inf
             for place in np.flatnonzero((rows >= cut) & (rows < until)).tolist():
                 test = tests.get(int(rows[place]))
@@ -65,19 +65,26 @@ class Boosted:
                     self._answer(model, place, test, results)
             progress(len(SIZES) + n + 1, total)
 
-    def _chosen(self, half: int, progress: Callable[[int], None]) -> tuple[int, int]:
-        """The size that ranks best on the last tenth of the first half, trained on what came before."""
+    def choose(self, half: int, progress: Callable[[int], None] = lambda done: None) -> None:
+        """Take the ``size`` that ranks best on the last tenth of the first half, trained on what came before.
+
+        ``half``: place in the journal; ``progress(sizes tried)``. Raises ModelError when no list can be learnt from.
+        """
         rows = self.ranked.rows
         begin = half * 9 // 10
         before, last = np.flatnonzero(rows < begin), np.flatnonzero((rows >= begin) & (rows < half))
         gains = []
         for n, size in enumerate(SIZES):
-            model = self._fit(before, size)
+            model = self.fit(before, size)
             gains.append(float(np.mean([ndcg(np.array([self._rank(model, place)]))[0] for place in last.tolist()])))
             progress(n + 1)
-        return SIZES[int(np.argmax(gains))]
+        self.size = SIZES[int(np.argmax(gains))]
 
-    def _fit(self, places: NDArray[np.intp], size: tuple[int, int]) -> lightgbm.Booster:
+    def fit(self, places: NDArray[np.intp], size: tuple[int, int]) -> lightgbm.Booster:
+        """Trees trained on the lists at ``places`` that hold what was chosen; ``size``: leaves and trees.
+
+        Raises ModelError when none does.
+        """
         import lightgbm
 
         leaves, trees = size
@@ -106,9 +113,12 @@ class Boosted:
         }  # fmt: skip
         return lightgbm.train(settings, data, trees)
 
+    def scores(self, model: lightgbm.Booster, place: int) -> NDArray[np.float64]:
+        """The scores (n,) of one list, higher is better."""
+        return np.asarray(model.predict(self.ranked.features[place], num_threads=1), np.float64)
+
     def _order(self, model: lightgbm.Booster, place: int) -> NDArray[np.intp]:
-        scores = np.asarray(model.predict(self.ranked.features[place], num_threads=1))
-        return np.argsort(-scores, kind="stable")
+        return np.argsort(-self.scores(model, place), kind="stable")
 
     def _rank(self, model: lightgbm.Booster, place: int) -> int:
         target = int(self.ranked.target[place])
