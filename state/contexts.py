@@ -14,13 +14,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from state.records import CONTEXT, RING
+from state.compiled import compiled
+from state.records import CONTEXT, DIM, RING
 
 SHORT_MS: Final = 3_600_000
 LONG_MS: Final = 30 * 86_400_000
 EPOCH: Final = 8
 SCALE: Final = 256.0
 LIMIT: Final = 2**30
+#: Where the epochs and the sums of a CONTEXT begin, in words of four bytes (tests/state/test_contexts.py holds it).
+_EPOCHS: Final = 9
+_SUMS: Final = 13
 
 Array = NDArray[np.generic]
 
@@ -60,7 +64,8 @@ def fold(rows: NDArray[np.void], events: Events) -> None:
     users = who[starts]
     nth = np.arange(len(who)) - np.repeat(starts, sizes)
 
-    _interest(rows, events, order, who, starts, sizes)
+    columns = (events.user, events.time, events.weight, events.vector, events.vectors)
+    _interest(rows.view(np.int32).reshape(len(rows), -1), *map(np.ascontiguousarray, columns))
     slot = (rows["events"][who].astype(np.int64) + nth) % RING
     kept = np.flatnonzero(np.repeat(sizes, sizes) - nth <= RING)
     who_kept, slot, source = who[kept], slot[kept], order[kept]
@@ -82,54 +87,37 @@ def eighths(weight: NDArray[np.float32]) -> NDArray[np.int8]:
     return np.clip(np.rint(weight * 8), -127, 127).astype(np.int8)
 
 
+@compiled
 def _interest(
-    rows: NDArray[np.void],
-    events: Events,
-    order: NDArray[np.intp],
-    who: NDArray[np.intp],
-    starts: NDArray[np.intp],
-    sizes: NDArray[np.intp],
-) -> None:
-    """Add the events' vectors to ``short`` and ``long``, advancing epochs where the newest event demands it."""
-    use = (events.vector[order] >= 0) & (events.weight[order] != 0)
-    time = events.time[order]
-    position = np.repeat(np.arange(len(starts)), sizes)
-    for name, half_life in (("short", SHORT_MS), ("long", LONG_MS)):
-        span = EPOCH * half_life
-        before = rows[name + "_epoch"][who[starts]].astype(np.int64)
-        # the epoch each event is folded in: the newest so far of its user (running maximum within the user)
-        offset = position * np.int64(1 << 32)
-        reached = np.maximum.accumulate(offset + np.maximum(time // span, before[position])) - offset
-        groups = np.flatnonzero(np.r_[True, (who[1:] != who[:-1]) | (reached[1:] != reached[:-1])])
-        exponent = (time - reached * span) / half_life
-        factor = np.where(use, events.weight[order] * SCALE * np.exp2(exponent), 0.0)
-        vectors = events.vectors[np.where(use, events.vector[order], 0)] if len(events.vectors) else None
-        sums = rows[name]
-        epochs = rows[name + "_epoch"]
-        if vectors is None:
-            epochs[who[starts]] = reached[starts + sizes - 1]
-            continue
-        added = np.add.reduceat(np.rint(vectors * factor[:, None]).astype(np.int64), groups, axis=0)
-        _advance_and_add(sums, epochs, who[groups], reached[groups], added)
-
-
-def _advance_and_add(
-    sums: NDArray[np.int32],
-    epochs: NDArray[np.int32],
+    words: NDArray[np.int32],
     user: NDArray[np.intp],
-    epoch: NDArray[np.int64],
-    added: NDArray[np.int64],
+    time: NDArray[np.int64],
+    weight: NDArray[np.float32],
+    vector: NDArray[np.intp],
+    vectors: NDArray[np.float32],
 ) -> None:
-    """For each group, in order: bring its user's sums to ``epoch``, then add. A user's groups come one a round."""
-    first = np.r_[True, user[1:] != user[:-1]]
-    nth = np.arange(len(user)) - np.maximum.accumulate(np.where(first, np.arange(len(user)), 0))
-    for turn in range(int(nth.max()) + 1):
-        now = np.flatnonzero(nth == turn)
-        u = user[now]
-        passed = np.clip(epoch[now] - epochs[u], 0, 8)
-        scaled = np.rint(np.ldexp(sums[u].astype(np.float64), (-EPOCH * passed)[:, None].astype(np.int32)))
-        sums[u] = np.clip(scaled.astype(np.int64) + added[now], -LIMIT, LIMIT)
-        epochs[u] = epoch[now]
+    """Add the events' vectors to ``short`` and ``long``, advancing epochs where the newest event demands it.
+
+    ``words``: the contexts as i32, a row each.
+    """
+    for event in range(len(user)):
+        own = words[user[event]]
+        for part in range(2):
+            half_life = SHORT_MS if part == 0 else LONG_MS
+            begin, newest = _SUMS + DIM * part, own[_EPOCHS + part]
+            # the epoch that the event is folded in: the newest so far of its user
+            epoch = max(time[event] // (EPOCH * half_life), newest)
+            if epoch > newest:
+                shrink = 2.0 ** (-EPOCH * min(epoch - newest, 8))
+                for place in range(begin, begin + DIM):
+                    own[place] = np.int32(np.rint(own[place] * shrink))
+                own[_EPOCHS + part] = epoch
+            if vector[event] < 0 or weight[event] == 0:
+                continue
+            factor = weight[event] * SCALE * 2.0 ** ((time[event] - epoch * EPOCH * half_life) / half_life)
+            for place in range(DIM):
+                total = own[begin + place] + np.int64(np.rint(vectors[vector[event], place] * factor))
+                own[begin + place] = min(max(total, -LIMIT), LIMIT)
 
 
 def interest(context: NDArray[np.void]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -117,7 +117,7 @@ def on_behavior(records: Sequence[Record], mark: bytes | None, window: Window, k
     rows = context_rows(found[: len(users)])
     shown = {r: decode_shown(v) for r, v in zip(requests, found[len(users) :], strict=False) if v is not None}
     days = acts.columns.time[bought] // DAY_MS
-    held = purchases.fold_all(found[len(found) - len(owned) :], who, acts.columns.item[bought], days)
+    held = purchases.fold(found[len(found) - len(owned) :], who, acts.columns.item[bought], days)
 
     base = batch.records[0][2] if batch.records else 0
     pairs = pairs_of(rows, acts.columns, acts.offsets - base)

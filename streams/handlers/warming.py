@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from state import covisits
+from state import contexts, covisits, purchases
 from state.contexts import Events
 from state.records import CONTEXT, COVISIT
 from streams.handlers.pairs import pairs_of
@@ -15,5 +15,7 @@ def compile_loops() -> None:
     one, none = np.zeros(1, np.int64), np.zeros(1, np.float32)
     items = np.ones(1, np.uint64)
     event = Events(one, items, one, one.astype(np.uint8), none, one, np.zeros((0, 64), np.float32))
-    pairs_of(np.zeros(1, CONTEXT), event, one)
+    pairs_of(np.zeros(2, CONTEXT), event, one)
+    contexts.fold(np.zeros(2, CONTEXT), event)
+    purchases.fold([None], np.zeros(1, np.intp), items, one)
     covisits.fold(np.zeros(1, COVISIT), one, items, none, none, none, one.astype(np.uint32))

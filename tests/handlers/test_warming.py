@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from state import compiled, covisits
+from state import compiled, contexts, covisits, purchases
 from streams.handlers import pairs
 from streams.handlers.signals import fold_signals
 from streams.handlers.warming import compile_loops
@@ -15,19 +14,22 @@ from streams.routing import behavior
 from streams.signals import PAIR, Signals
 from tests.handlers.driving import AT, PARTITIONS, Ingest, records
 
+LOOPS: tuple[Any, ...] = (pairs._pair, contexts._interest, purchases._add, covisits._add)
 
-def kinds(loop: Callable[..., Any]) -> int:
-    """For how many sets of types a loop has been compiled."""
-    return len(compiled._machine_code(loop.__wrapped__).signatures)  # type: ignore[attr-defined]
+
+def kinds() -> list[int]:
+    """For how many sets of types each loop has been compiled."""
+    found: list[Any] = [compiled._machine_code(loop.__wrapped__) for loop in LOOPS]
+    return [len(loop.signatures) for loop in found]
 
 
 def test_a_batch_needs_no_compiling_once_the_loops_are_ready() -> None:
     """Events through the handlers, and their signals as they come from the wire, meet the code that is there."""
     compile_loops()
-    ready = kinds(pairs._pair), kinds(covisits._add)
+    ready = kinds()
     ingest = Ingest()
-    clicks = [behavior("click", event_id=f"e{n}", user_id="u1", item_id=f"p{n}", time=AT + n) for n in range(5)]
-    ingest.fold(records(clicks))
+    bought = [behavior("purchase", event_id=f"e{n}", user_id="u1", item_id=f"p{n}", time=AT + n) for n in range(5)]
+    ingest.fold(records(bought))
     found = [delta for delta in ingest.deltas if delta.kind == "pair" and delta.target == 0]
     packed = np.zeros(len(found), PAIR)
     for place, delta in enumerate(found):
@@ -40,4 +42,4 @@ def test_a_batch_needs_no_compiling_once_the_loops_are_ready() -> None:
     except StopIteration:
         pass
     assert len(found) > 0
-    assert (kinds(pairs._pair), kinds(covisits._add)) == ready == (1, 1)
+    assert kinds() == ready == [1, 1, 1, 1]
