@@ -106,10 +106,11 @@ class Boosted:
                 "use a longer log, or leave it out of --compare.",
             )
         data = lightgbm.Dataset(np.concatenate(parts), np.concatenate(labels), group=groups)
+        # one thread: where others work too, its threads wait for each other, and two took many times as long as one
         settings = {
             "objective": "lambdarank", "num_leaves": leaves, "learning_rate": 0.05, "min_data_in_leaf": 50,
             "lambdarank_truncation_level": 20, "feature_fraction": 0.7, "bagging_fraction": 0.8, "bagging_freq": 1,
-            "verbosity": -1, "num_threads": 2, "seed": self._seed, "deterministic": True, "force_row_wise": True,
+            "verbosity": -1, "num_threads": 1, "seed": self._seed, "deterministic": True, "force_row_wise": True,
         }  # fmt: skip
         return lightgbm.train(settings, data, trees)
 
