@@ -11,13 +11,15 @@ import pytest
 
 from models.features import GROUPS, SOURCES
 from models.weights import INPUTS, OnlineWeights
-from state import keys
+from state import covisits, keys
 from state.impressions import Impression, decode, encode
+from state.records import COVISIT
 from streams.brain import Brain
 from streams.events import Answer, Query
 from streams.handlers.queries import on_queries
 from streams.handlers.recalling import recall
 from streams.handlers.stored import StoredAnswer
+from streams.ids import key
 from streams.routing import behavior
 from tests.data.small_log import START
 from tests.handlers.driving import TOPIC, Ingest, records, run
@@ -37,6 +39,14 @@ def shop(shelf: Brain) -> Iterator[Brain]:
     shelf.weights = before
 
 
+def followed(item: int, times: int) -> bytes:
+    """The co-visits of an item that one other came after, so many times."""
+    row, many = np.zeros(1, COVISIT), np.ones(times, np.float32)
+    at = np.full(times, NOW // 1000, np.uint32)
+    covisits.fold(row, np.zeros(times, np.intp), np.full(times, item, np.uint64), many, many, many, at)
+    return row.tobytes()
+
+
 def answered(brain: Brain, **given: object) -> tuple[Answer, Impression]:
     """An answer to u1, who clicked p1 and bought p9, and its impression as stored."""
     ingest = Ingest()
@@ -46,6 +56,7 @@ def answered(brain: Brain, **given: object) -> tuple[Answer, Impression]:
         behavior("click", event_id="e3", user_id="u1", item_id="unheard of", time=START + 61_000),
     ]
     ingest.fold(records(events))
+    ingest.stored[keys.covisits(brain.partitions, key("p1"))] = followed(key("p2"), 20)
     query = Query(**{"time": NOW, "request_id": "r1", "user_id": "u1", **given})  # type: ignore[arg-type]
     found, _ = run(on_queries([query], 0, TOPIC, brain), ingest.stored.get)
     stored = dict(found.expiring)

@@ -1,0 +1,158 @@
+"""Which neighbours a co-visit row must keep: rules, sizes and reaches on a real log, by what they find next.
+
+    streamrank import online-retail PATH -o retail.jsonl.gz
+    python -m bench.neighbours retail.jsonl.gz
+
+Each event is paired with those of its user up to ``reach`` before it, either way, weighing distance ** -1/2 in forward
+decay. Before some events of the second half, drawn by seed, that are their user's first on an item, all items are
+scored as the source covisits_wide does (each also divided by a root of its own count), what the user had is left out,
+and the event's item ranked. Rules for a full row of ``slots``: `whole` keeps everything; `lightest` is the one of
+``state.covisits``; `replace` gives the lightest slot to each newcomer; `inherit` too, and its weight with it
+(space-saving). ``sampled``: of the events 6 to 20 back one in five is paired, and counts five times.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluate.journal import Journal
+from models.evaluate.sample import drawn, eligible
+from state.compiled import compiled
+from streams.evaluation.reading import read_journal
+from streams.log import in_time_order, input_lines
+
+Ints = NDArray[np.int64]
+Singles = NDArray[np.float32]
+RULES: Final = ("whole", "lightest", "replace", "inherit")
+#: the user's newest distinct items that are asked, and how far back they are looked for
+ANCHORS: Final = 20
+BACK: Final = 64
+#: a table of all pairs is made for at most so many items
+MOST_WHOLE: Final = 12_000
+YEAR_MS: Final = 365 * 86_400_000
+
+
+class Variant(NamedTuple):
+    """A reach, a rule and the slots of a row (0: no bound)."""
+
+    reach: int
+    rule: str
+    slots: int
+    sampled: bool = False
+
+
+VARIANTS: Final = (
+    *(Variant(reach, "whole", 0) for reach in (5, 10, 20)),
+    Variant(20, "whole", 0, sampled=True),
+    *(Variant(10, rule, 64) for rule in ("replace", "inherit")),
+    *(Variant(10, "lightest", slots) for slots in (32, 64, 96, 128)),
+    Variant(20, "lightest", 64, sampled=True),
+)
+
+
+@compiled
+def _ranks(
+    item: Ints, growth: NDArray[np.float64], by_user: Ints, place: Ints, begin: Ints, tested: NDArray[np.bool_],
+    names: NDArray[np.int32], weights: Singles, reach: int, rule: int, sampled: bool,
+) -> Ints:  # fmt: skip
+    """The rank of each event's item just before it, 0 where it is not tested or not found.
+
+    ``names`` (items, slots): -1 for none; without slots ``weights`` is (items, items).
+    """
+    items, slots = len(weights), names.shape[1]
+    found = np.zeros(len(item), np.int64)
+    count, score = np.zeros(items), np.zeros(items)
+    for event in range(len(item)):
+        back = place[event] - begin[event]
+        if tested[event]:
+            score[:] = 0
+            asked = 0
+            for lag in range(1, min(back, BACK) + 1):
+                anchor = item[by_user[place[event] - lag]]
+                again = False
+                for nearer in range(1, lag):
+                    again = again or item[by_user[place[event] - nearer]] == anchor
+                if again or asked == ANCHORS:
+                    continue
+                asked += 1
+                say = 1 / np.sqrt(asked * count[anchor])
+                if slots == 0:
+                    for other in range(items):
+                        score[other] += say * weights[anchor, other]
+                for slot in range(slots):
+                    if names[anchor, slot] >= 0:
+                        score[names[anchor, slot]] += say * weights[anchor, slot]
+            for lag in range(1, back + 1):
+                score[item[by_user[place[event] - lag]]] = 0
+            for other in range(items):
+                score[other] /= max(count[other], 1e-30) ** 0.25
+            if score[item[event]] > 0:
+                found[event] = 1 + np.count_nonzero(score > score[item[event]])
+        new = item[event]
+        count[new] += growth[event]
+        for lag in range(1, min(reach, back) + 1):
+            old, weight = item[by_user[place[event] - lag]], growth[event] / np.sqrt(lag)
+            if old == new:
+                continue
+            if sampled and lag > 5:
+                if (event * 2654435761 >> 7) % 5 != lag % 5:
+                    continue
+                weight *= 5
+            if slots == 0:
+                weights[old, new] += weight
+                weights[new, old] += weight
+                continue
+            for row, other in ((old, new), (new, old)):
+                slot = 0
+                while slot < slots and names[row, slot] != other and names[row, slot] >= 0:
+                    slot += 1
+                if slot == slots:
+                    slot = int(np.argmin(weights[row]))
+                    if rule == 1 and weights[row, slot] > weight:
+                        weights[row, slot] -= weight
+                        continue
+                    if rule != 3:
+                        weights[row, slot] = 0
+                names[row, slot] = other
+                weights[row, slot] += weight
+    return found
+
+
+def measure(journal: Journal, tests: Ints, variant: Variant) -> dict[str, float]:
+    """NDCG@10 and recall@100 over the tested events."""
+    items = len(journal.items)
+    tested = np.zeros(len(journal), np.bool_)
+    tested[tests] = True
+    growth = np.exp2((journal.time - journal.time[-1]) / YEAR_MS)
+    names = np.full((items, variant.slots), -1, np.int32)
+    weights = np.zeros((items, variant.slots or items), np.float32)
+    ranks = _ranks(
+        journal.item, growth, journal.by_user, journal.place, journal.begin, tested, names, weights,
+        variant.reach, RULES.index(variant.rule), variant.sampled,
+    )[tests]  # fmt: skip
+    gain = np.where((ranks > 0) & (ranks <= 10), 1 / np.log2(1 + np.maximum(ranks, 1)), 0)
+    return {"ndcg@10": float(gain.mean()), "recall@100": float(((ranks > 0) & (ranks <= 100)).mean())}
+
+
+def main() -> None:
+    """Print one JSON line for each variant."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("log", type=Path)
+    parser.add_argument("--tests", type=int, default=3_000)
+    options = parser.parse_args()
+    journal, _ = read_journal(in_time_order(list(input_lines(str(options.log)))))
+    tests = drawn(eligible(journal, "unseen", None), 0.5, 1.0, options.tests, 0)
+    for variant in VARIANTS:
+        if variant.slots or len(journal.items) <= MOST_WHOLE:
+            figures = {name: round(value, 4) for name, value in measure(journal, tests, variant).items()}
+            print(msgspec.json.encode(variant._asdict() | figures).decode(), flush=True)
+
+
+if __name__ == "__main__":
+    main()
