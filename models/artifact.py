@@ -29,7 +29,7 @@ from models.session import Port, Session, open_session
 
 MANIFEST = "manifest.json"
 REBUILD = "rebuild it with `streamrank artifact build {kind}`, or restore the folder from its source."
-Kind = Literal["encoder", "intent", "ranker", "image-encoder"]
+Kind = Literal["encoder", "intent", "ranker", "image-encoder", "item-tower"]
 
 
 class FileRecord(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ rows, so a worker that knows its size gives ``capacity``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from models.codes import LEVELS, Categories, Names
 from models.entries import Entry, bad, block, decode_entry, encode_entry
 from models.images import Images
 from models.key_index import KeyIndex
+
+if TYPE_CHECKING:
+    from models.tower_column import TowerColumn
 
 __all__ = ["CAPACITY", "NARROW", "WIDE", "Catalogue", "Entry", "decode_entry", "encode_entry"]
 
@@ -60,6 +63,8 @@ class Catalogue:
         self.brands = Names()
         #: images of ``image_dim`` numbers, by row; an entry's image of another size is not taken
         self.images = Images(image_dim)
+        #: the item tower's vectors by row, which the worker keeps; None where there is no tower
+        self.tower: TowerColumn | None = None
         self.version = 0
         #: whether any item's price held for a time only
         self._windows = False

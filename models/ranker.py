@@ -62,7 +62,8 @@ class Ranker:
             raise ArtifactError(artifact_path, NAMES_FILE, "features of this version", ", ".join(odd) or "none", REMEDY)
         self.names = names
         self._columns = np.array([INDEX[name] for name in names])
-        self._in_order = names == FEATURES
+        #: a ranker from before the last features were added takes the first ones, in order
+        self._leading = names == FEATURES[: len(names)]
         self._session = open_session(self.artifact.graph, device, threads)
         check_ports(self.artifact, self._session)
         self.provider, self.warning = self._session.provider, self._session.warning
@@ -160,8 +161,11 @@ class Ranker:
         return [scores[i, :n] for i, n in enumerate(sizes)]
 
     def _run_one(self, one: RankInput, n: int) -> Floats:
-        """One list, which needs no padding: nothing is copied that has the right order of columns."""
-        features = one.features if self._in_order else one.features.take(self._columns, axis=1)
+        """One list, which needs no padding: nothing is copied that has the right columns."""
+        if self._leading:
+            features = np.ascontiguousarray(one.features[:, : len(self.names)])
+        else:
+            features = one.features.take(self._columns, axis=1)
         feeds = {
             "features": features[np.newaxis],
             "mask": np.ones((1, n), np.float32),

@@ -272,8 +272,7 @@ class Worker:
                 if reader.error is not None:
                     await self.app.crash(reader.error)
                     return
-            # opening a model takes a moment: not on the event loop
-            if await asyncio.to_thread(swapper.look):
+            if await swapper.swap():
                 self._show_models()
 
     def _show_models(self) -> None:
@@ -284,8 +283,8 @@ class Worker:
             if model.warning:
                 log.warning("inference falls back", model=kind, warning=model.warning)
         self.metrics.artifact.clear()
-        for kind in ("encoder", "intent", "ranker"):
-            self.metrics.artifact.labels(kind, getattr(self.brain, kind).version).set(1)
+        for kind, version in self.brain.versions().items():
+            self.metrics.artifact.labels(kind, version).set(1)
 
 
 def _faust_settings(settings: Settings) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from models.artifact import current_version, verify
 from models.encoder import Encoder
 from models.errors import ArtifactError, ModelError
 from models.intent import IntentModel
+from models.item_tower import ItemTower
 from models.ranker import Ranker
 from streams.experiments.config import Experiment
 from streams.settings import Settings, checkout
@@ -22,15 +24,18 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 KINDS = ("encoder", "intent", "ranker")
+#: what a worker uses where it is there
+OPTIONAL = ("item-tower",)
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The three models in use."""
+    """The models in use; ``tower``: None where none was built."""
 
     encoder: Encoder
     intent: IntentModel
     ranker: Ranker
+    tower: ItemTower | None = None
 
 
 def artifact_path(settings: Settings, kind: str) -> Path:
@@ -41,19 +46,26 @@ def artifact_path(settings: Settings, kind: str) -> Path:
 
 
 def open_artifacts(settings: Settings) -> Opened:
-    """Open all three. Raises ModelError with what is wrong and what to do."""
+    """Open all of them. Raises ModelError with what is wrong and what to do."""
     device = settings.device
     encoder = Encoder(artifact_path(settings, "encoder"), device, threads=settings.threads)  # type: ignore[arg-type]
     return Opened(
         encoder,
         IntentModel(artifact_path(settings, "intent"), encoder.version),
         Ranker(artifact_path(settings, "ranker"), device, settings.threads),  # type: ignore[arg-type]
+        open_tower(settings, encoder.version),
     )
+
+
+def open_tower(settings: Settings, encoder: str) -> ItemTower | None:
+    """The item tower, None where none was built; raises as ``open_artifacts``, also when it is of another encoder."""
+    path = artifact_path(settings, "item-tower")
+    return ItemTower(path, encoder) if current_version(path) is not None else None
 
 
 def versions(settings: Settings) -> dict[str, str | None]:
     """The version of each artifact on disk, None where there is none."""
-    return {kind: current_version(artifact_path(settings, kind)) for kind in KINDS}
+    return {kind: current_version(artifact_path(settings, kind)) for kind in (*KINDS, *OPTIONAL)}
 
 
 def open_rankers(settings: Settings, experiment: Experiment) -> dict[str, Ranker]:
@@ -81,6 +93,15 @@ class Swapper:
         self._brain = brain
         self._known = self._refused = versions(settings)
 
+    async def swap(self) -> bool:
+        """As ``look``, on an event loop that goes on meanwhile; then the vectors of a new item tower, in slices."""
+        # opening a model takes a moment: not on the event loop
+        if not await asyncio.to_thread(self.look):
+            return False
+        for _ in iter(self._brain.grow, False):
+            await asyncio.sleep(0)
+        return True
+
     def look(self) -> bool:
         """Swap in what is new on disk. Returns whether anything was swapped.
 
@@ -90,8 +111,8 @@ class Swapper:
         if found == self._known:
             return False
         try:
-            for kind in KINDS:
-                if found[kind] != self._known[kind]:
+            for kind in found:
+                if found[kind] not in (None, self._known[kind]):
                     verify(artifact_path(self._settings, kind))
             opened = open_artifacts(self._settings)
         except ModelError as error:
@@ -104,6 +125,8 @@ class Swapper:
             return False
         old, self._known = self._known, found
         self._brain.intent, self._brain.ranker = opened.intent, opened.ranker
+        if found["item-tower"] != old["item-tower"]:
+            self._brain.replace_tower(opened.tower)
         log.info("artifacts swapped in", old=old, new=found)
         return True
 

@@ -15,10 +15,12 @@ from models.catalogue import Catalogue, decode_entry
 from models.encoder import Encoder
 from models.expansion import Lore
 from models.intent import IntentModel
+from models.item_tower import ItemTower
 from models.known_queries import decode_query
 from models.ranker import Ranker, RankInput
 from models.rule_book import RuleBook, decode_rule
 from models.sources import Timer, untimed
+from models.tower_column import TowerColumn
 from models.weights import OnlineWeights, decode_weights, usable
 from models.words import Words, normalise
 from streams.artifacts import Opened, open_artifacts, open_rankers
@@ -38,7 +40,8 @@ class Brain:
 
     ``plan``: how queries are answered that take part in no ``experiment``; ``rankers``: those of arms, by arm.
     ``answers``: whether it answers queries; one that does not needs no index of the catalogue's words.
-    ``retrained``: whether impressions keep what rankers are retrained on.
+    ``retrained``: whether impressions keep what rankers are retrained on. ``growing``: the vectors of a new item tower,
+    until there is one for every item; then they take the place of ``catalogue.tower``.
     """
 
     catalogue: Catalogue
@@ -56,6 +59,7 @@ class Brain:
     timed: Timer = untimed
     answers: bool = True
     retrained: bool = False
+    growing: TowerColumn | None = None
 
     @classmethod
     def load(cls, settings: Settings, opened: Opened | None = None, *, answers: bool = True) -> Brain:
@@ -67,8 +71,11 @@ class Brain:
         threadpool_limits(limits=1, user_api="blas")
         experiment = load_experiment(settings.experiment, settings) if settings.experiment else None
         models = opened or open_artifacts(settings)
+        catalogue = Catalogue(image_dim=settings.image_dim)
+        if answers and models.tower is not None:
+            catalogue.tower = TowerColumn(models.tower)
         return cls(
-            catalogue=Catalogue(image_dim=settings.image_dim),
+            catalogue=catalogue,
             words=Words.load(),
             encoder=models.encoder,
             intent=models.intent,
@@ -165,12 +172,41 @@ class Brain:
             run = []
             self.catalogue.delete(item_id.decode())
         self.catalogue.upsert(run)
+        self._place([item_id.decode() for item_id, payload in pairs if payload is not None])
         if self.catalogue.images.odd and not odd:
             log.warning(
                 "images of another length are left out: publish the items again", expected=self.catalogue.images.dim
             )
         if self.answers:
             self.lore.learn_words(self.catalogue.lexical)
+
+    def versions(self) -> dict[str, str]:
+        """The version of each artifact in use, by kind."""
+        found = {"encoder": self.encoder.version, "intent": self.intent.version, "ranker": self.ranker.version}
+        if self.catalogue.tower is not None:
+            found["item-tower"] = self.catalogue.tower.tower.version
+        return found
+
+    def replace_tower(self, tower: ItemTower | None) -> None:
+        """Use another item tower, or none, once ``grow`` has computed its vectors; the old one serves until then."""
+        self.growing = TowerColumn(tower) if tower is not None and self.answers else None
+        if tower is None:
+            self.catalogue.tower = None
+
+    def grow(self) -> bool:
+        """Compute some vectors of a new item tower; False when nothing is left to do."""
+        if self.growing is None or self.growing.grow(self.catalogue):
+            return self.growing is not None
+        self.catalogue.tower, self.growing = self.growing, None
+        return False
+
+    def _place(self, item_ids: Sequence[str]) -> None:
+        """The item tower's vectors of items that have changed."""
+        columns = [column for column in (self.catalogue.tower, self.growing) if column is not None]
+        if columns and item_ids:
+            rows = np.array([self.catalogue.row(item_id) for item_id in dict.fromkeys(item_ids)], np.int32)
+            for column in columns:
+                column.put(self.catalogue, rows)
 
     def apply_queries(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Take records of the queries topic, in order."""

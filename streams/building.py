@@ -1,4 +1,7 @@
-"""Building the artifacts: encoder, intent, ranker, image encoder. All but the default encoder need extra `train`."""
+"""Building the artifacts: encoder, intent, ranker, item tower, image encoder.
+
+All but the default encoder need extra `train`.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,11 @@ from models.artifact import Artifact
 from models.encoder import Encoder
 from models.encoder_build import build_encoder
 from models.intent import IntentModel
-from streams.artifacts import Opened, artifact_path
+from streams.artifacts import Opened, artifact_path, open_tower
 from streams.encoders import Wanted, build_encoder_of
 from streams.errors import SettingsError
 from streams.settings import Settings
+from streams.tower_building import build_item_tower
 
 __all__ = ["Steps", "build", "ensure_encoder"]
 
@@ -38,10 +42,12 @@ async def build(
     precision: str = "float32",
     encoder: Wanted | None = None,
     position_bias: bool = False,
+    until: int | None = None,
 ) -> Artifact:
     """Build the artifact of ``kind`` into the folder ``out``.
 
-    ``log`` (ranker): the event log to learn from; ``lists``: rankings sampled from it; ``position_bias``: learn from
+    ``log`` (ranker, item-tower): the event log to learn from; ``until`` (item-tower): leave out what is later, Unix ms;
+    ``lists`` (ranker): rankings sampled from the log; ``position_bias``: learn from
     what was chosen of the answers in it, each by the inverse examination of its position. ``data`` (intent): labelled
     texts, by default the shipped ones, and ``test``: those that judge, by default a fifth of ``data``.
     ``source`` (image-encoder): a Hugging Face folder with a vision tower; ``precision``: that of the graph.
@@ -60,7 +66,9 @@ async def build(
     if kind == "image-encoder":
         return _image_encoder(out, source, precision, steps)
     if log is None:
-        raise SettingsError("artifact build ranker learns from an event log: name it with --log LOG")
+        raise SettingsError(f"artifact build {kind} learns from an event log: name it with --log LOG")
+    if kind == "item-tower":
+        return build_item_tower(settings, out, log, seed, until, steps)
     return await _ranker(settings, out, log, lists, seed, steps, position_bias)
 
 
@@ -98,7 +106,7 @@ async def _ranker(
     encoder = _encoder(settings)
     intent = IntentModel(artifact_path(settings, "intent"), encoder.version)
     unranked: Any = Unranked()  # lists are logged as they are found, before any ranking
-    brain = Brain.load(settings, Opened(encoder, intent, unranked))
+    brain = Brain.load(settings, Opened(encoder, intent, unranked, open_tower(settings, encoder.version)))
     with EmbeddedRedis() as redis:
         rankings, _ = await log_rankings(
             input_lines(log), settings, redis.redis, brain, plan,

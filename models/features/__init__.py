@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ask import DIM, Ask, Floats
-from models.features import columns
+from models.features import columns, likeness
 from models.features.columns import Attributes, Candidates
 from models.features.names import FEATURES, FEATURES_VERSION, GROUPS, INDEX, MEANING, SOURCES
 
@@ -64,7 +64,7 @@ def compute(
     look = columns.look_up(ask, catalogue, rows)
     for group in (
         columns.covisits(ask, look, counts),
-        columns.interest(ask, look, catalogue.compact),
+        likeness.interest(ask, look, catalogue.compact),
         columns.track_record(ask, counts),
         columns.is_new(ask, look, counts, catalogue.first_time),
         columns.rhythm(ask, look),
@@ -72,7 +72,8 @@ def compute(
         columns.shares(look, catalogue),
         columns.price(ask, look, catalogue),
         columns.situation(ask, look, catalogue.first_time),
-        columns.looks(look, catalogue.images),
+        likeness.looks(look, catalogue.images),
+        likeness.tower_likeness(look, catalogue.tower),
     ):
         for name, column in group.items():
             by_column[INDEX[name]] = column

@@ -15,6 +15,7 @@ from models.ask import Ask, Floats, Neighbours, Rows
 from models.images import Images
 from models.sources.base import places
 from models.sources.repurchase import gaps
+from models.tower_column import TowerColumn
 
 DAY_MS: Final = 86_400_000
 HOUR_S: Final = 3600.0
@@ -48,6 +49,8 @@ class Attributes(Protocol):
     def first_time(self) -> NDArray[np.int64]: ...  # noqa: D102
     @property
     def images(self) -> Images: ...  # noqa: D102
+    @property
+    def tower(self) -> TowerColumn | None: ...  # noqa: D102
 
 
 class Candidates(Protocol):
@@ -158,29 +161,6 @@ def basket_anchors(ask: Ask, look: Lookup) -> NDArray[np.bool_]:
     young, seen = set(look.seen[look.young].tolist()), set(look.seen.tolist())
     named[: len(ask.anchors)] = [anchor in young or anchor not in seen for anchor in ask.anchors.tolist()]
     return named
-
-
-def interest(ask: Ask, look: Lookup, compact: Floats) -> Columns:
-    """Cosines with the user's interests, the newest items and the query's text."""
-    targets = np.zeros((5, look.vectors.shape[1]), np.float32)
-    targets[0], targets[1] = ask.short, ask.long
-    liked = look.seen[look.weight > 0][:5]
-    if len(liked):
-        targets[2] = compact[liked[0]]
-        targets[3] = _unit(compact[liked].mean(axis=0))
-    if ask.compact is not None:
-        targets[4] = ask.compact
-    cosines = look.vectors @ targets.T
-    names = ("like_short_interest", "like_long_interest", "like_newest", "like_newest_5", "like_text")
-    return {name: cosines[:, place] for place, name in enumerate(names)}
-
-
-def looks(look: Lookup, images: Images) -> Columns:
-    """Cosine of the image with that of the newest liked item that has one; 0 where either is missing."""
-    liked = images.having(look.seen[look.weight > 0])[:1]
-    if not len(liked):
-        return {"like_image_newest": np.zeros(len(look.rows), np.float32)}
-    return {"like_image_newest": images.cosines(look.rows, images.vectors(liked)[0])}
 
 
 def track_record(ask: Ask, counts: NDArray[np.void]) -> Columns:
@@ -309,9 +289,3 @@ def _median(values: Floats) -> np.float32:
     half = len(ranked) // 2
     middle: np.float32 = ranked[half] if len(ranked) % 2 else (ranked[half - 1] + ranked[half]) / np.float32(2)
     return middle
-
-
-def _unit(vector: Floats) -> Floats:
-    length = max(float(np.linalg.norm(vector)), 1e-9)
-    unit: Floats = np.divide(vector, length, dtype=np.float32)
-    return unit

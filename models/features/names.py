@@ -26,6 +26,7 @@ SOURCES: Final = (
     "popular",
     "repurchase",
     "new_arrivals",
+    "tower",
 )
 
 #: Each group is one line of an explanation; a feature stands in exactly one. A source's score is a group of its
@@ -81,6 +82,9 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "looks": ("like_image_newest",),
     # chosen by others after queries like this one
     "query_neighbours": ("query_neighbours",),
+    # near the user's items in the item tower
+    "tower": ("tower",),
+    "tower_likeness": ("like_tower_newest",),
 }
 
 FEATURES: Final = tuple(name for group in GROUPS.values() for name in group)
@@ -152,4 +156,6 @@ MEANING: Final[dict[str, str]] = {
     "query_neighbours": "score of the source query_neighbours: chosen after queries like this one",
     "image": "score of the source image: looks like what was asked for",
     "like_image_newest": "cosine of its image with that of the user's newest item that has one",
+    "tower": "score of the source tower: near the user's recent items in the item tower",
+    "like_tower_newest": "cosine of its item tower vector with that of the user's newest item",
 }

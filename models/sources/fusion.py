@@ -30,6 +30,7 @@ FEED: Final = {
     "repurchase": 0.7,
     "trending": 0.6,
     "popular": 0.6,
+    "tower": 0.6,
     "image": 0.5,
     "trending_category": 0.3,
     "context": 0.3,

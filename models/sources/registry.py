@@ -16,6 +16,7 @@ from models.sources.query_clicks import QueryClicks
 from models.sources.query_neighbours import QueryNeighbours
 from models.sources.repurchase import Repurchase
 from models.sources.semantic import Semantic
+from models.sources.tower import Tower
 from models.sources.trending import Trending
 from models.sources.trending_category import TrendingCategory
 
@@ -33,6 +34,7 @@ _ALL: Final[tuple[Source, ...]] = (
     Popular(),
     Repurchase(),
     NewArrivals(),
+    Tower(),
 )
 
 #: Every source by name, in the order of the columns of ``Candidates.scores``.

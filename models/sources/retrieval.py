@@ -37,13 +37,14 @@ _USER: Final = (
     "popular",
     "repurchase",
     "new_arrivals",
+    "tower",
 )
 #: Which sources give candidates on a surface; the others only score them. When these give fewer than the
 #: answer has places, trending fills up.
 SURFACES: Final = {
     "search": ("query_clicks", "semantic", "lexical", "image", "query_neighbours", "trending_category", "new_arrivals"),
     "home": _USER,
-    "similar": ("covisits", "semantic", "covisits_wide", "image", "new_arrivals"),
+    "similar": ("covisits", "semantic", "covisits_wide", "image", "new_arrivals", "tower"),
     "cart": _USER,
     "rerank": (),
 }

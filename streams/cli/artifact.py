@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli.common import echo_json, json_option, run
+from streams.cli.common import echo_json, json_option, moment, run
 
 if TYPE_CHECKING:
     from models.artifact import Artifact
 
 #: streams.artifacts.KINDS, spelled here so that --help does not import the models; a test compares them
 KINDS = ("encoder", "intent", "ranker")
-#: what else is built; workers do not open it
-MORE = ("image-encoder",)
+#: what else is built; workers use an item tower where there is one
+MORE = ("image-encoder", "item-tower")
 PRECISIONS = ("float32", "float16", "int8")
 
 
@@ -30,7 +30,8 @@ def command() -> None:
 
 @command.command()
 @click.argument("kind", type=click.Choice([*KINDS, *MORE]))
-@click.option("--log", type=click.Path(dir_okay=False), help="Event log to learn from (ranker).")
+@click.option("--log", type=click.Path(dir_okay=False), help="Event log to learn from (ranker, item-tower).")
+@click.option("--until", help="Leave out what is later: Unix milliseconds, or a date (item-tower).")
 @click.option("--data", type=click.Path(dir_okay=False), help="Labelled texts, a CSV: text,intent (intent).")
 @click.option("--test", type=click.Path(dir_okay=False), help="Labelled texts to judge by; else a fifth (intent).")
 @click.option(
@@ -47,11 +48,12 @@ def command() -> None:
 @click.option(
     "--position-bias", is_flag=True, help="Learn from the answers in the log, correcting for positions (ranker)."
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of sampling and training (ranker).")
+@click.option("--seed", default=0, show_default=True, help="Seed of sampling and training (ranker, item-tower).")
 @json_option
 def build(
     kind: str,
     log: str | None,
+    until: str | None,
     data: str | None,
     test: str | None,
     source: str | None,
@@ -85,6 +87,7 @@ def build(
         teaches = Path(finetune) if finetune else None
         wanted = Wanted(files.get("source"), name, precision, query_prefix, passage_prefix, teaches, epochs)
         more = {"lists": lists, "seed": seed, "precision": precision, "position_bias": position_bias}
+        more["until"] = moment(until, "--until")
         built = run(build_artifact(kind, settings, out, show_step, encoder=wanted, **more, **files))  # type: ignore[arg-type]
     _print(built, as_json)
 

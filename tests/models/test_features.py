@@ -38,6 +38,7 @@ class Shelf:
         self.brand = rng.integers(-1, 4, self.rows).astype(np.int32)
         self.first_time = np.full(self.rows, NOW - 10 * 86_400_000, np.int64)
         self.images = Images(dim=4)
+        self.tower = None
 
     def price_at(self, now: int, rows: Rows) -> Floats:
         """The same at any time."""
