@@ -57,87 +57,75 @@ VARIANTS: Final = (
 
 
 @compiled
-def _ranks(
-    item: Ints, growth: NDArray[np.float64], by_user: Ints, place: Ints, begin: Ints, tested: NDArray[np.bool_],
-    names: NDArray[np.int32], weights: Singles, reach: int, rule: int, sampled: bool,
-) -> Ints:  # fmt: skip
-    """The rank of each event's item just before it, 0 where it is not tested or not found.
-
-    ``names`` (items, slots): -1 for none; without slots ``weights`` is (items, items).
-    """
-    items, slots = len(weights), names.shape[1]
-    found = np.zeros(len(item), np.int64)
-    count, score = np.zeros(items), np.zeros(items)
-    for event in range(len(item)):
-        back = place[event] - begin[event]
-        if tested[event]:
-            score[:] = 0
-            asked = 0
-            for lag in range(1, min(back, BACK) + 1):
-                anchor = item[by_user[place[event] - lag]]
-                again = False
-                for nearer in range(1, lag):
-                    again = again or item[by_user[place[event] - nearer]] == anchor
-                if again or asked == ANCHORS:
-                    continue
-                asked += 1
-                say = 1 / np.sqrt(asked * count[anchor])
-                if slots == 0:
-                    for other in range(items):
-                        score[other] += say * weights[anchor, other]
-                for slot in range(slots):
-                    if names[anchor, slot] >= 0:
-                        score[names[anchor, slot]] += say * weights[anchor, slot]
-            for lag in range(1, back + 1):
-                score[item[by_user[place[event] - lag]]] = 0
-            for other in range(items):
-                score[other] /= max(count[other], 1e-30) ** 0.25
-            if score[item[event]] > 0:
-                found[event] = 1 + np.count_nonzero(score > score[item[event]])
+def _learn(
+    start: int, stop: int, item: Ints, growth: NDArray[np.float64], by_user: Ints, place: Ints, begin: Ints,
+    count: NDArray[np.float64], names: NDArray[np.int32], weights: Singles, reach: int, rule: int, sampled: bool,
+) -> None:  # fmt: skip
+    """Learn from events ``start`` to ``stop``; ``names`` (items, slots): -1 for none; see ``measure``."""
+    slots = names.shape[1]
+    for event in range(start, stop):
         new = item[event]
         count[new] += growth[event]
-        for lag in range(1, min(reach, back) + 1):
+        for lag in range(1, min(reach, place[event] - begin[event]) + 1):
             old, weight = item[by_user[place[event] - lag]], growth[event] / np.sqrt(lag)
-            if old == new:
-                continue
             if sampled and lag > 5:
-                if (event * 2654435761 >> 7) % 5 != lag % 5:
-                    continue
-                weight *= 5
-            if slots == 0:
-                weights[old, new] += weight
-                weights[new, old] += weight
+                weight *= 5 if (event * 2654435761 >> 7) % 5 == lag % 5 else 0
+            if old == new or weight == 0:
                 continue
             for row, other in ((old, new), (new, old)):
-                slot = 0
+                slot = other if slots == 0 else 0
                 while slot < slots and names[row, slot] != other and names[row, slot] >= 0:
                     slot += 1
-                if slot == slots:
+                if slot == slots and slots > 0:
                     slot = int(np.argmin(weights[row]))
                     if rule == 1 and weights[row, slot] > weight:
                         weights[row, slot] -= weight
                         continue
                     if rule != 3:
                         weights[row, slot] = 0
-                names[row, slot] = other
+                if slots > 0:
+                    names[row, slot] = other
                 weights[row, slot] += weight
-    return found
+
+
+@compiled
+def _score(anchors: Ints, count: NDArray[np.float64], names: NDArray[np.int32], weights: Singles) -> Singles:
+    """Every item's score for a user with these items, newest first."""
+    score = np.zeros(len(weights), np.float32)
+    for nth in range(len(anchors)):
+        anchor = anchors[nth]
+        say = 1 / np.sqrt((nth + 1) * count[anchor])
+        for slot in range(weights.shape[1]):
+            other = slot if names.shape[1] == 0 else names[anchor, slot]
+            if other >= 0:
+                score[other] += say * weights[anchor, slot] / max(count[other], 1e-30) ** 0.25
+    return score
 
 
 def measure(journal: Journal, tests: Ints, variant: Variant) -> dict[str, float]:
     """NDCG@10 and recall@100 over the tested events."""
     items = len(journal.items)
-    tested = np.zeros(len(journal), np.bool_)
-    tested[tests] = True
     growth = np.exp2((journal.time - journal.time[-1]) / YEAR_MS)
+    count = np.zeros(items)
+    # without a bound ``weights`` is (items, items), and nothing need be named
     names = np.full((items, variant.slots), -1, np.int32)
     weights = np.zeros((items, variant.slots or items), np.float32)
-    ranks = _ranks(
-        journal.item, growth, journal.by_user, journal.place, journal.begin, tested, names, weights,
-        variant.reach, RULES.index(variant.rule), variant.sampled,
-    )[tests]  # fmt: skip
-    gain = np.where((ranks > 0) & (ranks <= 10), 1 / np.log2(1 + np.maximum(ranks, 1)), 0)
-    return {"ndcg@10": float(gain.mean()), "recall@100": float(((ranks > 0) & (ranks <= 100)).mean())}
+    ranks, done = [], 0
+    for event in tests.tolist():
+        _learn(
+            done, event, journal.item, growth, journal.by_user, journal.place, journal.begin, count, names, weights,
+            variant.reach, RULES.index(variant.rule), variant.sampled,
+        )  # fmt: skip
+        done = event
+        before = journal.item[journal.before(event, BACK)]
+        anchors = before[np.sort(np.unique(before, return_index=True)[1])][:ANCHORS]
+        score = _score(anchors, count, names, weights)
+        score[journal.had(event)] = 0
+        own = score[journal.item[event]]
+        ranks.append(1 + np.count_nonzero(score > own) if own > 0 else items + 1)
+    rank = np.array(ranks)
+    gain = np.where(rank <= 10, 1 / np.log2(1 + rank), 0)
+    return {"ndcg@10": float(gain.mean()), "recall@100": float((rank <= 100).mean())}
 
 
 def main() -> None:

@@ -126,15 +126,11 @@ def on_behavior(records: Sequence[Record], mark: bytes | None, window: Window, k
     if len(acts.events) < len(batch.events):
         _count_impressions(rows, batch.events, users)
     signals = pack(p, base, pairs, _touches(acts, batch, base), choices, known.partitions, texts)
-    new_mark = np.zeros((), WATERMARK)
-    new_mark["offset"] = max(records[-1][2], before["offset"]) if records else before["offset"]
-    new_mark["accepted"] = before["accepted"] + len(ids)
-    new_mark["newest"] = newest
     return Changes(
         pairs=_stored(rows, users, p)
         + [part for pair in zip(owned, held, strict=True) for part in pair]
         + window.changed(p, ids),
-        mark=new_mark.tobytes(),
+        mark=_moved(before, records, len(ids), newest),
         ids=ids,
         signals=signals,
         feedback=join(acts.events, acts.offsets, shown, p, known.join_ms) if shown else [],
@@ -142,6 +138,14 @@ def on_behavior(records: Sequence[Record], mark: bytes | None, window: Window, k
         repeated=usable - len(ids),
         outcomes=outcomes(acts.events, shown, known.join_ms) if shown else {},
     )
+
+
+def _moved(before: np.void, records: Sequence[Record], accepted: int, newest: int) -> bytes:
+    """The watermark past the records."""
+    mark = np.zeros((), WATERMARK)
+    mark["offset"] = max(records[-1][2], before["offset"]) if records else before["offset"]
+    mark["accepted"], mark["newest"] = before["accepted"] + accepted, newest
+    return mark.tobytes()
 
 
 def read_mark(mark: bytes | None) -> np.void:
