@@ -18,7 +18,7 @@ from aiokafka import TopicPartition  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from models.catalogue import Catalogue, decode_entry
-from models.features import FEATURES_VERSION
+from models.features import FEATURES, FEATURES_VERSION
 from models.position_bias import PositionBias
 from models.ranker import RankInput
 from models.training.rankings import Rankings, RankingsWriter
@@ -116,7 +116,8 @@ def _unpacked(data: bytes) -> Impression | None:
         shown = unpack(data)
     except (zlib.error, msgspec.DecodeError):
         return None  # of a version that this one does not know
-    return shown if shown.feature_names == FEATURES_VERSION and shown.known is not None else None
+    fits = shown.feature_names == FEATURES_VERSION and shown.features.shape[1:] == (len(FEATURES),)
+    return shown if fits and shown.known is not None else None
 
 
 def items_of(lists: Sequence[Answered]) -> set[int]:
