@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.artifact import Artifact, Manifest, verify, write
+from models.artifact import Artifact, Manifest, verify, with_figures, write
 from models.ask import Floats
 from models.catalogue import Catalogue
 from models.item_tower import ITEMS_FILE, Feeds, ItemTower, inputs_of, keys_file
@@ -94,33 +93,18 @@ def train(
     with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = fit(feeds, learnt, len(numbered), seed, progress)
-    with tempfile.TemporaryDirectory() as folder:
-        graph = Path(folder) / "model.onnx"
-        export(network, graph)
-        session = open_session(graph, "cpu")
-        difference = check(network, session)
-        manifest = Manifest(
-            kind="item-tower",
-            name=f"item-tower-{len(numbered)}",
-            created_from={
-                "source": source or "choices", "choices": str(cut), "items": str(len(catalogue)), "seed": str(seed),
-                "torch": str(torch.__version__),
-            },
-            inputs=session.inputs,
-            outputs=session.outputs,
-            licence="Apache-2.0",
-            requires={"encoder": encoder},
-        )  # fmt: skip
-        files: dict[str, bytes | Path] = {"model.onnx": graph, ITEMS_FILE: keys_file(catalogue.keys[numbered])}
-        draft = write(Path(folder) / "item-tower", manifest, files)
+    made = {
+        "source": source or "choices", "choices": str(cut), "items": str(len(catalogue)), "seed": str(seed),
+        "torch": str(torch.__version__),
+    }  # fmt: skip
+
+    def figures(draft: Artifact) -> dict[str, float | str]:
         vectors = ItemTower(draft.path, encoder).vectors(catalogue, np.arange(len(catalogue)))
-        figures: dict[str, float | str] = {
-            "trained_choices": cut, "items_with_a_number": len(numbered),
-            **judge(vectors, catalogue, choices, cut, seed),
-            "onnx_against_torch": float(f"{difference:.2g}"), "seconds": round(time.perf_counter() - began, 1),
-        }  # fmt: skip
-        write(out, msgspec.structs.replace(manifest, figures=figures), files)
-    return verify(out)
+        found = judge(vectors, catalogue, choices, cut, seed)
+        counted = {"trained_choices": cut, "items_with_a_number": len(numbered)}
+        return {**counted, **found, "seconds": round(time.perf_counter() - began, 1)}
+
+    return _save(network, out, catalogue.keys[numbered], encoder, made, figures)
 
 
 def fit(feeds: Feeds, choices: Choices, numbered: int, seed: int, progress: Progress) -> TowerNetwork:
@@ -205,6 +189,34 @@ class _Pairs:
         if not len(ahead):
             raise RankingsError("No pairs: no user chose two items.", "use a log of users who choose several items.")
         return ahead[:count], behind[:count]
+
+
+def _save(
+    network: TowerNetwork,
+    out: Path,
+    keys: NDArray[np.uint64],
+    encoder: str,
+    made: dict[str, str],
+    figures: Callable[[Artifact], dict[str, float | str]],
+) -> Artifact:
+    """Export, check, judge a draft, and write the artifact; SessionError when the graph is not the network."""
+    with tempfile.TemporaryDirectory() as folder:
+        graph = Path(folder) / "model.onnx"
+        export(network, graph)
+        session = open_session(graph, "cpu")
+        difference = check(network, session)
+        manifest = Manifest(
+            kind="item-tower",
+            name=f"item-tower-{len(keys)}",
+            created_from=made,
+            inputs=session.inputs,
+            outputs=session.outputs,
+            licence="Apache-2.0",
+            requires={"encoder": encoder},
+        )
+        draft = write(Path(folder) / "item-tower", manifest, {"model.onnx": graph, ITEMS_FILE: keys_file(keys)})
+        with_figures(draft, out, {**figures(draft), "onnx_against_torch": float(f"{difference:.2g}")})
+    return verify(out)
 
 
 def _loss(ahead: Tensor, behind: Tensor, row: Tensor, often: Tensor) -> Tensor:
