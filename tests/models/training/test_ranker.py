@@ -41,11 +41,11 @@ def test_training_beats_every_baseline_by_a_margin(trained: tuple[Path, Report])
 
 
 def test_importance_names_what_the_users_follow(trained: tuple[Path, Report]) -> None:
-    """Co-visits and interest, which decide, matter most; price, which is noise, next to nothing."""
+    """Co-visits (a source's score, and a share that goes with it) and interest decide; price is noise."""
     importance = trained[1].importance
     ranked = sorted(importance, key=lambda group: -importance[group])
-    assert set(ranked[:2]) == {"covisits", "interest"}
-    assert abs(importance["price"]) < importance["covisits"] / 5
+    assert set(ranked[:3]) == {"covisits", "neighbours", "interest"}
+    assert abs(importance["price"]) < importance[ranked[1]] / 5
 
 
 def test_scores_are_on_a_fair_scale(trained: tuple[Path, Report]) -> None:
