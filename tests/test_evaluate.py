@@ -14,25 +14,15 @@ from models.evaluate import sample, strikes
 from streams.cli import evaluate as command
 from streams.cli import main
 from streams.evaluation import serving
-from streams.events import Click, Item, Purchase, Query, decode_answer, encode
+from streams.events import Click, Query, decode_answer, encode
 from streams.log import read_lines, write_lines
+from tests.data.round_log import write_round
 
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two hundred users who each buy three of a dozen items in a round: what follows is always the next item."""
-    items = [Item(time=0, item_id=f"p{n}", title=f"thing number {n}") for n in range(12)]
-    bought = [
-        Purchase(
-            time=1_000 * (3 * user + step) + 1, event_id=f"e{user}-{step}", user_id=f"u{user}",
-            item_id=f"p{(user + step) % 12}", basket_id=f"b{user}",
-        )
-        for user in range(200)
-        for step in range(3)
-    ]  # fmt: skip
-    path = tmp_path_factory.mktemp("evaluate") / "shop.jsonl"
-    write_lines(path, [encode(event) for event in [*items, *bought]])
-    return path
+    return write_round(tmp_path_factory.mktemp("evaluate") / "shop.jsonl")
 
 
 def run(*args: str) -> dict[str, Any]:

@@ -16,25 +16,13 @@ from models.ask import DIM
 from models.features import FEATURES, RECENT
 from models.training.rankings import RankingsWriter
 from streams.errors import LogError
-from streams.events import Item, Purchase, encode
-from streams.log import write_lines
+from tests.data.round_log import write_round
 
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two hundred users who each buy three of a dozen items in a round: what follows is always the next item."""
-    items = [Item(time=0, item_id=f"p{n}", title=f"thing number {n}") for n in range(12)]
-    bought = [
-        Purchase(
-            time=1_000 * (3 * user + step) + 1, event_id=f"e{user}-{step}", user_id=f"u{user}",
-            item_id=f"p{(user + step) % 12}", basket_id=f"b{user}",
-        )
-        for user in range(200)
-        for step in range(3)
-    ]  # fmt: skip
-    path = tmp_path_factory.mktemp("rankers") / "round.jsonl"
-    write_lines(path, [encode(event) for event in [*items, *bought]])
-    return path
+    return write_round(tmp_path_factory.mktemp("rankers") / "round.jsonl")
 
 
 def test_both_rankers_are_judged_on_the_same_lists_of_the_second_half(log: Path) -> None:
