@@ -23,10 +23,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 Items = NDArray[np.uint64]
@@ -43,11 +42,10 @@ DOOR: Final = 4
 #: Decay stands still so many half-lives from the landmark (82 years at 30 days): no sum may overflow a double.
 _FARTHEST: Final = 1_000.0
 
-#: bits of a weight that order newcomers: the exponent and 33 of the mantissa
+_ITEM_BITS: Final = np.uint64(44)
+_LOW_BITS: Final = np.uint64(20)
 _WEIGHT_SHIFT: Final = np.uint64(19)
-_WORD: Final = 64
-#: places an item's lowest bits may point to in its row's index, for each slot: a sixteenth is full at most
-_SPREAD: Final = 16
+_WEIGHT_MASK: Final = np.uint64((1 << 44) - 1)
 
 
 class Deltas(NamedTuple):
@@ -77,138 +75,58 @@ def combine(row: Index, item: Items, weights: Sums) -> Deltas:
 
     ``row`` (d,) from 0 to 2 ** 20 - 1, ``item`` (d,) never 0, ``weights`` (W, d) finite and not negative.
     """
-    if not len(row):
-        return Deltas(row, item, weights)
-    order = _by_row_and_item(row, item)
-    row, item = row.take(order), item.take(order)
+    # One sort of one word: items are hashes, so row and the item's upper 44 bits nearly always tell apart.
+    word = (row.astype(np.uint64) << _ITEM_BITS) | (item >> _LOW_BITS)
+    order = np.argsort(word)
+    word, sorted_item = word[order], item[order]
     first = np.empty(len(order), np.bool_)
-    first[0] = True
-    np.logical_or(item[1:] != item[:-1], row[1:] != row[:-1], out=first[1:])
-    starts, group = np.flatnonzero(first), np.cumsum(first) - 1
-    # the order is stable: each sum adds in the order of the input, which no sort of another machine can change
-    sums = np.array([np.bincount(group, weight.take(order), minlength=len(starts)) for weight in weights])
-    combined = Deltas(row.take(starts), item.take(starts), sums)
-    kept = np.flatnonzero(sums.sum(axis=0) > 0)
-    return combined if len(kept) == len(starts) else pick(combined, kept)
-
-
-def _by_row_and_item(row: Index, item: Items) -> Index:
-    """Stable order by row, then item."""
-    # Items are hashes: beside row and place there is room for enough of their upper bits to tell them apart.
-    low = (len(row) - 1).bit_length()
-    high = _WORD - int(row.max()).bit_length()
-    word = row.astype(np.uint64)
-    word <<= np.uint64(high)
-    word |= item >> np.uint64(_WORD - high + low) << np.uint64(low)
-    order = _order_of(word, low)
-    by_row, by_item = row.take(order), item.take(order)
-    if np.any((by_item[1:] < by_item[:-1]) & (by_row[1:] == by_row[:-1])):
-        return np.lexsort((item, row))
-    return order
-
-
-def _order_of(words: Items, low: int) -> Index:
-    """Stable order of words whose ``low`` lowest bits are 0, and have room for each word's place.
-
-    A sort of whole words is ten times as fast as a stable one of places.
-
-    >>> _order_of(np.array([8, 4, 8, 0], np.uint64), 2).tolist()
-    [3, 1, 0, 2]
-    """
-    placed = words | np.arange(len(words), dtype=np.uint64)
-    placed.sort()
-    placed &= np.uint64((1 << low) - 1)
-    return placed.view(np.intp)
+    first[:1] = True
+    np.not_equal(word[1:], word[:-1], out=first[1:])
+    if np.any(sorted_item[1:][~first[1:]] != sorted_item[:-1][~first[1:]]):
+        order = np.lexsort((item, row))
+        sorted_item, sorted_row = item[order], row[order]
+        first[1:] = (sorted_item[1:] != sorted_item[:-1]) | (sorted_row[1:] != sorted_row[:-1])
+    group = np.empty(len(order), np.intp)
+    group[order] = np.cumsum(first) - 1
+    starts = order[first]
+    # bincount adds in the order of the input, which no sort of another machine can change.
+    sums = np.empty((len(weights), len(starts)))
+    for total, weight in zip(sums, weights, strict=True):
+        total[:] = np.bincount(group, weight, minlength=len(starts))
+    kept = sums.sum(axis=0) > 0
+    return Deltas(row[starts][kept], item[starts][kept], sums[:, kept])
 
 
 def fold(items: Items, weights: Sequence[Sums], deltas: Deltas) -> None:
     """Add combined deltas to the rows, in place.
 
-    ``items`` and each of the W ``weights``: (rows, S), S from 4 to 64, full slots before empty ones; arrays of their
-    own, or fields of one whose records are whole 8-byte words.
+    ``items`` and each of the W ``weights``: (rows, S), S from 4 to 64, full slots before empty ones.
     """
-    if not len(deltas.row):
-        return
-    columns = _Columns.of(items, weights)
-    slot = _find(items, columns, deltas)
-    hit, missed = np.flatnonzero(slot >= 0), np.flatnonzero(slot < 0)
-    at = columns.places(deltas.row.take(hit), slot.take(hit))
-    for column, delta in zip(columns.weights, deltas.weights, strict=True):
-        column[at] += delta.take(hit)
-    row = deltas.row.take(missed)
-    used, new = _used(items), np.bincount(row, minlength=len(items))
-    rank = np.arange(len(row)) - (np.cumsum(new) - new).take(row)
-    fits = (used + new <= items.shape[1]).take(row)
-    appended, others = np.flatnonzero(fits), np.flatnonzero(~fits)
-    slot = (used.take(row) + rank).take(appended)
-    columns.put(slot, deltas, missed.take(appended))
-    if len(others):
-        _replace(columns, weights, pick(deltas, missed.take(others)), rank.take(others))
+    slot = _find(items, deltas)
+    hit = np.flatnonzero(slot >= 0)
+    at = (deltas.row[hit], slot[hit])
+    for column, delta in zip(weights, deltas.weights, strict=True):
+        column[at] += delta[hit]
+    misses = _pick(deltas, np.flatnonzero(slot < 0))
+    used = np.count_nonzero(items, axis=1)
+    fits = (used + np.bincount(misses.row, minlength=len(items)) <= items.shape[1])[misses.row]
+    appended = _pick(misses, fits)
+    _put(items, weights, appended, used[appended.row] + place_in_row(appended.row))
+    if not fits.all():
+        _replace(items, weights, _pick(misses, ~fits))
 
 
-def pick(deltas: Deltas, which: Index) -> Deltas:
-    """Some of the deltas, by their places."""
-    return Deltas(deltas.row.take(which), deltas.item.take(which), deltas.weights.take(which, axis=1))
+def _pick(deltas: Deltas, which: Index | NDArray[np.bool_]) -> Deltas:
+    return Deltas(deltas.row[which], deltas.item[which], deltas.weights[:, which])
 
 
-class _Columns(NamedTuple):
-    """The columns of all rows as the flat memory that they lie in: one index a number costs a fifth of two.
-
-    ``step``: numbers from one row to the next.
-    """
-
-    items: Items
-    weights: tuple[Sums, ...]
-    step: int
-
-    @classmethod
-    def of(cls, items: Items, weights: Sequence[Sums]) -> Self:
-        step, (rows, slots) = items.strides[0] // items.itemsize, items.shape
-        shape, stride = ((rows - 1) * step + slots,), items.strides[1:]
-        return cls(as_strided(items, shape, stride), tuple(as_strided(w, shape, stride) for w in weights), step)
-
-    def places(self, row: Index, slot: Index) -> Index:
-        at = row * self.step
-        at += slot
-        return at
-
-    def put(self, slot: Index, deltas: Deltas, which: Index) -> None:
-        """Write ``which`` of the deltas into slots of their rows."""
-        at = self.places(deltas.row.take(which), slot)
-        self.items[at] = deltas.item.take(which)
-        for column, values in zip(self.weights, deltas.weights, strict=True):
-            column[at] = values.take(which)
-
-
-def _find(items: Items, columns: _Columns, deltas: Deltas) -> Index:
+def _find(items: Items, deltas: Deltas) -> Index:
     """Slot of each delta's item in its row, -1 where the row does not hold it."""
-    size, slots = items.shape
-    # an index of each row by its items' lowest bits, slot + 1; of two items with the same bits one is there
-    wide = 1 << (slots * _SPREAD - 1).bit_length()
-    mask, start = np.uint64(wide - 1), np.arange(0, size * wide, wide, dtype=np.uint64)
-    index = np.zeros(size * wide, np.uint8)
-    place = items & mask
-    place += start[:, np.newaxis]
-    index[place.view(np.intp).ravel()] = np.tile(np.arange(1, slots + 1, dtype=np.uint8), size)
-    place = deltas.item & mask
-    place += start.take(deltas.row)
-    slot = index.take(place.view(np.intp)).astype(np.intp)
-    slot -= 1
-    there = np.flatnonzero(slot >= 0)
-    found = columns.items.take(columns.places(deltas.row.take(there), slot.take(there)))
-    doubtful = there.take(np.flatnonzero(found != deltas.item.take(there)))
-    same = items[deltas.row.take(doubtful)] == deltas.item.take(doubtful)[:, np.newaxis]
-    slot[doubtful] = np.where(same.any(axis=1), same.argmax(axis=1), -1)
+    slot = np.full(len(deltas.row), -1, np.intp)
+    columns = np.ascontiguousarray(items.T)
+    for number, column in enumerate(columns):
+        slot[np.flatnonzero(column.take(deltas.row) == deltas.item)] = number
     return slot
-
-
-def _used(items: Items) -> Index:
-    """How many slots of each row are full."""
-    slots = items.shape[1]
-    used = np.full(len(items), slots)
-    some = np.flatnonzero(items[:, -1] == 0)
-    used[some] = np.count_nonzero(items[some], axis=1)
-    return used
 
 
 def place_in_row(row: Index) -> Index:
@@ -222,41 +140,34 @@ def place_in_row(row: Index) -> Index:
     return np.arange(len(row)) - np.repeat(begins, np.diff(begins, append=len(row)))
 
 
-def _replace(columns: _Columns, weights: Sequence[Sums], misses: Deltas, rank: Index) -> None:
-    """Let the misses of overflowing rows take the places of lighter slots, or of the lightest quarter.
+def _put(items: Items, weights: Sequence[Sums], deltas: Deltas, slot: Index) -> None:
+    items[deltas.row, slot] = deltas.item
+    for column, delta in zip(weights, deltas.weights, strict=True):
+        column[deltas.row, slot] = delta
 
-    ``rank``: of each among the misses of its row.
-    """
-    slots = weights[0].shape[1]
-    begins = np.flatnonzero(rank == 0)
-    place = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(rank)))
-    added = misses.weights.sum(axis=0)
-    order = _heaviest_first(place, added)
-    total = np.zeros((len(begins), slots))
+
+def _replace(items: Items, weights: Sequence[Sums], misses: Deltas) -> None:
+    """Let the misses of overflowing rows take the places of lighter slots, or of the lightest quarter."""
+    slots = items.shape[1]
+    misses = _heaviest_first(misses)
+    rank = place_in_row(misses.row)
+    misses, rank = _pick(misses, rank < slots), rank[rank < slots]
+    rows = misses.row[rank == 0]
+    place = np.cumsum(rank == 0) - 1
+    total = np.zeros((len(rows), slots))
     for column in weights:
-        total += column[misses.row.take(begins)]
-    # whoever comes after the last slot could not enter
-    near = np.flatnonzero(rank < slots)
-    order, place, rank = order.take(near), place.take(near) * slots, rank.take(near)
-    slot = _lightest_first(total).ravel().take(place + rank)
-    place += slot
-    enters = np.flatnonzero((rank < slots // DOOR) | (added.take(order) > total.ravel().take(place)))
-    columns.put(slot.take(enters), misses, order.take(enters))
+        total += column[rows]
+    slot = _lightest_first(total)[place, rank]
+    enters = (rank < slots // DOOR) | (misses.weights.sum(axis=0) > total[place, slot])
+    _put(items, weights, _pick(misses, enters), slot[enters])
 
 
-def _heaviest_first(place: Index, weight: Sums) -> Index:
-    """Stable order by ``place`` (sorted), then falling weight (its upper 45 bits)."""
-    # positive doubles order as their bits do
-    bits = weight.view(np.uint64) >> _WEIGHT_SHIFT
-    lighter = bits.max() - bits
-    low, middle = (len(place) - 1).bit_length(), int(lighter.max()).bit_length()
-    if low + middle + int(place[-1]).bit_length() > _WORD:
-        return np.lexsort((lighter, place))
-    word = place.astype(np.uint64)
-    word <<= np.uint64(middle)
-    word |= lighter
-    word <<= np.uint64(low)
-    return _order_of(word, low)
+def _heaviest_first(deltas: Deltas) -> Deltas:
+    """Order by row, then falling weight (its upper 45 bits), then item."""
+    # Positive doubles order as their bits do.
+    bits = deltas.weights.sum(axis=0).view(np.uint64) >> _WEIGHT_SHIFT
+    word = (deltas.row.astype(np.uint64) << _ITEM_BITS) | (_WEIGHT_MASK - bits)
+    return _pick(deltas, np.argsort(word, kind="stable"))
 
 
 def _lightest_first(total: Sums) -> Index:
@@ -268,5 +179,4 @@ def _lightest_first(total: Sums) -> Index:
     mask = np.uint64((1 << (total.shape[1] - 1).bit_length()) - 1)
     words = (total.view(np.uint64) & ~mask) | np.arange(total.shape[1], dtype=np.uint64)
     words.sort(axis=1)
-    words &= mask
-    return words.view(np.intp)
+    return (words & mask).astype(np.intp)
