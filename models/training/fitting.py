@@ -20,7 +20,7 @@ from models.training.network import HIDDEN, Network, fit_scales, list_stats
 from models.training.rankings import Rankings
 
 EPOCHS: Final = 4
-BATCH: Final = 64
+BATCH: Final = 32
 NEGATIVES: Final = 63
 RATE: Final = 2e-3
 DECAY: Final = 0.01
@@ -105,7 +105,7 @@ def temperature(network: Network, rankings: Rankings, lists: NDArray[np.int64]) 
 
 
 def _prepare(network: Network, rankings: Rankings, cut: int) -> _Data:
-    """Statistics of each list by the fitted normalisation, 64 lists at a time."""
+    """Statistics of each list by the fitted normalisation, a batch at a time."""
     features = torch.from_numpy(rankings.features)
     parts: list[tuple[Tensor, ...]] = []
     with torch.no_grad():
