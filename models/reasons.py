@@ -45,7 +45,7 @@ VERBS: Final[dict[Language, dict[str, str]]] = {
     },
 }  # fmt: skip
 
-_NEIGHBOURS: Final = ("covisits", "neighbours", "covisits_wide")
+_NEIGHBOURS: Final = ("covisits", "neighbours", "covisits_wide", "covisits_basket")
 
 REASONS: Final = (
     Reason(facts.chosen, ("query_clicks",), "Chosen by shoppers who searched for “{text}”",

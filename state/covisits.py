@@ -1,8 +1,8 @@
 """Co-visits: for each item, its heaviest neighbours in users' histories, with three weights each.
 
-``after``: among a user's next five items; ``together``: within an hour and ten events; ``wide``: within ten events,
-either way. All halve in a year: what is popular at the moment other sources tell, and shorter half-lives lost on every
-log (docs/decisions/0016-neighbours.md).
+``after``: among a user's next five items; ``together``: within an hour; ``wide``: within ten events,
+either way, or within an hour. All halve in five years: what is popular at the moment other sources tell, and shorter
+half-lives lost on every log (docs/decisions/0016-neighbours.md, 0018-whole-baskets.md).
 
 Which neighbours stay: a row is filled first come, first served. From then on a newcomer takes its ``wide`` weight from
 that of the lightest neighbour, and its place once nothing is left of it (Misra and Gries, "Finding repeated elements",
@@ -22,7 +22,7 @@ from state.compiled import compiled
 from state.records import NEIGHBOURS
 from state.rows import Rows
 
-HALF_LIFE_DAYS: Final = 365.0
+HALF_LIFE_DAYS: Final = 5 * 365.0
 LANDMARK: Final = sketch.LANDMARK
 
 #: Where the fields of a COVISIT begin, in units of their own (tests/state/test_covisits.py holds the two together).
@@ -66,7 +66,7 @@ def fold(
     >>> day = np.array([LANDMARK], np.uint32)
     >>> first, seven = np.array([0]), np.array([7], np.uint64)
     >>> fold(rows, first, seven, np.float32([1]), np.float32([0.5]), np.float32([1]), day)
-    >>> fold(rows, first, seven, np.float32([1]), np.float32([0]), np.float32([1]), day + 365 * 86400)
+    >>> fold(rows, first, seven, np.float32([1]), np.float32([0]), np.float32([1]), day + 1825 * 86400)
     >>> rows["item"][0, 0], rows["after"][0, 0], rows["together"][0, 0]
     (np.uint64(7), np.float32(3.0), np.float32(0.5))
     """
@@ -108,7 +108,7 @@ def _add(words: Items, singles: Floats, row: NDArray[np.intp], item: Items, weig
 
 
 def decayed(rows: Rows, now_seconds: float) -> Neighbours:
-    """COVISIT rows (R,) brought to ``now_seconds``: what was added then counts 1, a year earlier a half."""
+    """COVISIT rows (R,) brought to ``now_seconds``: what was added then counts 1, five years earlier a half."""
     scale = 1 / sketch.growth(now_seconds, HALF_LIFE_DAYS)
     weights = np.stack([rows[name] for name in ("after", "together", "wide")])
     return Neighbours(rows["item"], weights * np.float32(scale), (rows["mass"] * scale).astype(np.float32))

@@ -15,7 +15,7 @@ KINDS: Final = ("impression", "view", "click", "add_to_cart", "purchase", "ratin
 DIM: Final = 64
 RING: Final = 32
 SLOTS: Final = 32
-NEIGHBOURS: Final = 96
+NEIGHBOURS: Final = 100
 TOP: Final = 128
 CATEGORY_TOP: Final = 32
 BOUGHT_ITEMS: Final = 44
@@ -49,7 +49,8 @@ WATERMARK: Final = np.dtype([("offset", "<i8"), ("accepted", "<i8"), ("newest", 
 
 #: An item's neighbours in users' histories (state/covisits.py: which stay). Sums in forward decay:
 #: 2 ** ((t - LANDMARK) / half-life), so adding is all there is. ``after``: the neighbour came after the row's item,
-#: 1/distance; ``together``: within an hour of each other; ``wide``: within ten events, by the root of the distance.
+#: 1/distance; ``together``: within an hour of each other; ``wide``: within ten events or an hour, by the root of the
+#: distance. A hundred fit in the allocation of 2 KiB that Redis makes for fewer, too.
 #: They hold what was added since the neighbour entered the row; ``mass`` is the row's unbounded total of the three.
 #: A slot with item 0 is empty, and full slots come first.
 COVISIT: Final = np.dtype(

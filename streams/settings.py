@@ -94,7 +94,7 @@ class Settings:
     queries: int = _setting(50_000, "most query texts whose choices every query worker knows", least=0, most=1_000_000)
     sources: str = _setting(
         "query_clicks,covisits,context,semantic,lexical,trending,covisits_wide,image,query_neighbours,"
-        "trending_category,popular,repurchase,new_arrivals,tower",
+        "trending_category,popular,repurchase,new_arrivals,tower,covisits_basket",
         "the sources in use, comma separated",
     )
     experiment: str = _setting("", "TOML file of an experiment: its arms, and the settings in which they differ")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ask import DIM, Ask, Floats
+from models.basket import HOUR_S
 from models.features import columns, likeness
 from models.features.columns import Attributes, Candidates
 from models.features.names import FEATURES, FEATURES_VERSION, GROUPS, INDEX, MEANING, SOURCES
@@ -98,6 +99,6 @@ def recent_inputs(ask: Ask, catalogue: Attributes) -> tuple[Floats, Floats]:
     if len(known):
         vectors[: len(known)] = catalogue.compact[ask.recent.rows[known]]
         age = np.maximum(ask.recent.age[known], 0)
-        faded = ask.recent.weight[known] * (columns.HOUR_S / (columns.HOUR_S + age))
+        faded = ask.recent.weight[known] * (HOUR_S / (HOUR_S + age))
         weights[: len(known)] = np.nan_to_num(faded)
     return vectors, weights

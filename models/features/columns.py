@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ask import Ask, Floats, Neighbours, Rows
+from models.basket import HOUR_S, in_hand
 from models.images import Images
 from models.sources.base import places
 from models.sources.repurchase import gaps
 from models.tower_column import TowerColumn
 
 DAY_MS: Final = 86_400_000
-HOUR_S: Final = 3600.0
 #: Half-lives of ``COUNT.popularity`` in days and codes of behaviour kinds, as ``state.records`` stores them
 #: (tests/models/test_features.py holds the two together).
 POPULARITY_DAYS: Final = np.array([1.0, 7.0, 30.0, 180.0])
@@ -104,7 +104,7 @@ def covisits(ask: Ask, look: Lookup, counts: NDArray[np.void]) -> Columns:
     mass = np.maximum(near.anchor_mass, 1e-9)
     strength = near.after.take(hit)
     after, together = strength / mass[:, 0].take(anchor), near.together.take(hit) / mass[:, 1].take(anchor)
-    basket = basket_anchors(ask, look)
+    basket = in_hand(ask)
     in_basket = np.flatnonzero(basket.take(anchor))
     size = np.float32(max(int(basket.sum()), 1))
     # neighbours stand in the order of their anchors: those of the newest 1, 2 and 5 come first
@@ -151,16 +151,6 @@ def _cosines(
         "wide_strength": np.log1p(total(wide, where)),
         "basket_cosine": total((together * half[:, 1].take(anchor))[in_basket], where[in_basket]) * own,
     }
-
-
-def basket_anchors(ask: Ask, look: Lookup) -> NDArray[np.bool_]:
-    """Which anchors are the basket: those of the last hour, and those that the query itself named."""
-    count = max(len(ask.anchors), int(ask.neighbours.anchor.max(initial=-1)) + 1)
-    named = np.zeros(count, np.bool_)
-    # some twenty of each: np.isin would take ten times as long
-    young, seen = set(look.seen[look.young].tolist()), set(look.seen.tolist())
-    named[: len(ask.anchors)] = [anchor in young or anchor not in seen for anchor in ask.anchors.tolist()]
-    return named
 
 
 def track_record(ask: Ask, counts: NDArray[np.void]) -> Columns:

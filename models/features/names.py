@@ -27,6 +27,7 @@ SOURCES: Final = (
     "repurchase",
     "new_arrivals",
     "tower",
+    "covisits_basket",
 )
 
 #: Each group is one line of an explanation; a feature stands in exactly one. A source's score is a group of its
@@ -49,7 +50,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "wide_cosine",
         "wide_strength",
     ),
-    # what goes with the user's history of a year
+    # what goes with the user's history
     "covisits_wide": ("covisits_wide",),
     # how like the item is to what the user looked at
     "context": ("context",),
@@ -85,6 +86,8 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     # near the user's items in the item tower
     "tower": ("tower",),
     "tower_likeness": ("like_tower_newest",),
+    # what goes into one basket with what is in it
+    "covisits_basket": ("covisits_basket",),
 }
 
 FEATURES: Final = tuple(name for group in GROUPS.values() for name in group)
@@ -102,7 +105,7 @@ MEANING: Final[dict[str, str]] = {
     "together_basket": "the same, mean over the basket (items of the last hour, or of the cart)",
     "after_basket": "share of what followed that was this item, mean over the basket",
     "basket_cosine": "cosine of the item's use within an hour with that of the basket's items, summed",
-    "covisits_wide": "score of the source covisits_wide: goes with the user's last 20 items, half-life a year",
+    "covisits_wide": "score of the source covisits_wide: goes with the user's last 20 items",
     "wide_newest": "the same per root of the item's own events, the n-th newest of the user's items counting 1 / n",
     "wide_cosine": "the same, all of the user's items counting alike",
     "wide_strength": "log of the decayed number of times this item went with one of them",
@@ -158,4 +161,5 @@ MEANING: Final[dict[str, str]] = {
     "like_image_newest": "cosine of its image with that of the user's newest item that has one",
     "tower": "score of the source tower: near the user's recent items in the item tower",
     "like_tower_newest": "cosine of its item tower vector with that of the user's newest item",
+    "covisits_basket": "score of the source covisits_basket: goes into one basket with what is in it",
 }

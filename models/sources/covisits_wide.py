@@ -36,7 +36,7 @@ FALL: Final = 0.5
 
 
 class WideCovisits(TableSource):
-    """Neighbours within ten events, over a year."""
+    """Neighbours within ten events, or within an hour."""
 
     name = "covisits_wide"
 

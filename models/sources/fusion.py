@@ -26,6 +26,7 @@ DEPTH: Final = 60.0
 #: a source not named, 1.
 FEED: Final = {
     "covisits_wide": 1.0,
+    "covisits_basket": 1.0,
     "covisits": 0.9,
     "repurchase": 0.7,
     "trending": 0.6,

@@ -7,6 +7,7 @@ from typing import Final
 from models.sources.base import Source
 from models.sources.context import UserContext
 from models.sources.covisits import Covisits
+from models.sources.covisits_basket import BasketCovisits
 from models.sources.covisits_wide import WideCovisits
 from models.sources.image import Image
 from models.sources.lexical import Lexical
@@ -35,6 +36,7 @@ _ALL: Final[tuple[Source, ...]] = (
     Repurchase(),
     NewArrivals(),
     Tower(),
+    BasketCovisits(),
 )
 
 #: Every source by name, in the order of the columns of ``Candidates.scores``.

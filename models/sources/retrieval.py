@@ -32,6 +32,7 @@ _USER: Final = (
     "context",
     "trending",
     "covisits_wide",
+    "covisits_basket",
     "image",
     "trending_category",
     "popular",
@@ -44,7 +45,7 @@ _USER: Final = (
 SURFACES: Final = {
     "search": ("query_clicks", "semantic", "lexical", "image", "query_neighbours", "trending_category", "new_arrivals"),
     "home": _USER,
-    "similar": ("covisits", "semantic", "covisits_wide", "image", "new_arrivals", "tower"),
+    "similar": ("covisits", "semantic", "covisits_wide", "covisits_basket", "image", "new_arrivals", "tower"),
     "cart": _USER,
     "rerank": (),
 }

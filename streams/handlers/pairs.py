@@ -1,4 +1,4 @@
-"""Co-visit pairs: which items each event followed, from the user's ring as it was when the event arrived."""
+"""Co-visit pairs: which items each event followed or went with, from the user's ring as it was when it arrived."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from state.contexts import Events, eighths
 from state.records import KINDS, RING
 from streams.signals import AFTER, PAIR, TOGETHER
 
-#: every event is paired with so many before it; with so many it counts as having come after them
+#: every event is paired with so many before it, with more of its own hour, as far as the ring reaches; with so many it
+#: counts as having come after them
 LAGS: Final = 10
+HOUR_LAGS: Final = RING - 1
 AFTER_LAGS: Final = 5
 TOGETHER_MS: Final = 3_600_000
 
@@ -21,7 +23,7 @@ _RATING: Final = KINDS.index("rating")
 
 
 class _Lines(NamedTuple):
-    """All users' events of the batch, each user's behind the last LAGS of the ring; ``at``: the batch's places.
+    """All users' events of the batch, each user's behind the last HOUR_LAGS of the ring; ``at``: the batch's places.
 
     ``liked``: shows positive interest; ``used``: that, or a rating of any height: whoever rates has chosen.
     """
@@ -34,7 +36,8 @@ class _Lines(NamedTuple):
 
 
 def pairs_of(rows: NDArray[np.void], events: Events, offset: NDArray[np.int64]) -> NDArray[np.void]:
-    """Deltas (signals.PAIR) of a batch, in its order: each event with the ten before it in its user's order of arrival.
+    """Deltas (signals.PAIR) of a batch, in its order: each event with the ten before it in its user's order of arrival,
+    and with up to 31 of the last hour: a basket of thirty is one.
 
     ``rows``: contexts before the batch; ``offset``: of each event, counted from the batch's base. A pair counts
     if the earlier arrival is not later in time, and both were chosen.
@@ -45,7 +48,7 @@ def pairs_of(rows: NDArray[np.void], events: Events, offset: NDArray[np.int64]) 
     lines = _lines(rows, events, order)
     at = np.empty_like(lines.at)
     at[order] = lines.at
-    found = np.empty(2 * LAGS * len(at), PAIR)
+    found = np.empty(2 * HOUR_LAGS * len(at), PAIR)
     return found[: _pair(found, at, lines.item, lines.time, lines.liked, lines.used, np.ascontiguousarray(offset))]
 
 
@@ -63,9 +66,11 @@ def _pair(
     count = 0
     for event in range(len(at)):
         here = at[event]
-        for lag in range(1, LAGS + 1):
+        for lag in range(1, HOUR_LAGS + 1):
             there = here - lag
             gap = time[here] - time[there]
+            if lag > LAGS and gap > TOGETHER_MS:
+                break
             if not (used[here] and used[there] and item[here] != item[there] and gap >= 0):
                 continue
             both = liked[here] and liked[there]
@@ -88,15 +93,15 @@ def _lines(rows: NDArray[np.void], events: Events, order: NDArray[np.intp]) -> _
     starts = np.flatnonzero(np.r_[True, who[1:] != who[:-1]])
     sizes = np.diff(np.r_[starts, len(who)])
     users = who[starts]
-    # one sequence a user: the last LAGS of the ring (oldest first), then the batch's events
-    at = np.arange(len(who)) + LAGS * np.repeat(np.arange(1, len(starts) + 1), sizes)
-    head = (starts + LAGS * np.arange(len(starts)))[:, None] + np.arange(LAGS)
-    number = rows["events"][users].astype(np.int64)[:, None] - LAGS + np.arange(LAGS)
+    # one sequence a user: the last HOUR_LAGS of the ring (oldest first), then the batch's events
+    at = np.arange(len(who)) + HOUR_LAGS * np.repeat(np.arange(1, len(starts) + 1), sizes)
+    head = (starts + HOUR_LAGS * np.arange(len(starts)))[:, None] + np.arange(HOUR_LAGS)
+    number = rows["events"][users].astype(np.int64)[:, None] - HOUR_LAGS + np.arange(HOUR_LAGS)
     slot = number % RING
     where = users[:, None]
 
     def sequence(before: NDArray[Any], batch: NDArray[Any]) -> NDArray[Any]:
-        line = np.zeros(len(who) + LAGS * len(starts), batch.dtype)
+        line = np.zeros(len(who) + HOUR_LAGS * len(starts), batch.dtype)
         line[head] = before
         line[at] = batch[order]
         return line

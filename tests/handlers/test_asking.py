@@ -107,9 +107,9 @@ def test_anchors_are_the_querys_own_items_then_liked_ones() -> None:
 
 
 def test_neighbours_are_decayed_and_known(shelf: Brain) -> None:
-    """A year halves; neighbours that the catalogue does not hold are left out."""
+    """Five years halve; neighbours that the catalogue does not hold are left out."""
     row = np.zeros((), COVISIT)
-    grown = 2 ** ((NOW / 1000 - 365 * DAY - LANDMARK) / (365 * DAY))
+    grown = 2 ** ((NOW / 1000 - 1825 * DAY - LANDMARK) / (1825 * DAY))
     row["item"][:3] = [key("p1"), key("gone"), key("p2")]
     row["after"][:3], row["together"][0], row["mass"] = grown * 4, grown * 2, (grown * 12, grown * 2, grown * 8)
     row["wide"][:3] = grown * 6

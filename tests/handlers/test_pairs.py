@@ -1,4 +1,4 @@
-"""Co-visit pairs: each event with the ten before it, whichever batch they came in."""
+"""Co-visit pairs: each event with the ten before it, and with its whole hour, whichever batch they came in."""
 
 from __future__ import annotations
 
@@ -102,11 +102,26 @@ def test_wide_pairs_go_either_way_and_reach_ten_events_back() -> None:
     assert len(found) == 2 * sum(40 - lag for lag in range(1, 11))
 
 
+def test_all_of_an_hour_goes_together_as_far_as_the_ring_reaches() -> None:
+    """Forty events in forty minutes: each goes with up to 31 before it, where events far apart end after ten."""
+    found = wide(*(("view", n, n) for n in range(40)))
+    names = {str(key(f"p{n}")): n for n in range(40)}
+    assert {abs(names[row] - names[item]) for row, item in found} == set(range(1, 32))
+    assert len(found) == 2 * sum(40 - lag for lag in range(1, 32))
+
+
+def test_an_hour_ends_what_goes_on_past_ten_events() -> None:
+    """Twelve events at once and one 61 minutes later: that one goes with the ten before it alone."""
+    found = wide(*(("view", n, 0) for n in range(12)), ("view", 12, 61))
+    late = str(key("p12"))
+    assert {item for row, item in found if row == late} == {str(key(f"p{n}")) for n in range(2, 12)}
+
+
 def test_pairs_do_not_depend_on_how_events_are_cut() -> None:
     """Two users' events one by one, and all in one batch, make the same pairs in the same order for each event."""
     events = [
         behavior("click", event_id=f"e{n}", user_id=f"u{n % 2}", item_id=f"p{n % 7}", time=AT + n * MINUTE)
-        for n in range(30)
+        for n in range(90)
     ]
     one, many = Ingest(), Ingest()
     one.fold(records(events, arrival=AT + DAY))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from itertools import chain
 
@@ -267,26 +266,3 @@ def test_features_are_finite_whatever_was_read(
         _, weights = recent_inputs(ask, SHELF)
     assert np.isfinite(values).all()
     assert np.isfinite(weights).all()
-
-
-def test_two_hundred_candidates_take_less_than_two_milliseconds() -> None:
-    """The median over 50 calls (0.4 ms on an idle core) leaves room for a busy machine."""
-    shelf, rng = Shelf(5000), np.random.default_rng(0)
-    rows = rng.permutation(5000)[:200].astype(np.int32)
-    ask = Ask(NOW, "home", recent=recent(rows[:32].tolist(), [100.0 * i for i in range(32)]))
-    ask.anchors = rows[:5]
-    ask.neighbours = Neighbours(
-        np.repeat(np.arange(5), 32).astype(np.int32),
-        rng.integers(0, 5000, 160).astype(np.int32),
-        np.ones(160, np.float32),
-        np.ones(160, np.float32),
-        np.ones(160, np.float32),
-        np.ones((5, 3), np.float32),
-    )
-    chosen, counts = Chosen(rows, np.ones((200, len(SOURCES)), np.float32)), counted(200)
-    taken = []
-    for _ in range(50):
-        start = time.perf_counter()
-        compute(ask, shelf, chosen, counts)
-        taken.append(time.perf_counter() - start)
-    assert float(np.median(taken)) < 2e-3

@@ -98,11 +98,11 @@ def test_a_newcomer_takes_from_the_lightest_until_nothing_is_left() -> None:
     assert {1, 500} & set(read.item[0].tolist()) == {500}
 
 
-def test_a_pair_counts_half_after_a_year() -> None:
-    """Read at its own time a pair weighs what was added; a year later a half of it, mass too."""
+def test_a_pair_counts_half_after_five_years() -> None:
+    """Read at its own time a pair weighs what was added; five years later a half of it, mass too."""
     rows = np.zeros(3, COVISIT)
     fold(rows, [(1, 7, 0.5, 1.0, 0.25, 0)])
-    now, later = covisits.decayed(rows, NOW), covisits.decayed(rows, NOW + 365 * DAY)
+    now, later = covisits.decayed(rows, NOW), covisits.decayed(rows, NOW + 1825 * DAY)
     assert now.item[1, 0] == 7
     np.testing.assert_allclose(now.weights[:, 1, 0], [0.5, 1.0, 0.25], rtol=1e-6)
     np.testing.assert_allclose(later.weights, now.weights / 2, rtol=1e-6)
