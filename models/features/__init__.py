@@ -21,6 +21,7 @@ __all__ = [
     "FEATURES_VERSION",
     "GROUPS",
     "INDEX",
+    "LARGEST",
     "MEANING",
     "RECENT",
     "SOURCES",

@@ -168,10 +168,13 @@ class Attention(nn.Module):
         self.sharpness = nn.Parameter(torch.tensor([2.0, 10.0, 2.0, 10.0]))
         self.habit = nn.Parameter(torch.tensor([1.0, 0.3, 1.0, 0.3]))
 
+    def products(self, candidates: Tensor, recent: Tensor) -> tuple[Tensor, Tensor]:
+        """Similarities (B, N, R) of the vectors as they are, and of their projections."""
+        return candidates @ recent.transpose(1, 2), self.project(candidates) @ self.project(recent).transpose(1, 2)
+
     def forward(self, candidates: Tensor, recent: Tensor, weight: Tensor) -> Tensor:
         """Pooled similarities (B, N, heads); 0 without recent items, disliked items count negative."""
-        plain = candidates @ recent.transpose(1, 2)
-        learnt = self.project(candidates) @ self.project(recent).transpose(1, 2)
+        plain, learnt = self.products(candidates, recent)
         similar = torch.stack([plain] * PLAIN + [learnt] * LEARNT, dim=2)
         strength = torch.log(weight.abs() + 1e-6).view(weight.shape[0], 1, 1, weight.shape[1])
         logits = similar * self.sharpness.view(1, 1, -1, 1) + strength * self.habit.view(1, 1, -1, 1)

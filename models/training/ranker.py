@@ -22,6 +22,7 @@ from models.ranker import Ranker
 from models.training import export, figures
 from models.training.figures import BASELINES, METRICS, Interval, interval, quality
 from models.training.fitting import Progress, fit, scores, temperature
+from models.training.half import Precision
 from models.training.network import HIDDEN, named
 from models.training.rankings import Rankings, RankingsError
 
@@ -65,11 +66,13 @@ def train(
     source: str = "",
     sizes: Sequence[tuple[int, ...]] = (HIDDEN,),
     about: Mapping[str, str] | None = None,
+    precision: Precision = "float32",
 ) -> Report:
     """Train on the first nine tenths, judge on the last, and write the artifact to ``out``.
 
     ``progress`` is called with (step, steps, loss), from 1 again for each network; ``source`` names the log in the
-    manifest, ``about`` says more of how it was made; ``sizes``: those that the data choose from, see ``choose``.
+    manifest, ``about`` says more of how it was made; ``sizes``: those that the data choose from, see ``choose``;
+    ``precision``: that of the graph, which is the one that is judged.
     Raises ``RankingsError`` with fewer than 100 lists, ``SessionError`` when the export is not right.
     """
     began = time.perf_counter()
@@ -94,7 +97,7 @@ def train(
         **(about or {}),
     }
     with tempfile.TemporaryDirectory() as folder:
-        draft = export.save(network, Path(folder) / "ranker", created_from, {})
+        draft = export.save(network, Path(folder) / "ranker", created_from, {}, precision)
         report = msgspec.structs.replace(
             judge(Ranker(draft.path, "cpu"), rankings, held, seed),
             trained=cut,
