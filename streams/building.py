@@ -50,11 +50,16 @@ async def build(
     ``lists`` (ranker): rankings sampled from the log; ``position_bias``: learn from
     what was chosen of the answers in it, each by the inverse examination of its position. ``data`` (intent): labelled
     texts, by default the shipped ones, and ``test``: those that judge, by default a fifth of ``data``.
-    ``source`` (image-encoder): a Hugging Face folder with a vision tower; ``precision``: that of the graph.
-    ``encoder``: the checkpoint that is wanted instead of the default encoder.
-    Raises SettingsError where the log or the extra `train` is missing, ModelError and LogError where they cannot be
-    used.
+    ``source`` (image-encoder): a Hugging Face folder with a vision tower; ``precision`` (image-encoder, ranker): that
+    of the graph. ``encoder``: the checkpoint that is wanted instead of the default encoder.
+    Raises SettingsError where the log or the extra `train` is missing or a ranker cannot have the ``precision``,
+    ModelError and LogError where they cannot be used.
     """
+    if kind == "ranker" and precision not in ("float32", "float16"):
+        raise SettingsError(
+            f"artifact build ranker: --precision is '{precision}', and a ranker is float32 or float16: "
+            "leave the option out, or give --precision float16 for workers on CUDA"
+        )
     if kind == "encoder" and (encoder is None or encoder.default):
         return build_encoder(out, steps)
     if find_spec("torch") is None:
@@ -69,7 +74,7 @@ async def build(
         raise SettingsError(f"artifact build {kind} learns from an event log: name it with --log LOG")
     if kind == "item-tower":
         return build_item_tower(settings, out, log, seed, until, steps)
-    return await _ranker(settings, out, log, lists, seed, steps, position_bias)
+    return await _ranker(settings, out, log, lists, seed, steps, position_bias, precision)
 
 
 def _intent(settings: Settings, out: Path, steps: Steps, data: Path | None, test: Path | None) -> Artifact:
@@ -89,7 +94,7 @@ def _image_encoder(out: Path, source: Path | None, precision: str, steps: Steps)
 
 
 async def _ranker(
-    settings: Settings, out: Path, log: Path, lists: int, seed: int, steps: Steps, position_bias: bool
+    settings: Settings, out: Path, log: Path, lists: int, seed: int, steps: Steps, position_bias: bool, precision: str
 ) -> Artifact:
     """Log rankings while replaying ``log`` on an embedded Valkey, then train on them."""
     from models.training.ranker import SIZES, train
@@ -114,7 +119,10 @@ async def _ranker(
         )  # fmt: skip
     steps("logging rankings", 1.0)
     about = answers.examination() if answers is not None else {}
-    train(rankings, out, seed, lambda done, total, _: steps("training", done / max(total, 1)), log.name, SIZES, about)
+    train(
+        rankings, out, seed, lambda done, total, _: steps("training", done / max(total, 1)), log.name, SIZES, about,
+        precision,  # type: ignore[arg-type]
+    )  # fmt: skip
     return Artifact.load(out)
 
 

