@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Final, Literal
 
 import click
 import msgspec
@@ -57,7 +57,9 @@ async def retrain(settings: Settings, step: Callable[[], None] = lambda: None) -
         rankings = rankings_of(lists, catalogue)
         with tempfile.TemporaryDirectory() as folder:
             draft = Path(folder) / "ranker"
-            train(rankings, draft, progress=lambda *_: step(), source="feedback", sizes=SIZES)
+            train(
+                rankings, draft, progress=lambda *_: step(), source="feedback", sizes=SIZES, precision=_precision(old)
+            )
             new = Ranker(draft, "cpu")
             found = compare(new, old, rankings)
             gain, why = found.difference, ""
@@ -81,6 +83,11 @@ async def retrain(settings: Settings, step: Callable[[], None] = lambda: None) -
         seconds=round(time.perf_counter() - began, 1),
         why=why,
     )
+
+
+def _precision(ranker: Ranker) -> Literal["float32", "float16"]:
+    """That of a ranker's graph, which its successor keeps: it was chosen for the device of the workers."""
+    return "float16" if ranker.artifact.manifest.created_from.get("precision") == "float16" else "float32"
 
 
 @contextmanager

@@ -6,16 +6,20 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from models.artifact import Artifact
+from models.training.ranker import Report, train
 from models.training.rankings import RankingsError
 from streams import retraining
 from streams.errors import SettingsError
 from streams.retraining import main, retrain
 from streams.retraining_schedule import Outcome
 from streams.settings import Settings
+from tests.models.training.synthetic import rankings
 
 KEPT = Outcome("kept", "old", "new", 300, 30, 0.4, 0.4, (0.0, -0.1, 0.1), 1.0, "not better")
 
@@ -70,3 +74,26 @@ def test_what_is_wrong_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch, capsys
     assert main() == 1
     said = capsys.readouterr()
     assert (said.out, "7 rankings: too few" in said.err) == ("", True)
+
+
+async def test_a_ranker_in_float16_is_followed_by_one_in_float16(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The precision was chosen for the workers' device: a retraining must not change it unasked."""
+    some, trained = rankings(150, 20), []
+
+    async def nothing(*_: object) -> list[object]:
+        return []
+
+    def recorded(*args: Any, **options: Any) -> Report:
+        report = train(*args, **options)
+        trained.append(Artifact.load(args[1]).manifest.created_from["precision"])
+        return report
+
+    train(some, tmp_path / "ranker", precision="float16")
+    monkeypatch.setattr("models.training.ranker.train", recorded)
+    monkeypatch.setattr(retraining, "newest_feedback", nothing)
+    monkeypatch.setattr(retraining, "catalogue_of", nothing)
+    monkeypatch.setattr(retraining, "rankings_of", lambda *_: some)
+    await retrain(Settings(artifacts=str(tmp_path)))
+    assert trained == ["float16"]
