@@ -19,8 +19,8 @@ from streams.fields import Wanted
 from streams.handlers.images import query_image
 from streams.ids import key
 
-#: how many of the user's recent items have their co-visits read, after the query's own items
-ANCHORS: Final = 20
+#: how many of the user's recent items have their co-visits read, after the query's own items: as far as pairs reach
+ANCHORS: Final = 31
 TREND_ITEMS: Final = 100
 
 

@@ -96,11 +96,11 @@ def test_a_ring_that_wrapped_gives_its_32(shelf: Brain) -> None:
 
 
 def test_anchors_are_the_querys_own_items_then_liked_ones() -> None:
-    """Each once, at most twenty after the query's own."""
-    recent = np.array([key(f"p{n % 24}") for n in range(30)], np.uint64)
-    liked = np.ones(30, np.bool_)
-    liked[1] = liked[25] = False
-    wanted = [key(f"p{n}") for n in (0, *range(2, 21))]
+    """Each once, at most 31 after the query's own."""
+    recent = np.array([key(f"p{n % 35}") for n in range(40)], np.uint64)
+    liked = np.ones(40, np.bool_)
+    liked[1] = liked[36] = False
+    wanted = [key(f"p{n}") for n in (0, *range(2, 32))]
     assert anchor_keys(query(), recent, liked) == wanted
     assert anchor_keys(query(item_id="p5", cart=["p7"]), recent, liked)[:2] == [key("p5"), key("p0")]
     assert len(anchor_keys(query(cart=["p90", "p91"]), recent, liked)) == 2 + ANCHORS
