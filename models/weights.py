@@ -23,6 +23,10 @@ OFFLINE: Final = len(INPUTS) - 1
 #: Inputs are cut to so many scales: one wild score must not throw the weights.
 CLAMP: Final = np.array([8.0] * len(NARROW) + [50.0])
 _COLUMNS: Final = np.array([INDEX[name] for name in NARROW])
+#: The surface "home" where it opens a basket, nothing used in the hour before: it has weights of its own. Later
+#: events of baskets are twenty times as many, and what they teach made the order of openings worse on two logs.
+OPENING: Final = "home:opening"
+_BASKET: Final = INDEX["basket_size"]
 
 
 class OnlineWeights(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +59,19 @@ def inputs_of(features: Floats, offline: Floats) -> Floats:
     inputs[:, :OFFLINE] = features.take(_COLUMNS, axis=1)
     inputs[:, OFFLINE] = offline
     return inputs
+
+
+def opens(surface: str, features: Floats) -> bool:
+    """Whether a list, by its candidates' features (n, F), opens a basket, so that its weights are those of OPENING.
+
+    >>> features = np.zeros((2, len(INDEX)), np.float32)
+    >>> opens("home", features), opens("cart", features)
+    (True, False)
+    >>> features[:, INDEX["basket_size"]] = np.log1p(3)
+    >>> opens("home", features)
+    False
+    """
+    return surface == "home" and len(features) > 0 and not features[0, _BASKET]
 
 
 def usable(weights: OnlineWeights) -> bool:

@@ -9,7 +9,7 @@ from models.drift import DriftAlarm, Watch
 from models.online import OnlineRanker
 from models.position_bias import PositionBias
 from models.silence import Silences
-from models.weights import OnlineWeights, encode_weights
+from models.weights import OPENING, OnlineWeights, encode_weights
 from state import keys
 from state.store import Store
 from streams.handlers.feedback import Learnt, decode_feedback, on_feedback
@@ -19,10 +19,15 @@ from streams.settings import Settings
 from streams.topics import Topics
 
 SURFACES: Final = ("search", "home", "similar", "cart", "rerank")
+#: what there is an online ranker for
+LEARNERS: Final = (*SURFACES, OPENING)
 
 
 class Trainer:
-    """One online ranker for each surface; one instance a deployment learns, as its topic has one partition."""
+    """One online ranker for each surface, and one for what opens baskets.
+
+    One instance a deployment learns, as its topic has one partition.
+    """
 
     def __init__(self, settings: Settings, store: Store, publisher: Publisher, topics: Topics) -> None:
         self._settings = settings
@@ -103,7 +108,7 @@ class Trainer:
         if self._mark is not None and mark.raw != self._mark.raw:
             self.forget()
             raise lost(self._topic, 0)
-        states = await self._store.read([keys.online(s) for s in SURFACES])
+        states = await self._store.read([keys.online(s) for s in LEARNERS])
         biases = await self._store.read([keys.position_bias(s) for s in SURFACES])
         self._biases = {
             s: PositionBias.restore(v) if v is not None else PositionBias()
@@ -113,9 +118,9 @@ class Trainer:
         rate = self._settings.learning_rate
         rankers = {
             s: OnlineRanker.restore(v, rate) if v is not None else OnlineRanker(rate)
-            for s, v in zip(SURFACES, states, strict=True)
+            for s, v in zip(LEARNERS, states, strict=True)
         }
-        known = {s: rankers[s].current() for s, v in zip(SURFACES, states, strict=True) if v is not None}
+        known = {s: rankers[s].current() for s, v in zip(LEARNERS, states, strict=True) if v is not None}
         self._mark = mark
         await self._broadcast(known)
         self._rankers = rankers

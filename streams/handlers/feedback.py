@@ -15,7 +15,7 @@ from models.features import FEATURES
 from models.features.names import INDEX, SOURCES
 from models.pairwise import PairwiseFeedback, skipped_positions
 from models.position_bias import PositionBias
-from models.weights import inputs_of
+from models.weights import OPENING, inputs_of, opens
 from state.impressions import Impression as Shown
 from state.impressions import Known
 from state.impressions import decode as decode_shown
@@ -40,7 +40,7 @@ class Feedback(msgspec.Struct, tag="feedback", tag_field="event", omit_defaults=
     place, by which a redelivered example is recognised. ``up`` and ``down``: how the item could have been exchanged
     with the one above and the one below it (``models.slates.Shown``). ``shown``, where rankers are retrained: the
     impression with a sample of what was not shown (``pack``). ``scored``: the sources that scored any item shown; None
-    in those written before they told.
+    in those written before they told. ``opening``: the list opened a basket (``models.weights.opens``).
     """
 
     source: Place
@@ -61,6 +61,7 @@ class Feedback(msgspec.Struct, tag="feedback", tag_field="event", omit_defaults=
     down: float = 0.0
     shown: bytes = b""
     scored: list[str] | None = None
+    opening: bool = False
 
 
 encode_feedback = msgspec.json.Encoder().encode
@@ -139,6 +140,7 @@ def join(
                 down=down,
                 shown=pack(impression) if impression.sampled is not None else b"",
                 scored=[name for name in SOURCES if impression.features[:, INDEX[name]].any()],
+                opening=opens(impression.surface, impression.features),
             )
         )
     return found
@@ -146,7 +148,7 @@ def join(
 
 @dataclass(slots=True)
 class Learnt:
-    """What a batch of feedback leads to: the surfaces whose weights changed, and the new marks by source.
+    """What a batch of feedback leads to: the surfaces whose weights changed, OPENING too, and the new marks by source.
 
     ``biased``: the surfaces whose position bias was learnt of; ``watched``: those whose drift alarm took a loss;
     ``alarms``: those on which it was raised, once for each time; ``silent``: surface and source of those that fell
@@ -173,7 +175,8 @@ def on_feedback(
 ) -> Learnt:
     """Learn from each example once, in order; ``marks``: last behaviour offset learnt from, by source partition.
 
-    The chosen item is compared with the others that were shown. With ``correct``, where the surface's position bias
+    The chosen item is compared with the others that were shown; where the list opened a basket, ``rankers`` learn it
+    for OPENING, too. With ``correct``, where the surface's position bias
     is known, it counts by the inverse examination of its position (Joachims et al. 2017, "Unbiased Learning-to-Rank
     with Biased Feedback"). ``watches``: what is watched by surface, fed with the places of what was chosen
     and the sources that scored.
@@ -198,6 +201,8 @@ def on_feedback(
         if learnt:
             changed[example.surface] = None
             told.pairs += learnt
+        if example.opening and OPENING in rankers and rankers[OPENING].learn(pairs_of):
+            changed[OPENING] = None
         if watches is not None:
             _watch(example, watches[example.surface], told)
         told.examples += 1

@@ -14,7 +14,7 @@ from models.features import compute, recent_inputs
 from models.order import Arranged, arrange
 from models.ranker import RankInput
 from models.sources import Candidates, retrieve
-from models.weights import INITIAL, OnlineWeights, apply, inputs_of
+from models.weights import INITIAL, OPENING, OnlineWeights, apply, inputs_of, opens
 from state import keys
 from state.records import COUNT
 from streams.brain import Brain
@@ -117,7 +117,8 @@ def in_order(
 ) -> Ranked:
     """The candidates in the order in which they are shown, before exploration."""
     features = rank_input.features
-    weights = brain.weights.get(ask.surface, INITIAL) if plan.online else INITIAL
+    learnt = OPENING if opens(ask.surface, features) else ask.surface
+    weights = brain.weights.get(learnt, INITIAL) if plan.online else INITIAL
     score = apply(weights, inputs_of(features, offline)) if len(offline) else offline
     ranker = brain.ranker_for(plan)
     own = brain if plan is brain.plan and ranker is brain.ranker else replace(brain, ranker=ranker, plan=plan)

@@ -8,6 +8,7 @@ import pytest
 
 from models.features import FEATURES as FEATURE_NAMES
 from models.online import INPUTS, OnlineRanker
+from models.weights import OPENING
 from state import keys
 from state.impressions import Impression as Shown
 from state.impressions import encode as encode_shown
@@ -110,6 +111,21 @@ def test_each_example_is_learnt_from_once_in_any_delivery() -> None:
     assert np.array_equal(again.marks, learnt.marks)
     assert twice["home"].state() == once["home"].state()
     assert none.tolist() == [-1] * 4
+
+
+def test_what_opens_a_basket_is_learnt_for_openings_too() -> None:
+    """Its weights are those of the openings alone; the surface's learn from every example."""
+    examples = [example(n, chosen=n % 3, opening=n % 2 == 0) for n in range(8)]
+    none = np.full(4, -1, np.int64)
+    both = {"home": OnlineRanker(0.1), OPENING: OnlineRanker(0.1)}
+    learnt = on_feedback(examples, none, both)
+    assert learnt.surfaces == ["home", OPENING]
+    assert learnt.pairs == 8 * 3
+    for name, own in (("home", examples), (OPENING, examples[::2])):
+        alone = {"home": OnlineRanker(0.1)}
+        on_feedback(own, none, alone)
+        assert both[name].state() == alone["home"].state()
+    assert on_feedback([example(0)], none, {"home": OnlineRanker(0.1), OPENING: OnlineRanker(0.1)}).surfaces == ["home"]
 
 
 def test_a_clicked_items_source_gains_weight() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from models.explore import policy
 from models.features import FEATURES, SOURCES
-from models.weights import INITIAL, INPUTS, OnlineWeights, apply, inputs_of
+from models.weights import INITIAL, INPUTS, OPENING, OnlineWeights, apply, inputs_of
 from state import keys
 from state.impressions import decode as decode_shown
 from streams.brain import Brain
@@ -89,6 +89,24 @@ def test_reasons_add_up_to_the_score(shelf: Brain, given: dict[str, object]) -> 
         assert sum((item.reasons or {}).values()) == pytest.approx(item.score, abs=1e-4)
         assert set(item.features or {}) <= set(FEATURES)
         assert set(item.sources) <= set(SOURCES)
+
+
+def test_a_feed_that_opens_a_basket_has_weights_of_its_own(shelf: Brain) -> None:
+    """Before the first event of an hour those of openings order it, afterwards those of the surface."""
+    shelf.weights = {
+        name: OnlineWeights(version=n, names=INPUTS, weights=INITIAL.weights, scale=INITIAL.scale, pairs=9)
+        for n, name in enumerate(("home", "cart", OPENING), 1)
+    }
+    try:
+        answers = (
+            one(shelf),
+            one(shelf, clicked("p1")),
+            one(shelf, clicked("p1"), time=NOW + 3 * 3_600_000),
+            one(shelf, cart=["p1"]),
+        )
+    finally:
+        shelf.weights = {}
+    assert [answer.weights_version for answer in answers] == [3, 1, 3, 2]
 
 
 def test_scores_fall_and_items_are_distinct(shelf: Brain) -> None:
