@@ -32,6 +32,8 @@ HIDDEN: Final = (64, 32)
 #: Log odds that a source's full score (1) adds when the training log never showed that source at work. A log of
 #: purchases has no query clicks; those of the first shopper who searches must count all the same.
 UNSEEN: Final = 3.0
+#: But for this one: nearly every item has a cosine in the tower, and how much it is worth is another on every log.
+UNSAID: Final = "tower"
 #: Smaller values count as 0: between knots that lie closer a slope would overflow.
 TINY: Final = 1e-9
 
@@ -238,9 +240,9 @@ def named(hidden: tuple[int, ...]) -> str:
 
 
 def _prior(scales: Scales) -> Tensor:
-    """Weight (F,) of each feature beside the network: ``UNSEEN`` for sources that were silent in training."""
+    """Weight (F,) of each feature beside the network: ``UNSEEN`` for sources silent in training, but for ``UNSAID``."""
     prior = torch.zeros(len(scales.knots))
     for name in SOURCES:
-        if np.isinf(scales.median[INDEX[name]]):
+        if name != UNSAID and np.isinf(scales.median[INDEX[name]]):
             prior[INDEX[name]] = UNSEEN
     return prior

@@ -141,9 +141,11 @@ def test_a_constant_feature_deviates_by_exactly_nothing() -> None:
 
 
 def test_what_training_never_saw_does_not_move_a_score() -> None:
-    """A feature that was 0 in every training list is ignored at any value, but a silent source has its prior."""
+    """A feature that was 0 in every training list is ignored at any value, the item tower's score too; but a silent
+    source has its prior.
+    """
     some = rankings(30, 20)
-    silent = [INDEX["views"], INDEX["query_clicks"]]
+    silent = [INDEX["views"], INDEX["query_clicks"], INDEX["tower"]]
     some.features[:, silent] = 0
     network = Network(fit_scales(some.features)).eval()
     one = some.rank_input(0)
@@ -155,6 +157,7 @@ def test_what_training_never_saw_does_not_move_a_score() -> None:
 
     seen, clicked = one.features.copy(), one.features.copy()
     seen[:5, INDEX["views"]] = 100
+    seen[:5, INDEX["tower"]] = 0.9
     clicked[3, INDEX["query_clicks"]] = 0.5
     assert np.array_equal(scores(seen), scores(one.features))
     moved = scores(clicked) - scores(one.features)
