@@ -39,7 +39,7 @@ def in_hand_or_last(ask: Ask) -> Mask:
 def _named(ask: Ask, young: Rows) -> Mask:
     count = max(len(ask.anchors), int(ask.neighbours.anchor.max(initial=-1)) + 1)
     found = np.zeros(count, np.bool_)
-    # some twenty of each: np.isin would take ten times as long
+    # some thirty of each: np.isin would take ten times as long
     own, seen = set(young.tolist()), set(ask.recent.rows.tolist())
     found[: len(ask.anchors)] = [row in own or row not in seen for row in ask.anchors.tolist()]
     return found
