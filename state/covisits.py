@@ -78,30 +78,51 @@ def fold(
         np.multiply(given, growth, out=column)
     for number, column in enumerate(weights):
         rows["mass"][:, number] += np.bincount(row, column, minlength=len(rows))
-    words = rows.view(np.uint64).reshape(len(rows), -1)
-    singles = rows.view(np.float32).reshape(len(rows), -1)
+    words: Items = rows.view(np.uint64).reshape(len(rows), -1)
+    singles: Floats = rows.view(np.float32).reshape(len(rows), -1)
+    bits: NDArray[np.int32] = rows.view(np.int32).reshape(len(rows), -1)
     # of one type each, or it would be compiled again for another
-    _add(words, singles, np.ascontiguousarray(row), np.ascontiguousarray(item), weights.astype(np.float32))
+    row, item = np.ascontiguousarray(row), np.ascontiguousarray(item)
+    _add(words, singles, bits, row, item, weights.astype(np.float32))
 
 
 @compiled
-def _add(words: Items, singles: Floats, row: NDArray[np.intp], item: Items, weights: Floats) -> None:
-    """Add deltas one by one; ``words`` and ``singles`` are the rows' bytes as u64 and as f32, a row each."""
+def _add(
+    words: Items,
+    singles: Floats,
+    bits: NDArray[np.int32],
+    row: NDArray[np.intp],
+    item: Items,
+    weights: Floats,
+) -> None:
+    """Add deltas one by one; ``words``, ``singles`` and ``bits`` are the rows' bytes as u64, f32 and i32, a row each.
+
+    Most deltas bring what a full row does not hold. So whole rows are looked through without a way out, which takes
+    few instructions of the processor; and weights, never negative, are compared by their bits, whose order is the same.
+    """
     for d in range(len(row)):
-        held, own, new = words[row[d]], singles[row[d]], item[d]
+        held = words[row[d], _ITEM : _ITEM + NEIGHBOURS]
+        light = bits[row[d], _WIDE : _WIDE + NEIGHBOURS]
+        own, new = singles[row[d]], item[d]
+        there = False
+        for place in range(NEIGHBOURS):
+            there |= held[place] == new
         slot = 0
-        while slot < NEIGHBOURS and held[_ITEM + slot] != new and held[_ITEM + slot] != 0:
-            slot += 1
-        if slot == NEIGHBOURS:
-            slot = 0
-            for place in range(1, NEIGHBOURS):
-                if own[_WIDE + place] < own[_WIDE + slot]:
-                    slot = place
+        if there or held[NEIGHBOURS - 1] == 0:
+            while held[slot] != new and held[slot] != 0:
+                slot += 1
+        else:
+            least = light[0]
+            for place in range(NEIGHBOURS):
+                least = min(least, light[place])
+            slot = NEIGHBOURS
+            for place in range(NEIGHBOURS):
+                slot = min(slot, place if light[place] == least else NEIGHBOURS)
             if own[_WIDE + slot] > weights[2, d]:
                 own[_WIDE + slot] -= weights[2, d]
                 continue
             own[_AFTER + slot] = own[_TOGETHER + slot] = own[_WIDE + slot] = 0.0
-        held[_ITEM + slot] = new
+        held[slot] = new
         own[_AFTER + slot] += weights[0, d]
         own[_TOGETHER + slot] += weights[1, d]
         own[_WIDE + slot] += weights[2, d]

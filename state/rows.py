@@ -9,10 +9,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from state.compiled import compiled
+
+#: Fibonacci hashing (Knuth, "The Art of Computer Programming" 3, 6.4): the upper bits of a product with 2 ** 64 / phi
+_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
+_HIGH: Final = np.uint64(36)
 
 #: An array of one of the layouts in ``state.records``.
 Rows = NDArray[Any]
@@ -45,23 +51,36 @@ def split(rows: Rows) -> list[bytes]:
 
 
 def distinct_of(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
-    """Distinct u64 keys in order, and for each key its place among them: np.unique, a third of its time for hashes.
+    """Distinct u64 keys in order, and for each key its place among them: np.unique, a tenth of its time.
 
     >>> distinct_of(np.array([7 << 40, 5 << 40, 7 << 40], np.uint64))[1].tolist()
     [1, 0, 1]
     """
-    # a sort of the upper bits with each key's place in the lower ones, which must not matter
-    low = np.uint64(len(keys).bit_length())
-    word = keys >> low << low
-    word |= np.arange(len(keys), dtype=np.uint64)
-    word.sort()
-    word &= (np.uint64(1) << low) - np.uint64(1)
-    order = word.view(np.intp)
-    ordered = keys.take(order)
-    if np.any(ordered[1:] < ordered[:-1]):
-        return np.unique(keys, return_inverse=True)
-    first = np.ones(len(keys), np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-    place = np.empty(len(keys), np.intp)
-    place[order] = np.cumsum(first) - 1
-    return ordered.take(np.flatnonzero(first)), place
+    distinct, place = np.empty(len(keys), np.uint64), np.empty(len(keys), np.intp)
+    seen = np.zeros(1 << (2 * len(keys)).bit_length(), np.int32)
+    distinct = distinct[: _number(np.ascontiguousarray(keys), seen, distinct, place)]
+    order = np.argsort(distinct)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return distinct.take(order), rank.take(place)
+
+
+@compiled
+def _number(
+    keys: NDArray[np.uint64], seen: NDArray[np.int32], distinct: NDArray[np.uint64], place: NDArray[np.intp]
+) -> int:
+    """Number the keys in the order in which each comes first; returns how many are distinct.
+
+    ``seen``: zeros, a power of two and more than the keys: a hash table of numbers from 1, by open addressing.
+    """
+    found = 0
+    for at in range(len(keys)):
+        slot = np.int64((keys[at] * _SPREAD) >> _HIGH) & (len(seen) - 1)
+        while seen[slot] != 0 and distinct[seen[slot] - 1] != keys[at]:
+            slot = (slot + 1) & (len(seen) - 1)
+        if seen[slot] == 0:
+            distinct[found] = keys[at]
+            found += 1
+            seen[slot] = found
+        place[at] = seen[slot] - 1
+    return found

@@ -34,8 +34,8 @@ from streams.events import (
 from streams.handlers.decoding import Decoded, dead_letter, decode_batch
 from streams.handlers.feedback import Feedback, join
 from streams.handlers.outcomes import Outcome, outcomes
+from streams.handlers.packing import pack
 from streams.handlers.pairs import pairs_of
-from streams.handlers.signals import pack
 from streams.ids import key
 from streams.messages import Record
 from streams.signals import CHOICE, TOUCH, Signals

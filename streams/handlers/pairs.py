@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from state.compiled import compiled
 from state.contexts import Events, eighths
 from state.records import KINDS, RING
-from streams.signals import AFTER, PAIR, TOGETHER
+from streams.signals import AFTER, BACK, PAIR, TOGETHER
 
 #: every event is paired with so many before it, with more of its own hour, as far as the ring reaches; with so many it
 #: counts as having come after them
@@ -82,7 +82,8 @@ def _pair(
                 pair["time"] = time[here] // 1000
                 pair["offset"] = offset[event]
                 pair["lag"] = lag
-                pair["how"] = how + (AFTER if forward and both and lag <= AFTER_LAGS else 0)
+                after = AFTER if both and lag <= AFTER_LAGS else 0
+                pair["how"] = how + (after if forward else BACK)
                 pair["_"] = 0
                 count += 1
     return count

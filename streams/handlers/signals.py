@@ -1,12 +1,11 @@
-"""Signals: item- and query-side updates, cut by target partition and folded into what is stored.
+"""Signals received: item- and query-side updates folded into what is stored (`streams.handlers.packing` sends them).
 
-``pack`` is the sending side: one record for each target partition of a behaviour batch. ``fold_signals`` is
-the receiving side: a generator that yields the keys to read, is sent their values and returns what to store.
+``fold_signals`` is a generator that yields the keys to read, is sent their values and returns what to store.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple, Self
@@ -19,6 +18,7 @@ from state.records import CATEGORY_TREND, COUNT, COVISIT, QUERY_CLICK, TREND
 from state.rows import distinct_of, join, split
 from streams.errors import SettingsError
 from streams.handlers.chosen import Chosen, fold_choices, texts_of
+from streams.handlers.packing import unpacked
 from streams.signals import AFTER, CHOICE, PAIR, TOGETHER, TOUCH, Signals
 
 Deltas = NDArray[Any]
@@ -39,39 +39,6 @@ class Changes:
     pairs: list[bytes]
     marks: Marks
     chosen: list[Chosen]
-
-
-def pack(
-    source: int,
-    base: int,
-    pairs: Deltas,
-    touches: Deltas,
-    choices: Deltas,
-    partitions: int,
-    texts: Mapping[int, str] | None = None,
-) -> dict[int, Signals]:
-    """Cut a batch's deltas by the signals partition that owns their row, item or query.
-
-    ``pairs``, ``touches``, ``choices``: arrays of PAIR, TOUCH and CHOICE, in any order, which stays; ``texts``:
-    of the choices' queries, by key. A partition without any delta gets no record.
-    """
-    by_pair = _cut(pairs, pairs["row"], partitions)
-    by_touch = _cut(touches, touches["item"], partitions)
-    by_choice = _cut(choices, choices["query"], partitions)
-    parts = zip(by_pair, by_touch, by_choice, strict=True)
-    found = {number: Signals(source, base, *part) for number, part in enumerate(parts) if any(part)}
-    for query, text in (texts or {}).items():
-        found[query % partitions].texts.append(text)
-    return found
-
-
-def _cut(deltas: Deltas, owner: NDArray[np.uint64], partitions: int) -> list[bytes]:
-    target = (owner % np.uint64(partitions)).astype(np.uint16)
-    # as rows of words, which numpy moves several times as fast as records
-    words = deltas.view(np.uint64).reshape(len(deltas), deltas.itemsize // 8)
-    data = words.take(np.argsort(target, kind="stable"), axis=0).tobytes()
-    ends = np.cumsum(np.bincount(target, minlength=partitions)) * deltas.itemsize
-    return [data[start:end] for start, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)]
 
 
 def fold_signals(
@@ -165,19 +132,19 @@ def _fold_categories(
 
 def _fresh(records: Sequence[Signals], marks: Marks) -> tuple[Deltas, Deltas, Deltas]:
     """All deltas after their source's mark; advances ``marks`` record by record."""
-    parts: tuple[list[bytes], ...] = ([], [], [])
+    parts: tuple[list[Deltas], ...] = ([np.zeros(0, PAIR)], [np.zeros(0, TOUCH)], [np.zeros(0, CHOICE)])
     for record in records:
         mark = newest = int(marks[record.source])
-        contents = (record.pairs, PAIR), (record.touches, TOUCH), (record.choices, CHOICE)
-        for part, (data, layout) in zip(parts, contents, strict=True):
-            if not data:
+        for part, deltas in zip(parts, unpacked(record), strict=True):
+            if not len(deltas):
                 continue
-            deltas = np.frombuffer(data, layout)
             newest = max(newest, record.base + int(deltas["offset"].max()))
-            if record.base > mark:
-                part.append(data)
-            else:
-                part.append(deltas[deltas["offset"] > mark - record.base].tobytes())
+            part.append(deltas if record.base > mark else deltas[deltas["offset"] > mark - record.base])
         marks[record.source] = newest
-    pairs, touches, choices = (b"".join(part) for part in parts)
-    return np.frombuffer(pairs, PAIR), np.frombuffer(touches, TOUCH), np.frombuffer(choices, CHOICE)
+    pairs, touches, choices = (_joined(part) for part in parts)
+    return pairs, touches, choices
+
+
+def _joined(arrays: Sequence[Deltas]) -> Deltas:
+    # by their bytes, which numpy moves several times as fast as records
+    return np.frombuffer(b"".join([array.tobytes() for array in arrays]), arrays[0].dtype)

@@ -16,9 +16,9 @@ from streams.events import Behavior, DeadLetter, encode
 from streams.handlers.contexts import Known, on_behavior, read_mark
 from streams.handlers.feedback import Feedback
 from streams.handlers.outcomes import Outcome
+from streams.handlers.packing import unpacked
 from streams.ids import key
 from streams.messages import Record
-from streams.signals import CHOICE, PAIR, TOUCH
 
 T = TypeVar("T")
 TOPIC: Final = "behavior-events"
@@ -102,11 +102,9 @@ class Ingest:
         for outcome, value in changes.outcomes.items():
             self.outcomes[outcome] = self.outcomes.get(outcome, 0.0) + value
         for target, signals in changes.signals.items():
-            for kind, data, layout in (
-                ("pair", signals.pairs, PAIR), ("touch", signals.touches, TOUCH), ("choice", signals.choices, CHOICE)
-            ):  # fmt: skip
-                for delta in np.frombuffer(data, layout):
-                    values = {name: delta[name].item() for name in layout.names or ()}
+            for kind, deltas in zip(("pair", "touch", "choice"), unpacked(signals), strict=True):
+                for delta in deltas:
+                    values = {name: delta[name].item() for name in deltas.dtype.names or ()}
                     values["offset"] += signals.base
                     self.deltas[Delta(kind, target, tuple(values.items()))] += 1
 

@@ -17,8 +17,9 @@ from state import counts, covisits, keys, query_clicks, trends
 from state.records import COUNT, COVISIT, KINDS, QUERY_CLICK
 from state.rows import LayoutMismatch
 from streams.errors import SettingsError
-from streams.handlers.signals import fold_signals, pack, strengths
-from streams.signals import CHOICE, PAIR, TOUCH, Signals, decode_signals, encode_signals
+from streams.handlers.packing import pack, unpacked
+from streams.handlers.signals import fold_signals, strengths
+from streams.signals import BACK, CHOICE, MOMENT, PAIR, SENT_PAIR, TOUCH, Signals, decode_signals, encode_signals
 
 NOW = 1_700_000_000
 PARTITIONS = 3
@@ -36,7 +37,7 @@ def deltas_of(source: int, start: int, stop: int) -> Deltas:
         offset, time = event - start, NOW + random.randrange(86_400)
         for _ in range(random.randrange(4)):
             row, item = random.randrange(1, 9), random.randrange(1, 20)
-            pairs.append((row, item, time, offset, random.randrange(1, 11), random.randrange(4), 0))
+            pairs.append((row, item, time, offset, random.randrange(1, 11), random.randrange(8), 0))
         if random.random() < 0.8:
             touches.append((random.randrange(1, 9), time, offset, 1.0, random.randrange(len(KINDS))))
         if random.random() < 0.4:
@@ -133,12 +134,26 @@ def test_every_delta_reaches_the_owner_of_its_row() -> None:
     """Packing loses no delta, changes none and keeps their order within a partition."""
     whole = deltas_of(1, 0, 200)
     records = pack(1, 0, *whole, PARTITIONS)
-    for name, layout, owner, array in zip(
-        ("pairs", "touches", "choices"), (PAIR, TOUCH, CHOICE), ("row", "item", "query"), whole, strict=True
-    ):
-        for target in range(PARTITIONS):
-            got = np.frombuffer(getattr(records[target], name), layout)
+    for target in range(PARTITIONS):
+        for got, owner, array in zip(unpacked(records[target]), ("row", "item", "query"), whole, strict=True):
             assert got.tolist() == array[array[owner] % PARTITIONS == target].tolist()
+
+
+def test_an_event_is_told_once_to_each_partition_with_its_pairs() -> None:
+    """Sixty pairs of thirty events need thirty moments of 16 bytes, and 16 bytes each."""
+    both = [((3 * n, 3 * n + 3, 0), (3 * n + 3, 3 * n, BACK)) for n in range(30)]
+    pairs = np.array([(row, item, NOW + n, n, 1, how, 0) for n in range(30) for row, item, how in both[n]], PAIR)
+    [record] = pack(0, 0, pairs, np.zeros(0, TOUCH), np.zeros(0, CHOICE), PARTITIONS).values()
+    assert (len(record.pairs), len(record.moments)) == (60 * 16, 30 * 16)
+
+
+def test_pairs_of_another_version_or_none_at_all_are_told_apart() -> None:
+    """Pairs without moments are an earlier version's, and name the remedy; a moment that is not there is nonsense."""
+    sent = np.array([(4, 3, 1, 0)], SENT_PAIR).tobytes()
+    with pytest.raises(LayoutMismatch, match="earlier version wrote it; delete and remake the topic signals"):
+        unpacked(Signals(0, 0, sent, b"", b""))
+    with pytest.raises(ValueError, match="a pair of moment 3, of 1 in the record"):
+        unpacked(Signals(0, 0, sent, b"", b"", [], bytes(MOMENT.itemsize)))
 
 
 def test_partitions_without_deltas_get_no_record() -> None:

@@ -6,15 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from state import compiled, contexts, covisits, purchases
-from streams.handlers import pairs
+from state import compiled, contexts, covisits, purchases, rows
+from streams.handlers import packing
+from streams.handlers import pairs as pairing
+from streams.handlers.packing import pack
 from streams.handlers.signals import fold_signals
 from streams.handlers.warming import compile_loops
 from streams.routing import behavior
-from streams.signals import PAIR, Signals
+from streams.signals import CHOICE, PAIR, TOUCH, decode_signals, encode_signals
 from tests.handlers.driving import AT, PARTITIONS, Ingest, records
 
-LOOPS: tuple[Any, ...] = (pairs._pair, contexts._interest, purchases._add, covisits._add)
+LOOPS: tuple[Any, ...] = (
+    pairing._pair,
+    packing._condense,
+    packing._expand,
+    rows._number,
+    contexts._interest,
+    purchases._add,
+    covisits._add,
+)
 
 
 def kinds() -> list[int]:
@@ -31,11 +41,13 @@ def test_a_batch_needs_no_compiling_once_the_loops_are_ready() -> None:
     bought = [behavior("purchase", event_id=f"e{n}", user_id="u1", item_id=f"p{n}", time=AT + n) for n in range(5)]
     ingest.fold(records(bought))
     found = [delta for delta in ingest.deltas if delta.kind == "pair" and delta.target == 0]
-    packed = np.zeros(len(found), PAIR)
+    pairs = np.zeros(len(found), PAIR)
     for place, delta in enumerate(found):
         for name, value in delta.fields:
-            packed[name][place] = value
-    folding = fold_signals([Signals(0, 0, packed.tobytes(), b"", b"")], np.full(PARTITIONS, -1), PARTITIONS, 0)
+            pairs[name][place] = value
+    sent = pack(0, 0, pairs, np.zeros(0, TOUCH), np.zeros(0, CHOICE), PARTITIONS)[0]
+    wire = decode_signals(encode_signals(sent))
+    folding = fold_signals([wire], np.full(PARTITIONS, -1), PARTITIONS, 0)
     names = next(folding)
     try:
         folding.send([None] * len(names))
