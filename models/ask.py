@@ -52,6 +52,7 @@ class Recent:
 class Neighbours:
     """Co-visit neighbours of the anchors, each array of shape (m,), in order of ``anchor``.
 
+    An item may stand twice for an anchor: as what came after it, and as what went with it.
     ``anchor``: which anchor (0 is the newest); ``rows``: the neighbour's catalogue row; ``after``, ``together`` and
     ``wide``: decayed to now; ``anchor_mass``: shape (anchors, 3), each anchor's total of the three, decayed to now.
     """

@@ -1,13 +1,14 @@
-"""Co-visits: for each item, its heaviest neighbours in users' histories, with three weights each.
+"""Co-visits: for each item, what followed it and what went with it in users' histories, in two lists.
 
-``after``: among a user's next five items; ``together``: within an hour; ``wide``: within ten events,
-either way, or within an hour. All halve in five years: what is popular at the moment other sources tell, and shorter
-half-lives lost on every log (docs/decisions/0016-neighbours.md, 0018-whole-baskets.md).
+Followers, by ``after``: among a user's next five items. Neighbours, by ``wide``: within ten events, either way, or
+within an hour; ``together``, within an hour, comes along. All halve in five years: what is popular at the moment other
+sources tell, and shorter half-lives lost on every log (docs/decisions/0016-neighbours.md, 0018-whole-baskets.md). One
+list for all three lost what follows, in baskets of thirty that go with each other (0019-followers.md).
 
-Which neighbours stay: a row is filled first come, first served. From then on a newcomer takes its ``wide`` weight from
-that of the lightest neighbour, and its place once nothing is left of it (Misra and Gries, "Finding repeated elements",
-1982, with one counter in place of all). So what is added to a row is weighed in the order in which it comes, and
-how it is cut into batches does not matter.
+Which items stay: a list is filled first come, first served. From then on a newcomer takes its weight from that of the
+lightest item, and its place once nothing is left of it (Misra and Gries, "Finding repeated elements", 1982, with one
+counter in place of all). So what is added to a list is weighed in the order in which it comes, and how it is cut into
+batches does not matter.
 """
 
 from __future__ import annotations
@@ -19,30 +20,26 @@ from numpy.typing import NDArray
 
 from state import sketch
 from state.compiled import compiled
-from state.records import NEIGHBOURS
-from state.rows import Rows
+from state.records import COVISIT, FOLLOWERS, NEIGHBOURS
+from state.rows import Rows, heads
 
 HALF_LIFE_DAYS: Final = 5 * 365.0
 LANDMARK: Final = sketch.LANDMARK
 
-#: Where the fields of a COVISIT begin, in units of their own (tests/state/test_covisits.py holds the two together).
-_ITEM: Final = 3
-_AFTER: Final = 2 * (_ITEM + NEIGHBOURS)
-_TOGETHER: Final = _AFTER + NEIGHBOURS
-_WIDE: Final = _TOGETHER + NEIGHBOURS
-
 Floats = NDArray[np.float32]
 Items = NDArray[np.uint64]
+Heads = NDArray[np.uint32]
 
 
 class Neighbours(NamedTuple):
-    """Co-visit rows at one moment, R rows; a slot with item 0 is empty.
+    """Co-visit rows at one moment, R rows of FOLLOWERS + NEIGHBOURS slots, followers first; one with head 0 is empty.
 
-    ``item`` (R, NEIGHBOURS) u64; ``weights`` (3, R, NEIGHBOURS): ``after``, ``together`` and ``wide``, what was added
-    since the neighbour entered the row; ``mass`` (R, 3): all that was ever added to the row, of each.
+    ``head`` (R, slots); ``weights`` (3, R, slots): ``after``, ``together`` and ``wide``, what was added since the item
+    entered its list (followers have the first alone, neighbours the other two); ``mass`` (R, 3): all that was ever
+    added to the row, of each.
     """
 
-    item: Items
+    head: Heads
     weights: Floats
     mass: Floats
 
@@ -58,17 +55,18 @@ def fold(
 ) -> None:
     """Add neighbours to COVISIT ``rows`` (R,), in place and in order.
 
-    Delta d says that ``item[d]``, never 0, is a neighbour of the item of ``rows[row[d]]``, seen at ``time[d]`` (Unix
-    seconds), with the weights ``after[d]``, ``together[d]`` and ``wide[d]``, finite and not negative.
+    Delta d says that the item of key ``item[d]`` is a neighbour of that of ``rows[row[d]]``, seen at ``time[d]`` (Unix
+    seconds), with the weights ``after[d]``, ``together[d]`` and ``wide[d]``, finite and not negative; no follower
+    where ``after[d]`` is 0.
 
     >>> from state.records import COVISIT
     >>> rows = np.zeros(1, COVISIT)
     >>> day = np.array([LANDMARK], np.uint32)
-    >>> first, seven = np.array([0]), np.array([7], np.uint64)
+    >>> first, seven = np.array([0]), np.array([7 << 32], np.uint64)
     >>> fold(rows, first, seven, np.float32([1]), np.float32([0.5]), np.float32([1]), day)
     >>> fold(rows, first, seven, np.float32([1]), np.float32([0]), np.float32([1]), day + 1825 * 86400)
-    >>> rows["item"][0, 0], rows["after"][0, 0], rows["together"][0, 0]
-    (np.uint64(7), np.float32(3.0), np.float32(0.5))
+    >>> rows["follower"][0, 0], rows["after"][0, 0], rows["together"][0, 0]
+    (np.uint32(7), np.float32(3.0), np.float32(0.5))
     """
     if not len(row):
         return
@@ -78,58 +76,82 @@ def fold(
         np.multiply(given, growth, out=column)
     for number, column in enumerate(weights):
         rows["mass"][:, number] += np.bincount(row, column, minlength=len(rows))
-    words: Items = rows.view(np.uint64).reshape(len(rows), -1)
+    words: Heads = rows.view(np.uint32).reshape(len(rows), -1)
     singles: Floats = rows.view(np.float32).reshape(len(rows), -1)
-    bits: NDArray[np.int32] = rows.view(np.int32).reshape(len(rows), -1)
     # of one type each, or it would be compiled again for another
-    row, item = np.ascontiguousarray(row), np.ascontiguousarray(item)
-    _add(words, singles, bits, row, item, weights.astype(np.float32))
+    row, head, weights = np.ascontiguousarray(row), heads(item).astype(np.uint32), weights.astype(np.float32)
+    came = np.flatnonzero(weights[0])
+    _add(words, singles, row.take(came), head.take(came), weights[0].take(came), None, FOLLOWERS, _FOLLOWER)
+    _add(words, singles, row, head, weights[2], weights[1], NEIGHBOURS, _NEIGHBOUR)
+
+
+def _place(name: str) -> int:
+    """Where a field of COVISIT begins, in words of four bytes."""
+    fields = COVISIT.fields
+    assert fields is not None
+    return fields[name][1] // 4
+
+
+#: where a list's items begin, its weights and those that come along
+_FOLLOWER: Final = (_place("follower"), _place("after"), 0)
+_NEIGHBOUR: Final = (_place("neighbour"), _place("wide"), _place("together"))
 
 
 @compiled
 def _add(
-    words: Items,
+    words: Heads,
     singles: Floats,
-    bits: NDArray[np.int32],
     row: NDArray[np.intp],
-    item: Items,
-    weights: Floats,
+    head: Heads,
+    weight: Floats,
+    along: Floats | None,
+    slots: int,
+    places: tuple[int, int, int],
 ) -> None:
-    """Add deltas one by one; ``words``, ``singles`` and ``bits`` are the rows' bytes as u64, f32 and i32, a row each.
+    """Add deltas to one list one by one; ``words`` and ``singles`` are the rows' bytes as u32 and as f32, a row each.
 
-    Most deltas bring what a full row does not hold. So whole rows are looked through without a way out, which takes
-    few instructions of the processor; and weights, never negative, are compared by their bits, whose order is the same.
+    ``along``: weights that follow the item without a say in which stays. Most deltas bring what a full list does not
+    hold. So whole lists are looked through without a way out, which takes few instructions of the processor; and
+    weights, never negative, are compared by their bits, whose order is the same.
     """
+    names, weights, more = places
     for d in range(len(row)):
-        held = words[row[d], _ITEM : _ITEM + NEIGHBOURS]
-        light = bits[row[d], _WIDE : _WIDE + NEIGHBOURS]
-        own, new = singles[row[d]], item[d]
+        held = words[row[d], names : names + slots]
+        light = words[row[d], weights : weights + slots]
+        own, new = singles[row[d]], head[d]
         there = False
-        for place in range(NEIGHBOURS):
+        for place in range(slots):
             there |= held[place] == new
         slot = 0
-        if there or held[NEIGHBOURS - 1] == 0:
+        if there or held[slots - 1] == 0:
             while held[slot] != new and held[slot] != 0:
                 slot += 1
         else:
             least = light[0]
-            for place in range(NEIGHBOURS):
+            for place in range(slots):
                 least = min(least, light[place])
-            slot = NEIGHBOURS
-            for place in range(NEIGHBOURS):
-                slot = min(slot, place if light[place] == least else NEIGHBOURS)
-            if own[_WIDE + slot] > weights[2, d]:
-                own[_WIDE + slot] -= weights[2, d]
+            slot = slots
+            for place in range(slots):
+                slot = min(slot, place if light[place] == least else slots)
+            if own[weights + slot] > weight[d]:
+                own[weights + slot] -= weight[d]
                 continue
-            own[_AFTER + slot] = own[_TOGETHER + slot] = own[_WIDE + slot] = 0.0
+            own[weights + slot] = 0.0
+            if along is not None:
+                own[more + slot] = 0.0
         held[slot] = new
-        own[_AFTER + slot] += weights[0, d]
-        own[_TOGETHER + slot] += weights[1, d]
-        own[_WIDE + slot] += weights[2, d]
+        own[weights + slot] += weight[d]
+        if along is not None:
+            own[more + slot] += along[d]
 
 
 def decayed(rows: Rows, now_seconds: float) -> Neighbours:
     """COVISIT rows (R,) brought to ``now_seconds``: what was added then counts 1, five years earlier a half."""
     scale = 1 / sketch.growth(now_seconds, HALF_LIFE_DAYS)
-    weights = np.stack([rows[name] for name in ("after", "together", "wide")])
-    return Neighbours(rows["item"], weights * np.float32(scale), (rows["mass"] * scale).astype(np.float32))
+    weights = np.zeros((3, len(rows), FOLLOWERS + NEIGHBOURS), np.float32)
+    weights[0, :, :FOLLOWERS] = rows["after"]
+    weights[1, :, FOLLOWERS:] = rows["together"]
+    weights[2, :, FOLLOWERS:] = rows["wide"]
+    weights *= np.float32(scale)
+    head = np.concatenate([rows["follower"], rows["neighbour"]], axis=1)
+    return Neighbours(head, weights, (rows["mass"] * scale).astype(np.float32))

@@ -21,17 +21,11 @@ from numpy.typing import NDArray
 
 from state.compiled import compiled
 from state.records import BOUGHT, BOUGHT_ITEMS
-from state.rows import LayoutMismatch, Rows
+from state.rows import LayoutMismatch, Rows, heads
 
 #: days of being bought later that weigh as much as being bought twice as often
 DOUBLE_DAYS: Final = 30
 _MOST: Final = 65_535
-
-
-def heads(items: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Items as the record names them, (n,), never 0."""
-    found: NDArray[np.uint64] = np.maximum(items >> np.uint64(32), np.uint64(1))
-    return found
 
 
 def read(value: bytes | None) -> Rows:

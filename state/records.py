@@ -16,6 +16,7 @@ DIM: Final = 64
 RING: Final = 32
 SLOTS: Final = 32
 NEIGHBOURS: Final = 100
+FOLLOWERS: Final = 102
 TOP: Final = 128
 CATEGORY_TOP: Final = 32
 BOUGHT_ITEMS: Final = 44
@@ -47,17 +48,18 @@ BOUGHT: Final = np.dtype([("item", "<u4"), ("first", "<u2"), ("last", "<u2"), ("
 #: A partition's watermark: last offset, number of events accepted, newest event time.
 WATERMARK: Final = np.dtype([("offset", "<i8"), ("accepted", "<i8"), ("newest", "<i8")])
 
-#: An item's neighbours in users' histories (state/covisits.py: which stay). Sums in forward decay:
-#: 2 ** ((t - LANDMARK) / half-life), so adding is all there is. ``after``: the neighbour came after the row's item,
-#: 1/distance; ``together``: within an hour of each other; ``wide``: within ten events or an hour, by the root of the
-#: distance. A hundred fit in the allocation of 2 KiB that Redis makes for fewer, too.
-#: They hold what was added since the neighbour entered the row; ``mass`` is the row's unbounded total of the three.
-#: A slot with item 0 is empty, and full slots come first.
+#: An item's neighbours in users' histories, in two lists (state/covisits.py: which stay). Items are the upper 32 bits
+#: of their keys, never 0 (``state.rows.heads``). Sums in forward decay: 2 ** ((t - LANDMARK) / half-life), so adding is
+#: all there is. ``after``: the follower came after the row's item, 1/distance; ``together``: the neighbour within an
+#: hour of it; ``wide``: within ten events or an hour, by the root of the distance. They hold what was added since the
+#: item entered its list; ``mass`` is the row's unbounded total of the three. A slot with item 0 is empty, and full
+#: slots come first. With 102 and 100 of them a row fills the 2 KiB that Redis allocates.
 COVISIT: Final = np.dtype(
     [
         ("mass", "<f8", (3,)),
-        ("item", "<u8", (NEIGHBOURS,)),
-        ("after", "<f4", (NEIGHBOURS,)),
+        ("follower", "<u4", (FOLLOWERS,)),
+        ("after", "<f4", (FOLLOWERS,)),
+        ("neighbour", "<u4", (NEIGHBOURS,)),
         ("together", "<f4", (NEIGHBOURS,)),
         ("wide", "<f4", (NEIGHBOURS,)),
     ]

@@ -105,17 +105,15 @@ def add_neighbours(ask: Ask, anchors: Sequence[int], values: Mapping[int, bytes 
         ask.anchors = catalogue.rows(keys)
         return
     decayed = covisits.decayed(rows, ask.now / 1000)
-    items = decayed.item.ravel()
-    used = np.flatnonzero(items)
-    # one look into the catalogue for all
-    found = catalogue.rows(np.concatenate([keys, items.take(used)]))
-    ask.anchors, near = found[: len(keys)], found[len(keys) :]
+    heads = decayed.head.ravel()
+    used = np.flatnonzero(heads)
+    ask.anchors, near = catalogue.rows(keys), catalogue.rows_of_heads(heads.take(used).astype(np.uint64))
     if len(near) and near.min() < 0:
         known = np.flatnonzero(near >= 0)
         used, near = used.take(known), near.take(known)
     after, together, wide = decayed.weights.reshape(3, -1).take(used, axis=1)
     ask.neighbours = Neighbours(
-        anchor=(used // decayed.item.shape[1]).astype(np.int32),
+        anchor=(used // decayed.head.shape[1]).astype(np.int32),
         rows=near,
         after=after,
         together=together,

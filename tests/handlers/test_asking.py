@@ -110,17 +110,18 @@ def test_neighbours_are_decayed_and_known(shelf: Brain) -> None:
     """Five years halve; neighbours that the catalogue does not hold are left out."""
     row = np.zeros((), COVISIT)
     grown = 2 ** ((NOW / 1000 - 1825 * DAY - LANDMARK) / (1825 * DAY))
-    row["item"][:3] = [key("p1"), key("gone"), key("p2")]
-    row["after"][:3], row["together"][0], row["mass"] = grown * 4, grown * 2, (grown * 12, grown * 2, grown * 8)
+    row["follower"][:2] = [key("p2") >> 32, key("gone") >> 32]
+    row["neighbour"][:3] = [key("p1") >> 32, key("gone") >> 32, key("p2") >> 32]
+    row["after"][:2], row["together"][0], row["mass"] = grown * 4, grown * 2, (grown * 12, grown * 2, grown * 8)
     row["wide"][:3] = grown * 6
     ask = new_ask(query(), shelf.catalogue)
     add_neighbours(ask, [key("p9"), key("p8")], {key("p9"): None, key("p8"): row.tobytes()}, shelf.catalogue)
     assert ask.anchors.tolist() == [shelf.catalogue.row("p9"), shelf.catalogue.row("p8")]
-    assert ask.neighbours.anchor.tolist() == [1, 1]
-    assert ask.neighbours.rows.tolist() == [shelf.catalogue.row("p1"), shelf.catalogue.row("p2")]
-    assert ask.neighbours.after.tolist() == pytest.approx([2, 2])
-    assert ask.neighbours.together.tolist() == pytest.approx([1, 0])
-    assert ask.neighbours.wide.tolist() == pytest.approx([3, 3])
+    assert ask.neighbours.anchor.tolist() == [1, 1, 1]
+    assert ask.neighbours.rows.tolist() == [shelf.catalogue.row(item) for item in ("p2", "p1", "p2")]
+    assert ask.neighbours.after.tolist() == pytest.approx([2, 0, 0])
+    assert ask.neighbours.together.tolist() == pytest.approx([0, 1, 0])
+    assert ask.neighbours.wide.tolist() == pytest.approx([0, 3, 3])
     assert ask.neighbours.anchor_mass.tolist() == [[0, 0, 0], pytest.approx([6, 1, 4])]
     add_neighbours(ask, [], {}, shelf.catalogue)
     assert len(ask.anchors) == 0

@@ -25,7 +25,7 @@ NOW = 1_700_000_000
 PARTITIONS = 3
 Deltas = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 #: of a row: total, items, sums
-COVISITS = (("mass", "item", ("after", "together", "wide")),)
+COVISITS = (("mass", "follower", ("after",)), ("mass", "neighbour", ("together", "wide")))
 CLICKS = (("mass", "item", ("weight",)),)
 
 
@@ -36,7 +36,7 @@ def deltas_of(source: int, start: int, stop: int) -> Deltas:
         random = Random(source * 10_000 + event)
         offset, time = event - start, NOW + random.randrange(86_400)
         for _ in range(random.randrange(4)):
-            row, item = random.randrange(1, 9), random.randrange(1, 20)
+            row, item = random.randrange(1, 9), random.randrange(1, 20) << 32
             pairs.append((row, item, time, offset, random.randrange(1, 11), random.randrange(8), 0))
         if random.random() < 0.8:
             touches.append((random.randrange(1, 9), time, offset, 1.0, random.randrange(len(KINDS))))

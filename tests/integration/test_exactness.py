@@ -120,8 +120,9 @@ def assert_equal_states(crashed: str, smooth: str) -> None:
         for field in ("kinds", "first", "last", "ratings"):
             assert np.array_equal(one[field], two[field]), (name, field)
         np.testing.assert_allclose(one["popularity"], two["popularity"], rtol=1e-6)
-    assert compared_rows(crashed, smooth, "cov:*", COVISIT, ("after", "together", "wide")) > 50
-    assert compared_rows(crashed, smooth, "qc:*", QUERY_CLICK, ("weight",)) > 20
+    assert compared_rows(crashed, smooth, "cov:*", COVISIT, "follower", ("after",)) > 50
+    assert compared_rows(crashed, smooth, "cov:*", COVISIT, "neighbour", ("together", "wide")) > 50
+    assert compared_rows(crashed, smooth, "qc:*", QUERY_CLICK, "item", ("weight",)) > 20
     trends, wanted = stored(crashed, "trend:*"), stored(smooth, "trend:*")
     assert len(trends) == len(wanted) == 4
     for name, value in trends.items():
@@ -135,18 +136,20 @@ def assert_equal_states(crashed: str, smooth: str) -> None:
         np.testing.assert_allclose(one, two, rtol=1e-6)
 
 
-def compared_rows(crashed: str, smooth: str, pattern: str, layout: np.dtype[np.void], sums: tuple[str, ...]) -> int:
-    """Compares bounded rows: all masses, and the sums of rows that never overflowed; returns how many those are."""
+def compared_rows(
+    crashed: str, smooth: str, pattern: str, layout: np.dtype[np.void], items: str, sums: tuple[str, ...]
+) -> int:
+    """Compares bounded rows: all masses, and the sums of lists that never overflowed; returns how many those are."""
     found, expected = stored(crashed, pattern), stored(smooth, pattern)
     assert found.keys() == expected.keys()
     compared = 0
     for name, value in found.items():
         one, two = np.frombuffer(value, layout)[0], np.frombuffer(expected[name], layout)[0]
         np.testing.assert_allclose(one["mass"], two["mass"], rtol=1e-6)
-        if np.all(one["item"]) or np.all(two["item"]):
+        if np.all(one[items]) or np.all(two[items]):
             continue
-        left, right = np.argsort(one["item"]), np.argsort(two["item"])
-        assert np.array_equal(one["item"][left], two["item"][right])
+        left, right = np.argsort(one[items]), np.argsort(two[items])
+        assert np.array_equal(one[items][left], two[items][right])
         for field in sums:
             np.testing.assert_allclose(one[field][left], two[field][right], rtol=1e-5)
         compared += 1

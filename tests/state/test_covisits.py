@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from state import covisits
-from state.records import COVISIT, NEIGHBOURS
+from state.records import COVISIT, FOLLOWERS, NEIGHBOURS
 from state.rows import Rows
 
 NOW = 1_700_000_000
 DAY = 86_400
 
-#: (row, neighbour, after, together, wide, seconds before NOW): at most as many neighbours as there are slots
+#: (row, the upper half of the neighbour's key, after, together, wide, seconds before NOW), no more of them than slots
 Pair = tuple[int, int, float, float, float, int]
 pairs = st.lists(
     st.tuples(
@@ -30,10 +30,14 @@ pairs = st.lists(
 )
 
 
+LISTS = (("follower", ("after",)), ("neighbour", ("together", "wide")))
+FIELDS = tuple(COVISIT.names or ())[1:]
+
+
 def fold(rows: Rows, added: list[Pair]) -> None:
     """Add pairs as one batch."""
     columns = np.array(added, np.float64).reshape(-1, 6).T
-    row, item = columns[0].astype(np.intp), columns[1].astype(np.uint64)
+    row, item = columns[0].astype(np.intp), columns[1].astype(np.uint64) << np.uint64(32)
     after, together = columns[2].astype(np.float32), columns[3].astype(np.float32)
     wide, time = columns[4].astype(np.float32), (NOW - columns[5]).astype(np.uint32)
     covisits.fold(rows, row, item, after, together, wide, time)
@@ -51,10 +55,11 @@ def test_late_and_cut_batches_end_in_the_same_sums(added: list[Pair], size: int,
         fold(cut, late[start : start + size])
     np.testing.assert_allclose(cut["mass"], whole["mass"], rtol=1e-9)
     for left, right in zip(whole, cut, strict=True):
-        by_item, again = np.argsort(left["item"]), np.argsort(right["item"])
-        assert left["item"][by_item].tolist() == right["item"][again].tolist()
-        for name in ("after", "together", "wide"):
-            np.testing.assert_allclose(left[name][by_item], right[name][again], rtol=1e-5)
+        for items, sums in LISTS:
+            by_item, again = np.argsort(left[items]), np.argsort(right[items])
+            assert left[items][by_item].tolist() == right[items][again].tolist()
+            for name in sums:
+                np.testing.assert_allclose(left[name][by_item], right[name][again], rtol=1e-5)
 
 
 @settings(deadline=None)
@@ -66,7 +71,7 @@ def test_the_cut_into_batches_does_not_matter_even_in_full_rows(added: list[tupl
     fold(whole, deltas)
     for start in range(0, len(deltas), size):
         fold(cut, deltas[start : start + size])
-    for name in ("item", "after", "together", "wide"):
+    for name in FIELDS:
         assert np.array_equal(whole[name], cut[name])
 
 
@@ -75,10 +80,10 @@ def test_the_fields_of_a_row_stand_where_the_compiled_loop_writes() -> None:
     rows = np.zeros(2, COVISIT)
     fold(rows, [(0, 7, 0.5, 0.25, 1.0, 0)])
     one = rows[0]
-    assert one["item"][0] == 7
+    assert one["follower"][0] == one["neighbour"][0] == 7
     np.testing.assert_allclose([one["after"][0] / one["wide"][0], one["together"][0] / one["wide"][0]], [0.5, 0.25])
     np.testing.assert_allclose([one["after"][0], one["together"][0], one["wide"][0]], one["mass"], rtol=1e-6)
-    for name in ("mass", "item", "after", "together", "wide"):
+    for name in ("mass", *FIELDS):
         one[name] = 0
     assert not rows.view(np.uint8).any()
 
@@ -88,14 +93,14 @@ def test_a_newcomer_takes_from_the_lightest_until_nothing_is_left() -> None:
     rows = np.zeros(3, COVISIT)
     fold(rows, [(0, n, 0.0, 1.0, 1.0, 0) for n in range(1, NEIGHBOURS + 1)] + [(0, 5, 0.0, 0.0, 1.0, 0)])
     fold(rows, [(0, 500, 0.0, 1.0, 0.5, 0)])
-    assert 500 not in rows["item"][0]
+    assert 500 not in rows["neighbour"][0]
     read = covisits.decayed(rows, NOW)
-    np.testing.assert_allclose(sorted(set(read.weights[2][0].round(4).tolist())), [0.5, 1.0, 2.0])
+    np.testing.assert_allclose(sorted(set(read.weights[2][0][FOLLOWERS:].round(4).tolist())), [0.5, 1.0, 2.0])
     fold(rows, [(0, 500, 0.0, 1.0, 0.5, 0)])
     read = covisits.decayed(rows, NOW)
-    slot = read.item[0].tolist().index(500)
+    slot = read.head[0].tolist().index(500)
     np.testing.assert_allclose(read.weights[:, 0, slot], [0, 1, 0.5], rtol=1e-5)
-    assert {1, 500} & set(read.item[0].tolist()) == {500}
+    assert {1, 500} & set(read.head[0].tolist()) == {500}
 
 
 def test_a_pair_counts_half_after_five_years() -> None:
@@ -103,8 +108,8 @@ def test_a_pair_counts_half_after_five_years() -> None:
     rows = np.zeros(3, COVISIT)
     fold(rows, [(1, 7, 0.5, 1.0, 0.25, 0)])
     now, later = covisits.decayed(rows, NOW), covisits.decayed(rows, NOW + 1825 * DAY)
-    assert now.item[1, 0] == 7
-    np.testing.assert_allclose(now.weights[:, 1, 0], [0.5, 1.0, 0.25], rtol=1e-6)
+    assert now.head[1, 0] == now.head[1, FOLLOWERS] == 7
+    np.testing.assert_allclose(now.weights[:, 1, [0, FOLLOWERS]].T, [[0.5, 0, 0], [0, 1.0, 0.25]], rtol=1e-6)
     np.testing.assert_allclose(later.weights, now.weights / 2, rtol=1e-6)
     np.testing.assert_allclose(later.mass, now.mass / 2, rtol=1e-6)
 
@@ -115,7 +120,7 @@ def test_mass_counts_neighbours_that_no_longer_fit() -> None:
     fold(rows, [(0, n, 1.0, 0.0, 1.0, 0) for n in range(1, 2 * NEIGHBOURS + 1)])
     read = covisits.decayed(rows, NOW)
     np.testing.assert_allclose(read.mass[0], [2 * NEIGHBOURS, 0, 2 * NEIGHBOURS], rtol=1e-6)
-    assert np.count_nonzero(read.item[0]) == NEIGHBOURS
+    assert np.count_nonzero(read.head[0]) == FOLLOWERS + NEIGHBOURS
 
 
 def test_times_from_1996_to_2040_are_told_apart() -> None:
@@ -124,7 +129,7 @@ def test_times_from_1996_to_2040_are_told_apart() -> None:
     for item, year in enumerate((26, 36, 46, 66), 1):
         at = np.array([year * 365.25 * DAY], np.uint32)
         one = np.ones(1, np.float32)
-        covisits.fold(rows, np.zeros(1, np.intp), np.array([item], np.uint64), one, one, one, at)
+        covisits.fold(rows, np.zeros(1, np.intp), np.array([item << 32], np.uint64), one, one, one, at)
     weights = rows["wide"][0, :4]
     assert np.isfinite(weights).all()
     assert weights[0] > 0
@@ -135,4 +140,16 @@ def test_what_is_read_is_single_precision() -> None:
     """Models get f4 arrays of the shapes promised."""
     read = covisits.decayed(np.zeros(2, COVISIT), NOW)
     assert read.weights.dtype == read.mass.dtype == np.float32
-    assert (read.item.shape, read.weights.shape, read.mass.shape) == ((2, NEIGHBOURS), (3, 2, NEIGHBOURS), (2, 3))
+    slots = FOLLOWERS + NEIGHBOURS
+    assert (read.head.shape, read.weights.shape, read.mass.shape) == ((2, slots), (3, 2, slots), (2, 3))
+
+
+def test_what_follows_stays_however_much_goes_with_the_item() -> None:
+    """Neighbours by the hundred that never followed push no follower out, and an item that only goes along is none."""
+    rows = np.zeros(3, COVISIT)
+    fold(rows, [(0, 7, 1.0, 0.0, 0.1, 0)])
+    fold(rows, [(0, n, 0.0, 1.0, 1.0, 0) for n in range(100, 100 + 4 * NEIGHBOURS)])
+    read = covisits.decayed(rows, NOW)
+    assert read.head[0, :2].tolist() == [7, 0]
+    assert 7 not in read.head[0, FOLLOWERS:]
+    np.testing.assert_allclose(read.weights[:, 0, 0], [1, 0, 0], rtol=1e-6)

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from state import purchases
-from state.purchases import DOUBLE_DAYS, heads, read
+from state.purchases import DOUBLE_DAYS, read
 from state.records import BOUGHT, BOUGHT_ITEMS
-from state.rows import LayoutMismatch
+from state.rows import LayoutMismatch, heads
 
 DAY = 19_000
 
