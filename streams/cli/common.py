@@ -21,8 +21,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's coroutine to its end. What handlers log goes to stderr: stdout is the command's."""
     import structlog
 
-    if not structlog.is_configured():
-        structlog.configure(logger_factory=lambda *args: structlog.PrintLogger(sys.stderr))
+    structlog.configure(logger_factory=lambda *args: structlog.PrintLogger(sys.stderr))
     return asyncio.run(work)
 
 
