@@ -49,20 +49,29 @@ class Recent:
 
 
 @dataclass(slots=True)
-class Neighbours:
-    """Co-visit neighbours of the anchors, each array of shape (m,), in order of ``anchor``.
+class Followers:
+    """What came after the anchors, each array of shape (m,), in order of ``anchor``.
 
-    An item may stand twice for an anchor: as what came after it, and as what went with it.
-    ``anchor``: which anchor (0 is the newest); ``rows``: the neighbour's catalogue row; ``after``, ``together`` and
-    ``wide``: decayed to now; ``anchor_mass``: shape (anchors, 3), each anchor's total of the three, decayed to now.
+    ``anchor``: which anchor (0 is the newest); ``rows``: the follower's catalogue row (-1: not there); ``after``:
+    decayed to now.
     """
 
     anchor: Rows = field(default_factory=_rows)
     rows: Rows = field(default_factory=_rows)
     after: Floats = field(default_factory=_floats)
+
+
+@dataclass(slots=True)
+class Neighbours:
+    """What went with the anchors, each array of shape (m,), in order of ``anchor``, as in Followers.
+
+    ``together`` and ``wide``: decayed to now.
+    """
+
+    anchor: Rows = field(default_factory=_rows)
+    rows: Rows = field(default_factory=_rows)
     together: Floats = field(default_factory=_floats)
     wide: Floats = field(default_factory=_floats)
-    anchor_mass: Floats = field(default_factory=lambda: _NO_MASS)
 
 
 @dataclass(slots=True)
@@ -189,8 +198,9 @@ class Ask:
     ``shelves``, what is popular in the categories in question (``mass``: their shares of interest).
 
     The user: ``short``/``long``, the interest, unit length or zeros; ``anchors``, rows whose co-visits were read: the
-    cart's or the similar item's, then the user's recent distinct items, newest first; ``neighbours``,
-    theirs; ``bought``, what the user may buy again.
+    cart's or the similar item's, then the user's recent distinct items, newest first; ``followers`` and
+    ``neighbours``, theirs; ``anchor_mass``, (anchors, 3), each anchor's totals of ``after``, ``together`` and ``wide``,
+    decayed to now; ``bought``, what the user may buy again.
 
     The shop: ``ruled``, its rules; ``new_days``, how long an item is new. ``tables``: what sources have worked out of
     all this, once it is known.
@@ -214,7 +224,9 @@ class Ask:
     recent: Recent = field(default_factory=Recent)
     events: int = 0
     anchors: Rows = field(default_factory=_rows)
+    followers: Followers = field(default_factory=Followers)
     neighbours: Neighbours = field(default_factory=Neighbours)
+    anchor_mass: Floats = field(default_factory=lambda: _NO_MASS)
     shelves: Relation = field(default_factory=Relation)
     bought: Bought = field(default_factory=Bought)
     new_days: float = 14.0

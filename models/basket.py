@@ -37,7 +37,7 @@ def in_hand_or_last(ask: Ask) -> Mask:
 
 
 def _named(ask: Ask, young: Rows) -> Mask:
-    count = max(len(ask.anchors), int(ask.neighbours.anchor.max(initial=-1)) + 1)
+    count = max(len(ask.anchors), len(ask.anchor_mass))
     found = np.zeros(count, np.bool_)
     # some thirty of each: np.isin would take ten times as long
     own, seen = set(young.tolist()), set(ask.recent.rows.tolist())

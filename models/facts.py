@@ -75,14 +75,18 @@ def beside(case: Case) -> Found:
 
 def _anchor(case: Case) -> int:
     """Row of the anchor of which the candidate has the largest share, -1 for none."""
-    near = case.ask.neighbours
-    mine = np.flatnonzero(near.rows == case.row)
-    if not len(mine):
+    ask = case.ask
+    mass = np.maximum(ask.anchor_mass, 1e-9)
+    came, went = ask.followers, ask.neighbours
+    after, beside = np.flatnonzero(came.rows == case.row), np.flatnonzero(went.rows == case.row)
+    anchor = np.concatenate([came.anchor[after], went.anchor[beside]])
+    if not len(anchor):
         return -1
-    mass = np.maximum(near.anchor_mass[near.anchor[mine]], 1e-9)
-    shares = np.stack((near.after[mine], near.together[mine], near.wide[mine]), axis=1) / mass
-    share = shares.max(axis=1)
-    return int(case.ask.anchors[near.anchor[mine[np.argmax(share)]]])
+    weights = np.zeros((len(anchor), 3), np.float32)
+    weights[: len(after), 0] = came.after[after]
+    weights[len(after) :, 1], weights[len(after) :, 2] = went.together[beside], went.wide[beside]
+    share = (weights / mass[anchor]).max(axis=1)
+    return int(ask.anchors[anchor[np.argmax(share)]])
 
 
 def similar(case: Case) -> Found:

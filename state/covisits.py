@@ -31,16 +31,18 @@ Items = NDArray[np.uint64]
 Heads = NDArray[np.uint32]
 
 
-class Neighbours(NamedTuple):
-    """Co-visit rows at one moment, R rows of FOLLOWERS + NEIGHBOURS slots, followers first; one with head 0 is empty.
+class Decayed(NamedTuple):
+    """Co-visit rows at one moment, R rows; a slot with head 0 is empty.
 
-    ``head`` (R, slots); ``weights`` (3, R, slots): ``after``, ``together`` and ``wide``, what was added since the item
-    entered its list (followers have the first alone, neighbours the other two); ``mass`` (R, 3): all that was ever
-    added to the row, of each.
+    ``follower`` (R, FOLLOWERS) with ``after``, ``neighbour`` (R, NEIGHBOURS) with ``together`` and ``wide``: what was
+    added since the item entered its list; ``mass`` (R, 3): all that was ever added to the row, of the three.
     """
 
-    head: Heads
-    weights: Floats
+    follower: Heads
+    after: Floats
+    neighbour: Heads
+    together: Floats
+    wide: Floats
     mass: Floats
 
 
@@ -145,13 +147,9 @@ def _add(
             own[more + slot] += along[d]
 
 
-def decayed(rows: Rows, now_seconds: float) -> Neighbours:
+def decayed(rows: Rows, now_seconds: float) -> Decayed:
     """COVISIT rows (R,) brought to ``now_seconds``: what was added then counts 1, five years earlier a half."""
     scale = 1 / sketch.growth(now_seconds, HALF_LIFE_DAYS)
-    weights = np.zeros((3, len(rows), FOLLOWERS + NEIGHBOURS), np.float32)
-    weights[0, :, :FOLLOWERS] = rows["after"]
-    weights[1, :, FOLLOWERS:] = rows["together"]
-    weights[2, :, FOLLOWERS:] = rows["wide"]
-    weights *= np.float32(scale)
-    head = np.concatenate([rows["follower"], rows["neighbour"]], axis=1)
-    return Neighbours(head, weights, (rows["mass"] * scale).astype(np.float32))
+    after, together, wide = (rows[name] * np.float32(scale) for name in ("after", "together", "wide"))
+    mass = (rows["mass"] * scale).astype(np.float32)
+    return Decayed(rows["follower"], after, rows["neighbour"], together, wide, mass)

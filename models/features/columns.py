@@ -11,7 +11,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ask import Ask, Floats, Neighbours, Rows
+from models.ask import Ask, Floats, Rows
 from models.basket import HOUR_S, in_hand
 from models.images import Images
 from models.sources.base import places
@@ -97,60 +97,54 @@ def look_up(ask: Ask, catalogue: Attributes, rows: Rows) -> Lookup:
 
 def covisits(ask: Ask, look: Lookup, counts: NDArray[np.void]) -> Columns:
     """Co-visits with the user's anchors: directed and in the basket as shares of each anchor's total; as cosines."""
-    n, near = len(look.rows), ask.neighbours
-    place = places(look.rows, np.maximum(near.rows, 0))
-    hit = np.flatnonzero((place >= 0) & (near.rows >= 0))
-    where, anchor = place.take(hit), near.anchor.take(hit)
-    mass = np.maximum(near.anchor_mass, 1e-9)
-    strength = near.after.take(hit)
-    after, together = strength / mass[:, 0].take(anchor), near.together.take(hit) / mass[:, 1].take(anchor)
+    n = len(look.rows)
+    mass = np.maximum(ask.anchor_mass, 1e-9)
     basket = in_hand(ask)
-    in_basket = np.flatnonzero(basket.take(anchor))
     size = np.float32(max(int(basket.sum()), 1))
-    # neighbours stand in the order of their anchors: those of the newest 1, 2 and 5 come first
+    came, went = ask.followers, ask.neighbours
+
+    where, hit = _among(look.rows, came.rows)
+    anchor, strength = came.anchor.take(hit), came.after.take(hit)
+    after = strength / mass[:, 0].take(anchor)
+    # they stand in the order of their anchors: those of the newest 1, 2 and 5 come first
     one, two, five = (slice(end) for end in np.searchsorted(anchor, (1, 2, 5)).tolist())
-
-    def total(values: NDArray[np.floating], keep: slice | NDArray[np.intp]) -> Floats:
-        return np.bincount(where[keep], values[keep], n).astype(np.float32)
-
-    return {
-        "after_newest": total(after, one),
-        "after_newest_2": total(after, two),
-        "after_newest_5": total(after, five),
-        "after_strength": np.log1p(total(strength, five)),
-        "together_newest": total(together, one),
-        "together_basket": total(together, in_basket) / size,
-        "after_basket": total(after, in_basket) / size,
-        **_cosines(near, hit, where, in_basket, counts),
+    in_basket = np.flatnonzero(basket.take(anchor))
+    found = {
+        "after_newest": _total(n, where[one], after[one]),
+        "after_newest_2": _total(n, where[two], after[two]),
+        "after_newest_5": _total(n, where[five], after[five]),
+        "after_strength": np.log1p(_total(n, where[five], strength[five])),
+        "after_basket": _total(n, where[in_basket], after[in_basket]) / size,
     }
 
-
-def _cosines(
-    near: Neighbours,
-    hit: NDArray[np.intp],
-    where: NDArray[np.signedinteger],
-    in_basket: NDArray[np.intp],
-    counts: NDArray[np.void],
-) -> Columns:
-    """Sums over the anchors of cosines between items (Sarwar et al., 2001), the item's half by its number of events.
-
-    ``hit``: the neighbours that are candidates, at the places ``where``; ``in_basket``: which of them are the basket's.
-    """
+    where, hit = _among(look.rows, went.rows)
+    anchor, together, wide = went.anchor.take(hit), went.together.take(hit), went.wide.take(hit)
+    share = together / mass[:, 1].take(anchor)
+    one, in_basket = slice(int(np.searchsorted(anchor, 1))), np.flatnonzero(basket.take(anchor))
+    # cosines between items (Sarwar et al., 2001), the item's half by its number of events
     own = 1 / np.sqrt(counts["kinds"][:, 1:].sum(axis=1, dtype=np.float32) + 1)
-    anchor, wide = near.anchor.take(hit), near.wide.take(hit)
-    together = near.together.take(hit)
-    half = 1 / np.sqrt(near.anchor_mass + 1)
-    cosine = wide * half[:, 2].take(anchor)
-
-    def total(values: NDArray[np.floating], place: NDArray[np.signedinteger]) -> Floats:
-        return np.bincount(place, values, len(own)).astype(np.float32)
-
-    return {
-        "wide_newest": total(cosine / (1 + anchor), where) * own,
-        "wide_cosine": total(cosine, where) * own,
-        "wide_strength": np.log1p(total(wide, where)),
-        "basket_cosine": total((together * half[:, 1].take(anchor))[in_basket], where[in_basket]) * own,
+    half = 1 / np.sqrt(ask.anchor_mass + 1)
+    cosine, beside = wide * half[:, 2].take(anchor), together * half[:, 1].take(anchor)
+    return found | {
+        "together_newest": _total(n, where[one], share[one]),
+        "together_basket": _total(n, where[in_basket], share[in_basket]) / size,
+        "wide_newest": _total(n, where, cosine / (1 + anchor)) * own,
+        "wide_cosine": _total(n, where, cosine) * own,
+        "wide_strength": np.log1p(_total(n, where, wide)),
+        "basket_cosine": _total(n, where[in_basket], beside[in_basket]) * own,
     }
+
+
+def _among(rows: Rows, near: Rows) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Of those ``near`` that are candidates: their places among ``rows``, and where they stand."""
+    place = places(rows, np.maximum(near, 0))
+    hit = np.flatnonzero((place >= 0) & (near >= 0))
+    return place.take(hit).astype(np.intp), hit
+
+
+def _total(n: int, where: NDArray[np.intp], values: NDArray[np.floating]) -> Floats:
+    """Sums of ``values`` by candidate, (n,)."""
+    return np.bincount(where, values, n).astype(np.float32)
 
 
 def track_record(ask: Ask, counts: NDArray[np.void]) -> Columns:

@@ -96,7 +96,8 @@ def liked(ask: Ask, catalogue: Catalogue) -> Mask:
     """
     recent = ask.recent.rows[: len(ask.recent.weight)][ask.recent.weight > 0]
     trends = (trend.rows for trend in ask.trends)
-    rows = np.concatenate([recent, ask.anchors, ask.choices.rows, ask.neighbours.rows, *trends])
+    near = ask.followers.rows, ask.neighbours.rows
+    rows = np.concatenate([recent, ask.anchors, ask.choices.rows, *near, *trends])
     out = np.zeros(len(catalogue), np.bool_)
     out[rows[rows >= 0]] = True
     return out

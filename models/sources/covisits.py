@@ -11,13 +11,13 @@ feature of the ranker). Unit: root of decayed co-visits, 0 upwards. The kNN is d
 kNN over the last few items, the newest first (Ludewig and Jannach, "Evaluation of session-based
 recommendation algorithms", 2018).
 
->>> from models.ask import Neighbours
+>>> from models.ask import Followers
 >>> from models.sample import sample
 >>> from models.sources.base import search
->>> seen = Neighbours(anchor=np.array([0, 0, 1], np.int32), rows=np.array([1, 2, 2], np.int32),
-...                   after=np.array([3, 3, 8], np.float32), together=np.zeros(3, np.float32),
-...                   anchor_mass=np.array([[8, 0, 0], [15, 0, 0]], np.float32))
->>> ask = Ask(now=0, surface="home", anchors=np.array([0, 3], np.int32), neighbours=seen)
+>>> seen = Followers(anchor=np.array([0, 0, 1], np.int32), rows=np.array([1, 2, 2], np.int32),
+...                  after=np.array([3, 3, 8], np.float32))
+>>> ask = Ask(now=0, surface="home", anchors=np.array([0, 3], np.int32), followers=seen,
+...           anchor_mass=np.array([[8, 0, 0], [15, 0, 0]], np.float32))
 >>> found = search(Covisits(), ask, sample(["a", "b", "c", "d"]), 10)
 >>> found.rows.tolist(), found.weight.tolist()
 ([2, 1], [2.0, 1.0])
@@ -59,10 +59,15 @@ class Covisits(TableSource):
 
     def table(self, ask: Ask) -> Weighted:
         """Each neighbour's score."""
-        seen, blend = ask.neighbours, BLENDS.get(ask.surface, _TRAIL)
-        # neighbours stand in the order of their anchors: those of the first ones come first
-        near = slice(int(np.searchsorted(seen.anchor, min(len(blend.anchors), len(seen.anchor_mass)))))
-        anchor = seen.anchor[near]
-        mass = seen.anchor_mass[:, :2].astype(np.float64) @ (blend.after, blend.together)
-        strength = blend.after * seen.after[near].astype(np.float64) + blend.together * seen.together[near]
-        return summed(seen.rows[near], blend.anchors.take(anchor) * strength / np.sqrt(mass + 1).take(anchor))
+        blend, came, went = BLENDS.get(ask.surface, _TRAIL), ask.followers, ask.neighbours
+        used = min(len(blend.anchors), len(ask.anchor_mass))
+        mass = ask.anchor_mass[:used, :2].astype(np.float64) @ (blend.after, blend.together)
+        weight = blend.anchors[:used] / np.sqrt(mass + 1)
+        # both stand in the order of their anchors: those of the first ones come first
+        after, beside = (slice(int(np.searchsorted(seen.anchor, used))) for seen in (came, went))
+        rows = np.concatenate([came.rows[after], went.rows[beside]])
+        strength = [
+            blend.after * weight.take(came.anchor[after]) * came.after[after],
+            blend.together * weight.take(went.anchor[beside]) * went.together[beside],
+        ]
+        return summed(rows, np.concatenate(strength))

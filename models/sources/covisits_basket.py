@@ -12,12 +12,11 @@ of thirty than any order of them (docs/decisions/0018-whole-baskets.md).
 >>> from models.ask import Neighbours, Recent
 >>> from models.sample import sample
 >>> from models.sources.base import search
->>> none = np.zeros(3, np.float32)
->>> seen = Neighbours(anchor=np.array([0, 0, 1], np.int32), rows=np.array([1, 2, 2], np.int32), after=none,
-...                   together=np.array([3, 3, 8], np.float32), wide=none,
-...                   anchor_mass=np.array([[0, 5, 0], [0, 7, 0]], np.float32))
+>>> seen = Neighbours(anchor=np.array([0, 0, 1], np.int32), rows=np.array([1, 2, 2], np.int32),
+...                   together=np.array([3, 3, 8], np.float32), wide=np.zeros(3, np.float32))
 >>> recent = Recent(rows=np.array([0, 3], np.int32), age=np.array([60, 7200], np.float32))
->>> ask = Ask(now=0, surface="home", recent=recent, anchors=np.array([0, 3], np.int32), neighbours=seen)
+>>> ask = Ask(now=0, surface="home", recent=recent, anchors=np.array([0, 3], np.int32), neighbours=seen,
+...           anchor_mass=np.array([[0, 5, 0], [0, 7, 0]], np.float32))
 >>> found = search(BasketCovisits(), ask, sample(["a", "b", "c", "d"]), 10)
 >>> found.rows.tolist(), found.weight.tolist()
 ([1, 2], [0.5, 0.5])
@@ -43,5 +42,5 @@ class BasketCovisits(TableSource):
         basket = in_hand_or_last(ask)
         near = np.flatnonzero(basket.take(seen.anchor))
         anchor = seen.anchor.take(near)
-        share = seen.together.take(near) / (seen.anchor_mass[:, 1].astype(np.float64) + 1).take(anchor)
+        share = seen.together.take(near) / (ask.anchor_mass[:, 1].astype(np.float64) + 1).take(anchor)
         return summed(seen.rows.take(near), share / max(int(basket.sum()), 1))

@@ -11,11 +11,10 @@ upwards.
 >>> from models.ask import Neighbours
 >>> from models.sample import sample
 >>> from models.sources.base import search
->>> none = np.zeros(3, np.float32)
->>> seen = Neighbours(anchor=np.array([0, 0, 1], np.int32), rows=np.array([1, 2, 2], np.int32), after=none,
-...                   together=none, wide=np.array([3, 3, 8], np.float32),
-...                   anchor_mass=np.array([[0, 0, 8], [0, 0, 15]], np.float32))
->>> ask = Ask(now=0, surface="home", anchors=np.array([0, 3], np.int32), neighbours=seen)
+>>> seen = Neighbours(anchor=np.array([0, 0, 1], np.int32), rows=np.array([1, 2, 2], np.int32),
+...                   together=np.zeros(3, np.float32), wide=np.array([3, 3, 8], np.float32))
+>>> ask = Ask(now=0, surface="home", anchors=np.array([0, 3], np.int32), neighbours=seen,
+...           anchor_mass=np.array([[0, 0, 8], [0, 0, 15]], np.float32))
 >>> found = search(WideCovisits(), ask, sample(["a", "b", "c", "d"]), 10)
 >>> found.rows.tolist(), [round(float(w), 2) for w in found.weight]
 ([2, 1], [2.41, 1.0])
@@ -43,7 +42,7 @@ class WideCovisits(TableSource):
     def table(self, ask: Ask) -> Weighted:
         """Each neighbour's score."""
         seen = ask.neighbours
-        weight = np.arange(1, len(seen.anchor_mass) + 1) ** -FALL
+        weight = np.arange(1, len(ask.anchor_mass) + 1) ** -FALL
         weight[ANCHORS:] = 0
-        weight /= np.sqrt(seen.anchor_mass[:, 2].astype(np.float64) + 1)
+        weight /= np.sqrt(ask.anchor_mass[:, 2].astype(np.float64) + 1)
         return summed(seen.rows, weight[seen.anchor] * seen.wide)

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import attributes
-from models.ask import Ask, Bought, Filter, Neighbours, Recent, Weighted
+from models.ask import Ask, Bought, Filter, Followers, Neighbours, Recent, Weighted
 from models.catalogue import Catalogue
 from models.expansion import nearness
 from state import contexts, covisits, purchases, query_clicks, trends
-from state.records import CONTEXT, COVISIT, QUERY_CLICK, RING
+from state.records import CONTEXT, COVISIT, FOLLOWERS, NEIGHBOURS, QUERY_CLICK, RING
 from streams.events import DAY_MS, Filters, Query, Range
 from streams.fields import Wanted
 from streams.handlers.images import query_image
@@ -104,22 +104,20 @@ def add_neighbours(ask: Ask, anchors: Sequence[int], values: Mapping[int, bytes 
     if not len(rows):
         ask.anchors = catalogue.rows(keys)
         return
-    decayed = covisits.decayed(rows, ask.now / 1000)
-    heads = decayed.head.ravel()
-    used = np.flatnonzero(heads)
-    ask.anchors, near = catalogue.rows(keys), catalogue.rows_of_heads(heads.take(used).astype(np.uint64))
+    found = covisits.decayed(rows, ask.now / 1000)
+    ask.anchors, ask.anchor_mass = catalogue.rows(keys), found.mass
+    came, went = np.flatnonzero(found.follower), np.flatnonzero(found.neighbour)
+    # one look into the catalogue for all
+    heads = np.concatenate([found.follower.take(came), found.neighbour.take(went)])
+    near = catalogue.rows_of_heads(heads.astype(np.uint64))
+    after, beside = near[: len(came)], near[len(came) :]
     if len(near) and near.min() < 0:
-        known = np.flatnonzero(near >= 0)
-        used, near = used.take(known), near.take(known)
-    after, together, wide = decayed.weights.reshape(3, -1).take(used, axis=1)
-    ask.neighbours = Neighbours(
-        anchor=(used // decayed.head.shape[1]).astype(np.int32),
-        rows=near,
-        after=after,
-        together=together,
-        wide=wide,
-        anchor_mass=decayed.mass,
-    )
+        came, went = came[after >= 0], went[beside >= 0]
+        after, beside = after[after >= 0], beside[beside >= 0]
+    anchor = (came // FOLLOWERS).astype(np.int32)
+    ask.followers = Followers(anchor, after, found.after.take(came))
+    anchor = (went // NEIGHBOURS).astype(np.int32)
+    ask.neighbours = Neighbours(anchor, beside, found.together.take(went), found.wide.take(went))
 
 
 def add_choices(ask: Ask, value: bytes | None, catalogue: Catalogue) -> None:

@@ -117,12 +117,13 @@ def test_neighbours_are_decayed_and_known(shelf: Brain) -> None:
     ask = new_ask(query(), shelf.catalogue)
     add_neighbours(ask, [key("p9"), key("p8")], {key("p9"): None, key("p8"): row.tobytes()}, shelf.catalogue)
     assert ask.anchors.tolist() == [shelf.catalogue.row("p9"), shelf.catalogue.row("p8")]
-    assert ask.neighbours.anchor.tolist() == [1, 1, 1]
-    assert ask.neighbours.rows.tolist() == [shelf.catalogue.row(item) for item in ("p2", "p1", "p2")]
-    assert ask.neighbours.after.tolist() == pytest.approx([2, 0, 0])
-    assert ask.neighbours.together.tolist() == pytest.approx([0, 1, 0])
-    assert ask.neighbours.wide.tolist() == pytest.approx([0, 3, 3])
-    assert ask.neighbours.anchor_mass.tolist() == [[0, 0, 0], pytest.approx([6, 1, 4])]
+    assert (ask.followers.anchor.tolist(), ask.neighbours.anchor.tolist()) == ([1], [1, 1])
+    assert ask.followers.rows.tolist() == [shelf.catalogue.row("p2")]
+    assert ask.neighbours.rows.tolist() == [shelf.catalogue.row("p1"), shelf.catalogue.row("p2")]
+    assert ask.followers.after.tolist() == pytest.approx([2])
+    assert ask.neighbours.together.tolist() == pytest.approx([1, 0])
+    assert ask.neighbours.wide.tolist() == pytest.approx([3, 3])
+    assert ask.anchor_mass.tolist() == [[0, 0, 0], pytest.approx([6, 1, 4])]
     add_neighbours(ask, [], {}, shelf.catalogue)
     assert len(ask.anchors) == 0
 

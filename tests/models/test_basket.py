@@ -51,11 +51,9 @@ def test_nobody_has_an_empty_basket_and_no_error() -> None:
 def test_older_items_do_not_speak_for_the_basket() -> None:
     """The neighbour of an old item is no candidate of this source while there is a basket; the basket's is."""
     ask = asked([60, 3 * HOUR])
-    none = np.zeros(2, np.float32)
-    ask.neighbours = Neighbours(
-        anchor=np.array([0, 1], np.int32), rows=np.array([2, 3], np.int32), after=none, wide=none,
-        together=np.array([1, 50], np.float32), anchor_mass=np.array([[0, 9, 0], [0, 50, 0]], np.float32),
-    )  # fmt: skip
+    anchor, rows, together = np.array([0, 1], np.int32), np.array([2, 3], np.int32), np.array([1, 50], np.float32)
+    ask.neighbours = Neighbours(anchor, rows, together, wide=np.zeros(2, np.float32))
+    ask.anchor_mass = np.array([[0, 9, 0], [0, 50, 0]], np.float32)
     found = search(SOURCES["covisits_basket"], ask, sample(["a", "b", "c", "d"]), 10)
     assert found.rows.tolist() == [2]
     assert np.isclose(found.weight[0], 0.1)

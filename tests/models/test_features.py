@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.ask import Ask, Floats, Neighbours, Recent, Rows
+from models.ask import Ask, Floats, Followers, Neighbours, Recent, Rows
 from models.features import FEATURES, GROUPS, INDEX, MEANING, RECENT, SOURCES, columns, compute, recent_inputs
 from models.images import Images
 from state import records
@@ -111,14 +111,9 @@ def test_an_unknown_user_with_nothing_gets_every_feature() -> None:
 def test_no_candidates_give_no_rows() -> None:
     """An empty list is an empty array, not an error."""
     ask = Ask(NOW, "home", recent=recent([1], [5.0]), anchors=np.array([1], np.int32))
-    ask.neighbours = Neighbours(
-        np.zeros(1, np.int32),
-        np.ones(1, np.int32),
-        np.ones(1, np.float32),
-        np.ones(1, np.float32),
-        np.ones(1, np.float32),
-        np.ones((1, 3), np.float32),
-    )
+    first, row, one = np.zeros(1, np.int32), np.ones(1, np.int32), np.ones(1, np.float32)
+    ask.followers, ask.neighbours = Followers(first, row, one), Neighbours(first, row, one, one)
+    ask.anchor_mass = np.ones((1, 3), np.float32)
     assert compute(ask, SHELF, candidates([]), counted(0)).shape == (0, len(FEATURES))
 
 
@@ -143,14 +138,11 @@ def test_own_purchases_count_purchases_only() -> None:
 def test_covisits_are_shares_of_each_anchor() -> None:
     """after_newest reads anchor 0 alone, after_newest_2 the first two; basket anchors are the young ones."""
     ask = Ask(NOW, "home", recent=recent([10, 11], [60.0, 5 * HOUR]), anchors=np.array([10, 11], np.int32))
-    ask.neighbours = Neighbours(
-        anchor=np.array([0, 0, 1], np.int32),
-        rows=np.array([4, -1, 4], np.int32),
-        after=np.array([2, 9, 3], np.float32),
-        together=np.array([1, 9, 8], np.float32),
-        wide=np.array([6, 9, 8], np.float32),
-        anchor_mass=np.array([[4, 10, 8], [30, 15, 15]], np.float32),
-    )
+    anchor, rows = np.array([0, 0, 1], np.int32), np.array([4, -1, 4], np.int32)
+    ask.followers = Followers(anchor, rows, after=np.array([2, 9, 3], np.float32))
+    together, wide = np.array([1, 9, 8], np.float32), np.array([6, 9, 8], np.float32)
+    ask.neighbours = Neighbours(anchor, rows, together, wide)
+    ask.anchor_mass = np.array([[4, 10, 8], [30, 15, 15]], np.float32)
     counts = counted(3)
     counts["kinds"][1, 4] = 3
     values = compute(ask, SHELF, candidates([5, 4, 3]), counts)
@@ -253,14 +245,10 @@ def test_features_are_finite_whatever_was_read(
     )
     ask.anchors = np.array([r for r in fields[0] if r >= 0][:5], np.int32)
     sides = list(zip(*near, strict=True)) or [(), (), (), ()]
-    ask.neighbours = Neighbours(
-        np.array(sides[0], np.int32),
-        np.array(sides[1], np.int32),
-        np.array(sides[2], np.float32),
-        np.array(sides[3], np.float32),
-        np.array(sides[3], np.float32),
-        np.full((7, 3), number % 1e30, np.float32),
-    )
+    anchor, beside = np.array(sides[0], np.int32), np.array(sides[1], np.int32)
+    one, two = np.array(sides[2], np.float32), np.array(sides[3], np.float32)
+    ask.followers, ask.neighbours = Followers(anchor, beside, one), Neighbours(anchor, beside, two, two)
+    ask.anchor_mass = np.full((7, 3), number % 1e30, np.float32)
     with np.errstate(all="ignore"):
         values = compute(ask, SHELF, candidates(rows), counts)
         _, weights = recent_inputs(ask, SHELF)

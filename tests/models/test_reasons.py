@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.ask import Ask, Near, Neighbours, Recent, Weighted
+from models.ask import Ask, Followers, Near, Neighbours, Recent, Weighted
 from models.catalogue import Catalogue
 from models.facts import NEW_MS, VERBS, Case
 from models.features import FEATURES, GROUPS, INDEX, SOURCES
@@ -41,8 +41,9 @@ def recent(kind: int, weight: float = 5.0, row: int = MILK) -> Recent:
 def beside_milk(**fields: object) -> Ask:
     """An ask whose only anchor is the milk, after which tea came."""
     one = np.ones(1, np.float32)
-    near = Neighbours(rows(0), rows(TEA), one, one * 0, one, np.array([[2, 0, 2]], np.float32))
-    given = {"now": NOW, "surface": "home", "anchors": rows(MILK), "neighbours": near, **fields}
+    came, went = Followers(rows(0), rows(TEA), one), Neighbours(rows(0), rows(TEA), one * 0, one)
+    given = {"now": NOW, "surface": "home", "anchors": rows(MILK), "followers": came, "neighbours": went, **fields}
+    given.setdefault("anchor_mass", np.array([[2, 0, 2]], np.float32))
     return Ask(**given)  # type: ignore[arg-type]
 
 

@@ -95,12 +95,12 @@ def test_a_newcomer_takes_from_the_lightest_until_nothing_is_left() -> None:
     fold(rows, [(0, 500, 0.0, 1.0, 0.5, 0)])
     assert 500 not in rows["neighbour"][0]
     read = covisits.decayed(rows, NOW)
-    np.testing.assert_allclose(sorted(set(read.weights[2][0][FOLLOWERS:].round(4).tolist())), [0.5, 1.0, 2.0])
+    np.testing.assert_allclose(sorted(set(read.wide[0].round(4).tolist())), [0.5, 1.0, 2.0])
     fold(rows, [(0, 500, 0.0, 1.0, 0.5, 0)])
     read = covisits.decayed(rows, NOW)
-    slot = read.head[0].tolist().index(500)
-    np.testing.assert_allclose(read.weights[:, 0, slot], [0, 1, 0.5], rtol=1e-5)
-    assert {1, 500} & set(read.head[0].tolist()) == {500}
+    slot = read.neighbour[0].tolist().index(500)
+    np.testing.assert_allclose([read.together[0, slot], read.wide[0, slot]], [1, 0.5], rtol=1e-5)
+    assert {1, 500} & set(read.neighbour[0].tolist()) == {500}
 
 
 def test_a_pair_counts_half_after_five_years() -> None:
@@ -108,10 +108,10 @@ def test_a_pair_counts_half_after_five_years() -> None:
     rows = np.zeros(3, COVISIT)
     fold(rows, [(1, 7, 0.5, 1.0, 0.25, 0)])
     now, later = covisits.decayed(rows, NOW), covisits.decayed(rows, NOW + 1825 * DAY)
-    assert now.head[1, 0] == now.head[1, FOLLOWERS] == 7
-    np.testing.assert_allclose(now.weights[:, 1, [0, FOLLOWERS]].T, [[0.5, 0, 0], [0, 1.0, 0.25]], rtol=1e-6)
-    np.testing.assert_allclose(later.weights, now.weights / 2, rtol=1e-6)
-    np.testing.assert_allclose(later.mass, now.mass / 2, rtol=1e-6)
+    assert now.follower[1, 0] == now.neighbour[1, 0] == 7
+    np.testing.assert_allclose([now.after[1, 0], now.together[1, 0], now.wide[1, 0]], [0.5, 1.0, 0.25], rtol=1e-6)
+    for name in ("after", "together", "wide", "mass"):
+        np.testing.assert_allclose(getattr(later, name), getattr(now, name) / 2, rtol=1e-6)
 
 
 def test_mass_counts_neighbours_that_no_longer_fit() -> None:
@@ -120,7 +120,8 @@ def test_mass_counts_neighbours_that_no_longer_fit() -> None:
     fold(rows, [(0, n, 1.0, 0.0, 1.0, 0) for n in range(1, 2 * NEIGHBOURS + 1)])
     read = covisits.decayed(rows, NOW)
     np.testing.assert_allclose(read.mass[0], [2 * NEIGHBOURS, 0, 2 * NEIGHBOURS], rtol=1e-6)
-    assert np.count_nonzero(read.head[0]) == FOLLOWERS + NEIGHBOURS
+    assert np.count_nonzero(read.follower[0]) == FOLLOWERS
+    assert np.count_nonzero(read.neighbour[0]) == NEIGHBOURS
 
 
 def test_times_from_1996_to_2040_are_told_apart() -> None:
@@ -139,9 +140,10 @@ def test_times_from_1996_to_2040_are_told_apart() -> None:
 def test_what_is_read_is_single_precision() -> None:
     """Models get f4 arrays of the shapes promised."""
     read = covisits.decayed(np.zeros(2, COVISIT), NOW)
-    assert read.weights.dtype == read.mass.dtype == np.float32
-    slots = FOLLOWERS + NEIGHBOURS
-    assert (read.head.shape, read.weights.shape, read.mass.shape) == ((2, slots), (3, 2, slots), (2, 3))
+    shapes = {"after": (2, FOLLOWERS), "together": (2, NEIGHBOURS), "wide": (2, NEIGHBOURS), "mass": (2, 3)}
+    assert {name: getattr(read, name).shape for name in shapes} == shapes
+    assert {getattr(read, name).dtype for name in shapes} == {np.dtype(np.float32)}
+    assert (read.follower.shape, read.neighbour.shape) == (shapes["after"], shapes["wide"])
 
 
 def test_what_follows_stays_however_much_goes_with_the_item() -> None:
@@ -150,6 +152,6 @@ def test_what_follows_stays_however_much_goes_with_the_item() -> None:
     fold(rows, [(0, 7, 1.0, 0.0, 0.1, 0)])
     fold(rows, [(0, n, 0.0, 1.0, 1.0, 0) for n in range(100, 100 + 4 * NEIGHBOURS)])
     read = covisits.decayed(rows, NOW)
-    assert read.head[0, :2].tolist() == [7, 0]
-    assert 7 not in read.head[0, FOLLOWERS:]
-    np.testing.assert_allclose(read.weights[:, 0, 0], [1, 0, 0], rtol=1e-6)
+    assert read.follower[0, :2].tolist() == [7, 0]
+    assert 7 not in read.neighbour[0]
+    np.testing.assert_allclose(read.after[0, 0], 1, rtol=1e-6)

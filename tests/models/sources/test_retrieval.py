@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.ask import Ask, Filter, Neighbours, Recent, Weighted
+from models.ask import Ask, Filter, Followers, Neighbours, Recent, Weighted
 from models.catalogue import Catalogue
 from models.errors import ModelError
 from models.features.names import SOURCES as FEATURE_SOURCES
@@ -63,14 +63,14 @@ def ask_of(surface: str, seed: int, catalogue: Catalogue = SHOP) -> Ask:
         long=unit(64),
         recent=Recent(rows=rows(8), age=np.ones(8, np.float32), kind=np.full(8, 4, np.uint8)),
         anchors=rows(6),
+        followers=Followers(np.repeat(np.arange(6, dtype=np.int32), 30), rows(180), rng.random(180).astype(np.float32)),
         neighbours=Neighbours(
             np.repeat(np.arange(6, dtype=np.int32), 30),
             rows(180),
             rng.random(180).astype(np.float32),
             rng.random(180).astype(np.float32),
-            rng.random(180).astype(np.float32),
-            np.full((6, 3), 20, np.float32),
         ),
+        anchor_mass=np.full((6, 3), 20, np.float32),
         choices=Weighted(rows(10), np.linspace(5, 1, 10, dtype=np.float32)) if searched else Weighted(),
         trends=tuple(Weighted(rows(40), np.linspace(9, 1, 40, dtype=np.float32)) for _ in range(3)),
         candidates=rows(60) if surface == "rerank" else None,
@@ -168,7 +168,13 @@ def test_a_filter_that_nothing_matches_finds_nothing(surface: str) -> None:
 def test_an_empty_catalogue_answers_with_nothing(surface: str) -> None:
     """No item, no candidate, no error, even when rows of another time are in the ask."""
     ask = ask_of(surface, 4)
-    for rows in (ask.anchors, ask.neighbours.rows, ask.choices.rows, *(trend.rows for trend in ask.trends)):
+    for rows in (
+        ask.anchors,
+        ask.followers.rows,
+        ask.neighbours.rows,
+        ask.choices.rows,
+        *(trend.rows for trend in ask.trends),
+    ):
         rows[:] = -1
     assert len(retrieve([ask], Catalogue(), ALL, 100, 200)[0].rows) == 0
 

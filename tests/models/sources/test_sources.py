@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.ask import Ask, Neighbours, Recent, Weighted
+from models.ask import Ask, Followers, Neighbours, Recent, Weighted
 from models.sample import sample, sample_entry
 from models.sources import SOURCES, search
 
@@ -38,15 +38,14 @@ def test_query_clicks_shares_count_unknown_items_too() -> None:
 
 def test_covisits_follow_the_formula() -> None:
     """Two anchors, both kinds of co-visit, one neighbour in common, an unknown one."""
-    seen = Neighbours(
-        int32(0, 0, 1, 1),
-        int32(7, 8, 7, -1),
-        f4(2, 0, 1, 5),
-        f4(0, 4, 2, 5),
-        f4(0, 0, 0, 0),
-        np.array([[10, 10, 0], [3, 8, 0]], np.float32),
+    ask = Ask(
+        now=0,
+        surface="home",
+        anchors=int32(1, 2),
+        followers=Followers(int32(0, 1, 1), int32(7, 7, -1), f4(2, 1, 5)),
+        neighbours=Neighbours(int32(0, 1, 1), int32(8, 7, -1), f4(4, 2, 5), f4(0, 0, 0)),
+        anchor_mass=np.array([[10, 10, 0], [3, 8, 0]], np.float32),
     )
-    ask = Ask(now=0, surface="home", anchors=int32(1, 2), neighbours=seen)
     found = search(SOURCES["covisits"], ask, CATALOGUE, 10)
     both = 2 / np.sqrt(10 + 5 + 1) + 0.5 * (1 + 0.5 * 2) / np.sqrt(3 + 4 + 1)
     assert found.rows.tolist() == [7, 8]
@@ -55,8 +54,8 @@ def test_covisits_follow_the_formula() -> None:
 
 def test_covisits_of_a_similar_item_are_its_own() -> None:
     """On the similar surface the user's recent items, anchors after the first, do not matter."""
-    seen = Neighbours(int32(0, 1), int32(7, 8), f4(1, 9), f4(0, 0), f4(0, 0), np.ones((2, 3), np.float32))
-    ask = Ask(now=0, surface="similar", anchors=int32(1, 2), neighbours=seen)
+    seen, mass = Followers(int32(0, 1), int32(7, 8), f4(1, 9)), np.ones((2, 3), np.float32)
+    ask = Ask(now=0, surface="similar", anchors=int32(1, 2), followers=seen, anchor_mass=mass)
     assert search(SOURCES["covisits"], ask, CATALOGUE, 10).rows.tolist() == [7]
 
 
@@ -141,6 +140,7 @@ def test_among_items_with_one_title_those_with_signals_come_first(name: str) -> 
         short=catalogue.compact[0].copy(),
         recent=Recent(rows=int32(599, 598, -1), weight=f4(5, -4, 5)),
         trends=(Weighted(int32(590), f4(1)),),
-        neighbours=Neighbours(int32(0), int32(595), f4(1), f4(0), f4(0), np.ones((1, 3), np.float32)),
+        followers=Followers(int32(0), int32(595), f4(1)),
+        anchor_mass=np.ones((1, 3), np.float32),
     )
     assert search(SOURCES[name], ask, catalogue, 5).rows.tolist() == [590, 595, 599, 0, 1]
