@@ -17,7 +17,8 @@ R = TypeVar("R")
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """``function``, compiled at its first call; numba is imported no earlier.
 
-    It may use numbers, arrays and constants of its module, and calls no other function that is compiled.
+    It may use numbers, arrays and constants of its module or of the function around it, and calls no other function
+    that is compiled.
 
     >>> @compiled
     ... def double(n: int) -> int:

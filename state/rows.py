@@ -68,7 +68,8 @@ def distinct_of(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[n
     """
     distinct, place = np.empty(len(keys), np.uint64), np.empty(len(keys), np.intp)
     seen = np.zeros(1 << (2 * len(keys)).bit_length(), np.int32)
-    distinct = distinct[: _number(np.ascontiguousarray(keys), seen, distinct, place)]
+    # a copy: of one type, whatever the keys are a part of, or it would be compiled again for another
+    distinct = distinct[: _number(keys.copy(), seen, distinct, place)]
     order = np.argsort(distinct)
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))

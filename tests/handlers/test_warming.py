@@ -23,7 +23,8 @@ LOOPS: tuple[Any, ...] = (
     rows._number,
     contexts._interest,
     purchases._add,
-    covisits._add,
+    covisits._add_follower,
+    covisits._add_neighbour,
 )
 
 
