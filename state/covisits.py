@@ -99,9 +99,12 @@ def _adder(slots: int, items: str, weights: str, along: str) -> Callable[..., No
     def add(
         words: Heads, singles: Floats, row: NDArray[np.intp], head: Heads, weight: Floats, more: Floats | None
     ) -> None:
-        # words, singles: the rows' bytes as u32 and as f32, a row each. Most deltas bring what a full list does not
-        # hold: whole lists are looked through without a way out, which takes few instructions of the processor. And
-        # weights, never negative, are compared by their bits, whose order is the same.
+        """Add deltas one by one; ``words`` and ``singles`` are the rows' bytes as u32 and as f32, a row each.
+
+        Most deltas bring what a full list does not hold. So whole lists are looked through without a way out, which
+        takes few instructions of the processor; and weights, never negative, are compared by their bits, whose order
+        is the same.
+        """
         for d in range(len(row)):
             held = words[row[d], at : at + slots]
             light = words[row[d], leads : leads + slots]
