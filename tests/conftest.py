@@ -6,10 +6,15 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from bench.servers import RealKafka, RealRedis, missing_kafka, missing_redis
 from streams.embedded import EmbeddedBroker, EmbeddedRedis
 from tests.servers import Broker, flush, need
+
+# how long an example takes says how busy the machine is
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -58,7 +58,6 @@ _seconds = st.integers(0, 90 * 86_400)
 _choice = st.tuples(st.integers(1, 4), st.integers(1, 12), st.sampled_from((1.0, 2.0, 5.0)), _seconds)
 
 
-@settings(deadline=None)
 @given(st.lists(_choice, max_size=40), st.lists(st.integers(1, 39), max_size=6))
 def test_what_is_told_last_does_not_depend_on_the_cut(rows: list[tuple[int, int, float, int]], at: list[int]) -> None:
     """In order of time, in any pieces: the same weights, items and times, and never more often than one by one."""

@@ -56,7 +56,7 @@ def any_log(seed: int, count: int) -> list[Behavior | bytes]:
     return events
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.lists(st.integers(1, 79), max_size=12))
 def test_any_cut_of_a_batch_leaves_the_same_bytes(seed: int, cuts: list[int]) -> None:
     """Contexts, event ids, watermark, dead letters and every delta of the signals are those of one batch."""
@@ -70,7 +70,7 @@ def test_any_cut_of_a_batch_leaves_the_same_bytes(seed: int, cuts: list[int]) ->
     assert cut.deltas == whole.deltas
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 79), st.integers(1, 79))
 def test_what_comes_again_after_the_watermark_was_stored_changes_nothing(seed: int, first: int, back: int) -> None:
     """A batch that begins before the watermark folds in only what lies after it."""
@@ -101,7 +101,7 @@ def test_an_event_id_counts_once_within_ten_thousand_events() -> None:
 
 
 @given(st.permutations(range(8)))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_late_events_count_at_their_own_time(order: list[int]) -> None:
     """Within an epoch the interest vectors and the newest time do not depend on the order of arrival."""
     start = -(AT % (contexts.EPOCH * contexts.SHORT_MS))

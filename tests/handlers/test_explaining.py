@@ -73,7 +73,7 @@ def test_every_source_is_a_line_of_its_own() -> None:
 weight = st.floats(-3, 3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     size=st.integers(1, 25), seed=st.integers(0, 10_000), spread=st.sampled_from([0.0, 1e-6, 1.0, 1e3, 1e6]),
     weights=st.lists(weight, min_size=len(INPUTS), max_size=len(INPUTS)),

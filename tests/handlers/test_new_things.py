@@ -124,4 +124,4 @@ class Stocked(RuleBasedStateMachine):
 def test_no_answer_ever_shows_what_is_gone(shop: Brain) -> None:
     """Whatever item events came before it, on every surface."""
     machine = type("Machine", (Stocked,), {"brain": shop})
-    run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=15, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=15))

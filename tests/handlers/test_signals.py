@@ -101,7 +101,7 @@ def assert_same(left: dict[bytes, bytes], right: dict[bytes, bytes]) -> None:
 cuts = st.lists(st.integers(1, 59), max_size=6)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(cuts, cuts, st.integers(0, 40), st.integers(1, 5))
 def test_a_batch_published_again_in_other_pieces_counts_once(
     first: list[int], second: list[int], back: int, together: int
@@ -116,7 +116,7 @@ def test_a_batch_published_again_in_other_pieces_counts_once(
     assert_same(smooth.store, crashed.store)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 40))
 def test_the_same_records_folded_twice_change_nothing(together: int) -> None:
     """Everything redelivered is dropped: nothing is read, nothing is written, the marks stay."""

@@ -37,7 +37,7 @@ def test_25000_feedbacks_without_drift_raise_one_alarm_at_most(hits: float) -> N
     assert len(alarms(losses(np.random.default_rng(11), 25_000, hits))) <= 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(losses=st.lists(st.floats(0, 1), max_size=600), cut=st.integers(0, 600))
 def test_an_alarm_continued_after_a_restore_equals_one_never_stopped(losses: list[float], cut: int) -> None:
     """State and alarms agree to the last bit, wherever the restart falls."""

@@ -55,7 +55,7 @@ def test_compact_vectors_are_the_projection_of_the_whole_ones(encoder: Encoder) 
     assert np.allclose(encoded.compact, expected, atol=1e-5)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(order=st.permutations(range(len(TEXTS))), cut=st.integers(1, len(TEXTS)))
 def test_bytes_do_not_depend_on_order_batch_or_cache(encoder_path: Path, order: list[int], cut: int) -> None:
     """Any order in any two batches, with a cache of one text, gives the same bytes as one text at a time."""

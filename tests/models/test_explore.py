@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import ModelError
@@ -41,7 +41,6 @@ def test_propensities_are_frequencies(ranked: int, limit: int, epsilon: float) -
 
 
 @given(st.integers(0, 300), st.integers(0, 100), st.floats(0, 1), st.text(max_size=20))
-@settings(deadline=None)
 def test_what_is_shown_is_a_choice_of_what_was_ranked(ranked: int, limit: int, epsilon: float, request: str) -> None:
     """Distinct places, at most one of them not its own, and the same at each repetition."""
     one = shown(scores_of(ranked), limit, request, policy(epsilon))
@@ -57,7 +56,6 @@ def test_what_is_shown_is_a_choice_of_what_was_ranked(ranked: int, limit: int, e
 
 
 @given(st.integers(0, 60), st.integers(1, 9), st.floats(0, 1), st.data())
-@settings(deadline=None)
 def test_the_pages_of_one_request_are_cut_from_one_order(
     ranked: int, limit: int, epsilon: float, data: st.DataObject
 ) -> None:

@@ -216,7 +216,7 @@ wild = st.floats(allow_nan=True, allow_infinity=True, width=32)
 row = st.integers(-1, 49)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.lists(st.integers(0, 49), max_size=30),
     seen=st.lists(st.tuples(row, wild, wild, st.integers(0, 255)), max_size=32),

@@ -112,7 +112,7 @@ def test_exchanges_make_neighbouring_positions_alike(chosen: Policy, share: floa
 
 
 @given(st.lists(st.floats(-20, 20), max_size=40), st.integers(1, 12), st.floats(0.05, 50), st.floats(0, 3), st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_every_page_is_a_part_of_one_permutation_with_propensities(
     scores: list[float], limit: int, temperature: float, floor: float, data: st.DataObject
 ) -> None:
@@ -145,7 +145,7 @@ def test_every_page_is_a_part_of_one_permutation_with_propensities(
 
 
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=30), st.integers(1, 8), st.floats(0.01, 2), st.integers(0, 99))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_nothing_is_shown_below_the_floor(scores: list[float], limit: int, floor: float, request: int) -> None:
     """At each position of page one the score is within reach of that of the item ranked there."""
     ranked = -np.sort(-np.array(scores))

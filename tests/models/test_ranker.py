@@ -46,7 +46,7 @@ def a_list(size: int, seed: int, history: bool = True) -> RankInput:
     )
 
 
-ranker_is_shared = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ranker_is_shared = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def test_the_artifact_verifies(artifact: Path) -> None:

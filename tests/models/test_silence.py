@@ -44,7 +44,7 @@ def test_a_source_that_speaks_again_can_be_told_again() -> None:
         silences.update(["covisits"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(lists=st.lists(st.lists(st.sampled_from(NAMES), unique=True), max_size=400), cut=st.integers(0, 400))
 def test_counts_continued_after_a_restore_equal_those_never_stopped(lists: list[list[str]], cut: int) -> None:
     """What is stored and what is told agree, wherever the restart falls."""

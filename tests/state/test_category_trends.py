@@ -12,7 +12,7 @@ from state.records import CATEGORY_TOP, CATEGORY_TREND, COUNT
 NOW, DAY, ITEMS = 1_700_000_000, 86_400, 3 * CATEGORY_TOP
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), st.integers(1, 10))
 def test_rows_hold_the_true_top_of_each_category(seed: int, batches: int) -> None:
     """Merged batch by batch, each row ends with the items that the full counts put on top of its category."""

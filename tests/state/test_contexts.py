@@ -41,7 +41,7 @@ def part(whole: Events, which: slice | NDArray[np.intp]) -> Events:
     )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.integers(0, 9_999), st.lists(st.integers(1, 149), max_size=8), st.sampled_from([1, 40, 900, 9_000]))
 def test_batches_cut_anywhere_leave_the_same_bytes(seed: int, cuts: list[int], days: int) -> None:
     """Also where a user's newest event enters later epochs in the middle of a batch."""

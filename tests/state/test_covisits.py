@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from state import covisits
@@ -43,7 +43,6 @@ def fold(rows: Rows, added: list[Pair]) -> None:
     covisits.fold(rows, row, item, after, together, wide, time)
 
 
-@settings(deadline=None)
 @given(pairs, st.integers(1, 40), st.randoms(use_true_random=False))
 def test_late_and_cut_batches_end_in_the_same_sums(added: list[Pair], size: int, random: Random) -> None:
     """Pairs out of order and in batches of any size leave the same neighbours and sums as all at once."""
@@ -62,7 +61,6 @@ def test_late_and_cut_batches_end_in_the_same_sums(added: list[Pair], size: int,
                 np.testing.assert_allclose(left[name][by_item], right[name][again], rtol=1e-5)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3 * NEIGHBOURS)), max_size=600), st.integers(1, 300))
 def test_the_cut_into_batches_does_not_matter_even_in_full_rows(added: list[tuple[int, int]], size: int) -> None:
     """Byte for byte: deltas are weighed one by one, in their order."""

@@ -13,7 +13,7 @@ def reopened(pairs: dict[bytes, bytes], accepted: int) -> Window:
     return Window([pairs.get(name) for name in block_keys(3)], accepted)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 3_000), max_size=14))
 def test_a_stored_window_knows_what_the_living_one_knows(sizes: list[int]) -> None:
     """After any batches: the same ids, the last 16,384 and no others."""

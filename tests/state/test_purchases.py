@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from state import purchases
@@ -38,7 +38,6 @@ def plainly(events: list[tuple[int, int]]) -> bytes:
     return np.array([(item, *known) for item, known in held.items()], BOUGHT).tobytes()
 
 
-@settings(deadline=None)
 @given(bought, st.integers(1, 30))
 def test_any_cut_of_the_events_leaves_the_bytes_of_a_plain_loop(events: list[tuple[int, int]], size: int) -> None:
     """Also when there are more items than a record holds."""
@@ -48,7 +47,6 @@ def test_any_cut_of_the_events_leaves_the_bytes_of_a_plain_loop(events: list[tup
     assert (value or b"") == plainly(events)
 
 
-@settings(deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 200), st.sampled_from([1, 10, 400]))
 def test_many_users_at_once_get_the_bytes_of_each_alone(random: Random, size: int, span: int) -> None:
     """Whatever the cut, with records that overflow, items that come back after they were dropped, and late days."""
@@ -64,7 +62,6 @@ def test_many_users_at_once_get_the_bytes_of_each_alone(random: Random, size: in
     assert [value or b"" for value in values] == alone
 
 
-@settings(deadline=None)
 @given(bought)
 def test_while_there_is_room_days_are_counted_as_a_loop_counts_them(events: list[tuple[int, int]]) -> None:
     """In order of time, every item has its first and last day, and the number of different days."""

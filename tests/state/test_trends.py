@@ -31,7 +31,7 @@ def history(seed: int, batches: int) -> tuple[Rows, Rows]:
     return rows, row
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), st.integers(1, 12))
 def test_the_row_holds_the_true_top_of_all_items(seed: int, batches: int) -> None:
     """Merged batch by batch, a row ends with the very items that the full counts put on top."""
@@ -47,7 +47,7 @@ def test_the_row_holds_the_true_top_of_all_items(seed: int, batches: int) -> Non
         np.testing.assert_allclose(truth[trend.item.astype(int) - 1, place], truth[best, place], rtol=1e-6)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6))
 def test_partitions_merge_into_one_ranking(seed: int) -> None:
     """Two partitions' rows, stored or as arrays, give the ranking of both together, best first."""

@@ -90,7 +90,7 @@ def test_the_column_order_is_the_one_that_features_and_settings_know() -> None:
 
 
 @given(st.sampled_from(list(SURFACES)), st.integers(0, 10_000), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_only_what_may_be_shown_is_found(surface: str, seed: int, filtered: bool) -> None:
     """Rows are distinct, known, in stock, alive, not excluded and within the filter, at most ``k_total``."""
     ask = ask_of(surface, seed)

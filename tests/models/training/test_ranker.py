@@ -117,7 +117,7 @@ def test_normalisation_is_a_rank_for_values_it_was_fitted_on() -> None:
 finite = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     fitted=hnp.arrays(np.float32, (50, 2), elements=finite),
     asked=hnp.arrays(np.float32, (9, 2), elements=finite),
