@@ -88,12 +88,12 @@ def fold(
     _add_neighbour(words, singles, row, head, weights[2], weights[1])
 
 
-def _adder(slots: int, items: str, weights: str, along: str) -> Callable[..., None]:
+def _adder(slots: int, items: str, weights: str, along: str | None = None) -> Callable[..., None]:
     """The loop that adds to one list, compiled for its very size: it runs up to three times as fast for that.
 
     ``items`` and ``weights``: fields of COVISIT; ``along``: one that follows the item without a say in which stays.
     """
-    at, leads, follows = _place(items), _place(weights), _place(along)
+    at, leads, follows = _place(items), _place(weights), 0 if along is None else _place(along)
 
     @compiled
     def add(
@@ -144,7 +144,7 @@ def _place(name: str) -> int:
     return fields[name][1] // 4
 
 
-_add_follower: Final = _adder(FOLLOWERS, "follower", "after", "after")
+_add_follower: Final = _adder(FOLLOWERS, "follower", "after")
 _add_neighbour: Final = _adder(NEIGHBOURS, "neighbour", "wide", "together")
 
 

@@ -76,8 +76,7 @@ def _cut_pairs(pairs: Deltas, partitions: int) -> list[tuple[bytes, bytes]]:
     ends = np.cumsum(np.bincount(target, minlength=partitions))
     starts = np.r_[0, ends[:-1]]
     sent, moments = np.empty(len(pairs), SENT_PAIR), np.empty(len(pairs), MOMENT)
-    told = starts.copy()
-    _condense(np.ascontiguousarray(pairs), target, starts.copy(), told, sent, moments)
+    told = _condense(np.ascontiguousarray(pairs), target, starts, sent, moments)
     cuts = zip(starts.tolist(), ends.tolist(), told.tolist(), strict=True)
     return [(sent[start:end].tobytes(), moments[start:last].tobytes()) for start, end, last in cuts]
 
@@ -88,26 +87,20 @@ def _targets(owner: NDArray[np.uint64], partitions: int) -> NDArray[np.uint16]:
 
 @compiled
 def _condense(
-    pairs: Deltas,
-    target: NDArray[np.uint16],
-    at: NDArray[np.int64],
-    told: NDArray[np.int64],
-    sent: Deltas,
-    moments: Deltas,
-) -> None:
-    """Write each partition's pairs and moments one after the other, from where ``at`` and ``told`` say, which advance.
+    pairs: Deltas, target: NDArray[np.uint16], starts: NDArray[np.int64], sent: Deltas, moments: Deltas
+) -> NDArray[np.int64]:
+    """Write each partition's pairs and moments one after the other, both from ``starts``; returns where moments end.
 
-    Both start where the partition's part of ``sent`` and of ``moments`` does. A moment is told again where another
-    came between: it may be there twice.
+    A moment is told again where another came between: it may be there twice.
     """
-    first = told.copy()
+    at, told = starts.copy(), starts.copy()
     for n in range(len(pairs)):
         pair, part = pairs[n], target[n]
         back = pair["how"] & BACK
         item = pair["row"] if back else pair["item"]
         last = moments[told[part] - 1]
         if (
-            told[part] == first[part]
+            told[part] == starts[part]
             or last["item"] != item
             or last["offset"] != pair["offset"]
             or last["time"] != pair["time"]
@@ -117,9 +110,10 @@ def _condense(
             told[part] += 1
         one = sent[at[part]]
         one["other"] = pair["item"] if back else pair["row"]
-        one["moment"] = told[part] - first[part] - 1
+        one["moment"] = told[part] - starts[part] - 1
         one["lag"], one["how"] = pair["lag"], pair["how"]
         at[part] += 1
+    return told
 
 
 @compiled
