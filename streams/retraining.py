@@ -22,7 +22,7 @@ from typing import Final, Literal
 import click
 import msgspec
 
-from models.artifact import current_version, with_figures
+from models.artifact import Artifact, current_version, with_figures
 from models.errors import ModelError
 from models.ranker import Ranker
 from streams.artifacts import artifact_path
@@ -52,16 +52,22 @@ async def retrain(settings: Settings, step: Callable[[], None] = lambda: None) -
         lists = answered(await newest_feedback(settings), biases)
         catalogue = await catalogue_of(settings, items_of(lists))
         step()
-        from models.training.ranker import SIZES, compare, train
+        from models.training.ranker import SIZES, Comparison, compare, train
 
         rankings = rankings_of(lists, catalogue)
+        judged: list[Comparison] = []
+
+        def better(new: Ranker) -> bool:
+            judged.append(compare(new, old, rankings))
+            return judged[0].better
+
         with tempfile.TemporaryDirectory() as folder:
             draft = Path(folder) / "ranker"
-            train(
-                rankings, draft, progress=lambda *_: step(), source="feedback", sizes=SIZES, precision=_precision(old)
-            )
-            new = Ranker(draft, "cpu")
-            found = compare(new, old, rankings)
+            report = train(
+                rankings, draft, progress=lambda *_: step(), source="feedback", sizes=SIZES, precision=_precision(old),
+                accept=better,
+            )  # fmt: skip
+            found = judged[0]
             gain, why = found.difference, ""
             if not found.better:
                 why = "not better on the newest lists by more than chance"
@@ -70,11 +76,11 @@ async def retrain(settings: Settings, step: Callable[[], None] = lambda: None) -
             else:
                 told = f"{gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
                 gained = {f"ndcg@10 over {old.version}": told}
-                with_figures(new.artifact, settings.artifact_folder / "ranker", gained)
+                with_figures(Artifact.load(draft), settings.artifact_folder / "ranker", gained)
     return Outcome(
         outcome="kept" if why else "better",
         old=old.version,
-        new=new.version,
+        new=report.version,
         lists=len(rankings),
         judged=found.lists,
         ndcg=round(found.new, 4),

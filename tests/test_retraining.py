@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from models.artifact import Artifact
+from models.ranker import Ranker
 from models.training.ranker import Report, train
 from models.training.rankings import RankingsError
 from streams import retraining
@@ -85,8 +86,12 @@ async def test_a_ranker_in_float16_is_followed_by_one_in_float16(
     async def nothing(*_: object) -> list[object]:
         return []
 
-    def recorded(*args: Any, **options: Any) -> Report:
-        report = train(*args, **options)
+    def recorded(*args: Any, accept: Callable[[Ranker], bool], **options: Any) -> Report:
+        def asked(judged: Ranker) -> bool:
+            accept(judged)
+            return True
+
+        report = train(*args, accept=asked, **options)
         trained.append(Artifact.load(args[1]).manifest.created_from["precision"])
         return report
 

@@ -23,6 +23,9 @@ DAY_MS: Final = 86_400_000
 #: (tests/models/test_features.py holds the two together).
 POPULARITY_DAYS: Final = np.array([1.0, 7.0, 30.0, 180.0])
 KIND: Final = {"impression": 0, "view": 1, "click": 2, "add_to_cart": 3, "purchase": 4, "rating": 5}
+#: What a neighbour must have of all that an anchor has before it counts, by the feature's ending. Neighbours that an
+#: anchor has by chance have little of it each, and over thirty anchors that adds up (decision 0020).
+FLOORS: Final = {"quarter": 0.0025, "one": 0.01, "four": 0.04}
 #: An item is unknown while fewer have seen it, and fewer have used it.
 SEEN: Final = 100
 USED: Final = 10
@@ -96,9 +99,12 @@ def look_up(ask: Ask, catalogue: Attributes, rows: Rows) -> Lookup:
 
 
 def covisits(ask: Ask, look: Lookup, counts: NDArray[np.void]) -> Columns:
-    """Co-visits with the user's anchors: directed and in the basket as shares of each anchor's total; as cosines."""
+    """Co-visits with the user's anchors: directed and in the basket as shares of each anchor's total; as cosines; and
+    what of them lies above floors.
+    """
     n = len(look.rows)
     mass = np.maximum(ask.anchor_mass, 1e-9)
+    half = 1 / np.sqrt(ask.anchor_mass + 1)
     basket = in_hand(ask)
     size = np.float32(max(int(basket.sum()), 1))
     came, went = ask.followers, ask.neighbours
@@ -116,6 +122,9 @@ def covisits(ask: Ask, look: Lookup, counts: NDArray[np.void]) -> Columns:
         "after_strength": np.log1p(_total(n, where[five], strength[five])),
         "after_basket": _total(n, where[in_basket], after[in_basket]) / size,
     }
+    anchor = anchor[five]
+    nearness = half[:, 0].take(anchor) / (1 + anchor)
+    found |= _above("after", n, where[five], strength[five], mass[:, 0].take(anchor), nearness)
 
     where, hit = _among(look.rows, went.rows)
     anchor, together, wide = went.anchor.take(hit), went.together.take(hit), went.wide.take(hit)
@@ -123,8 +132,12 @@ def covisits(ask: Ask, look: Lookup, counts: NDArray[np.void]) -> Columns:
     one, in_basket = slice(int(np.searchsorted(anchor, 1))), np.flatnonzero(basket.take(anchor))
     # cosines between items (Sarwar et al., 2001), the item's half by its number of events
     own = 1 / np.sqrt(counts["kinds"][:, 1:].sum(axis=1, dtype=np.float32) + 1)
-    half = 1 / np.sqrt(ask.anchor_mass + 1)
     cosine, beside = wide * half[:, 2].take(anchor), together * half[:, 1].take(anchor)
+    found |= _above("wide", n, where, wide, mass[:, 2].take(anchor), half[:, 2].take(anchor) / np.sqrt(1 + anchor))
+    held = anchor.take(in_basket)
+    found |= _above(
+        "basket", n, where[in_basket], together[in_basket], mass[:, 1].take(held), half[:, 1].take(held) ** 2 / size
+    )
     return found | {
         "together_newest": _total(n, where[one], share[one]),
         "together_basket": _total(n, where[in_basket], share[in_basket]) / size,
@@ -132,6 +145,21 @@ def covisits(ask: Ask, look: Lookup, counts: NDArray[np.void]) -> Columns:
         "wide_cosine": _total(n, where, cosine) * own,
         "wide_strength": np.log1p(_total(n, where, wide)),
         "basket_cosine": _total(n, where[in_basket], beside[in_basket]) * own,
+    }
+
+
+def _above(
+    name: str,
+    n: int,
+    where: NDArray[np.intp],
+    strength: NDArray[np.floating],
+    mass: NDArray[np.floating],
+    weight: NDArray[np.floating],
+) -> Columns:
+    """Sums of ``weight`` times what ``strength`` has above each floor of ``mass``, all (m,), by candidate."""
+    return {
+        f"{name}_above_{floor}": _total(n, where, weight * np.maximum(strength - share * mass, 0))
+        for floor, share in FLOORS.items()
     }
 
 

@@ -25,6 +25,8 @@ NEGATIVES: Final = 63
 RATE: Final = 2e-3
 DECAY: Final = 0.01
 WARM_UP: Final = 0.1
+#: a list that so many newer ones followed counts half, by 1 / (1 + age)
+RECENT_LISTS: Final = 1_000
 #: rows that normalisation is fitted on, at most
 SCALE_ROWS: Final = 500_000
 
@@ -50,7 +52,9 @@ def fit(
     progress: Progress | None = None,
     hidden: tuple[int, ...] = HIDDEN,
 ) -> Network:
-    """A network trained on the lists before ``cut``, with ``hidden`` units in its layers."""
+    """A network trained on the lists before ``cut``, the newest of them counting most, with ``hidden`` units in its
+    layers.
+    """
     rows = int(rankings.start[cut])
     sample = rng.choice(rows, min(rows, SCALE_ROWS), replace=False)
     network = Network(fit_scales(rankings.features[np.sort(sample)]), hidden)
@@ -104,6 +108,16 @@ def temperature(network: Network, rankings: Rankings, lists: NDArray[np.int64]) 
     return float(min(tried, key=loss))
 
 
+def recency(lists: int) -> NDArray[np.float64]:
+    """How much lists in order of time count, (lists,): the newest 1, the oldest still something.
+
+    >>> recency(1001)[[0, 1000]].tolist()
+    [0.5, 1.0]
+    """
+    found: NDArray[np.float64] = 1 / (1 + np.arange(lists)[::-1] / RECENT_LISTS)
+    return found
+
+
 def _prepare(network: Network, rankings: Rankings, cut: int) -> _Data:
     """Statistics of each list by the fitted normalisation, a batch at a time."""
     features = torch.from_numpy(rankings.features)
@@ -117,7 +131,8 @@ def _prepare(network: Network, rankings: Rankings, cut: int) -> _Data:
             quantile, logarithm = _views(network, features[torch.from_numpy(place)])
             parts.append((*list_stats(quantile, mask), *list_stats(logarithm, mask)))
     stats = tuple(torch.cat(part) for part in zip(*parts, strict=True))
-    weight = torch.from_numpy(rankings.weight[:cut] / rankings.weight[:cut].mean())
+    recent = (rankings.weight[:cut] * recency(cut)).astype(np.float32)
+    weight = torch.from_numpy(recent / recent.mean())
     return _Data(rankings, features, torch.from_numpy(rankings.vectors.copy()), stats, weight)
 
 

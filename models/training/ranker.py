@@ -1,6 +1,6 @@
-"""Train the ranker on logged rankings, judge it on the newest of them, and write the artifact.
+"""Train the ranker on logged rankings, judge it on the newest of them, train it on all, and write the artifact.
 
-The recipe and what was tried besides are in docs/decisions/0003-ranker.md.
+The recipe and what was tried besides are in docs/decisions/0003-ranker.md and 0021-newest-lists.md.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,13 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.artifact import with_figures
 from models.ranker import Ranker
 from models.training import export, figures
 from models.training.figures import BASELINES, METRICS, Interval, interval, quality
 from models.training.fitting import Progress, fit, scores, temperature
 from models.training.half import Precision
-from models.training.network import HIDDEN, named
+from models.training.network import HIDDEN, Network, named
 from models.training.rankings import Rankings, RankingsError
 
 LEAST_LISTS: Final = 100
@@ -39,7 +38,8 @@ LEAST_USERS: Final = 20
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What training gave, on the last tenth of the lists by time, which were not trained on.
+    """What training gave, on the last tenth of the lists by time, before those were learnt too; ``trained``: the
+    others.
 
     ``metrics``: by ranker or baseline, then by metric; ``gains``: relative gain in NDCG@10 over each
     baseline, paired; ``importance``: fall in NDCG@10 when a group of features is shuffled. ``network``: the size in
@@ -67,12 +67,17 @@ def train(
     sizes: Sequence[tuple[int, ...]] = (HIDDEN,),
     about: Mapping[str, str] | None = None,
     precision: Precision = "float32",
+    accept: Callable[[Ranker], bool] = lambda judged: True,
 ) -> Report:
-    """Train on the first nine tenths, judge on the last, and write the artifact to ``out``.
+    """Train on the first nine tenths, judge on the last, then train on all and write that artifact to ``out``.
+
+    What is written has the figures and the temperature of the one that was judged: what is newest counts most after
+    tastes have changed, and nothing is left to judge one by that has learnt it (docs/decisions/0021-newest-lists.md).
 
     ``progress`` is called with (step, steps, loss), from 1 again for each network; ``source`` names the log in the
     manifest, ``about`` says more of how it was made; ``sizes``: those that the data choose from, see ``choose``;
-    ``precision``: that of the graph, which is the one that is judged.
+    ``precision``: that of the graph, which is the one that is judged. ``accept``: asked with the judged ranker; where
+    it says no, nothing is written, and the report's version is the judged one's.
     Raises ``RankingsError`` with fewer than 100 lists, ``SessionError`` when the export is not right.
     """
     began = time.perf_counter()
@@ -83,31 +88,41 @@ def train(
         )
     cut = len(rankings) * 9 // 10
     held = np.arange(cut, len(rankings))
-    with _one_thread(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        hidden, compared = choose(rankings, cut, seed, sizes, progress)
-        torch.manual_seed(seed)
-        network = fit(rankings, cut, np.random.default_rng(seed), progress, hidden)
-        network.temperature.fill_(temperature(network, rankings, held))
     created_from = {
         "source": source or "rankings",
-        "lists": str(cut),
+        "lists": str(len(rankings)),
         "seed": str(seed),
         "torch": str(torch.__version__),
         **(about or {}),
     }
-    with tempfile.TemporaryDirectory() as folder:
-        draft = export.save(network, Path(folder) / "ranker", created_from, {}, precision)
+    with _one_thread(), torch.random.fork_rng(devices=[]), tempfile.TemporaryDirectory() as folder:
+        torch.manual_seed(seed)
+        hidden, compared = choose(rankings, cut, seed, sizes, progress)
+        network = _fitted(rankings, cut, seed, hidden, progress)
+        fair = temperature(network, rankings, held)
+        network.temperature.fill_(fair)
+        judged = Ranker(export.save(network, Path(folder) / "ranker", created_from, {}, precision).path, "cpu")
         report = msgspec.structs.replace(
-            judge(Ranker(draft.path, "cpu"), rankings, held, seed),
+            judge(judged, rankings, held, seed),
             trained=cut,
-            temperature=float(network.temperature),
+            temperature=fair,
             seconds=time.perf_counter() - began,
             network=named(hidden),
             sizes=compared,
         )
-        with_figures(draft, Path(out), _flat(report))
-    return report
+        if not accept(judged):
+            return report
+        network = _fitted(rankings, len(rankings), seed, hidden, progress)
+        network.temperature.fill_(fair)
+        report = msgspec.structs.replace(report, seconds=time.perf_counter() - began)
+        written = export.save(network, Path(out), created_from, _flat(report), precision)
+    return msgspec.structs.replace(report, version=written.manifest.version)
+
+
+def _fitted(rankings: Rankings, cut: int, seed: int, hidden: tuple[int, ...], progress: Progress | None) -> Network:
+    """The network of a seed: the same for the same lists, whatever was trained before it."""
+    torch.manual_seed(seed)
+    return fit(rankings, cut, np.random.default_rng(seed), progress, hidden)
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -125,7 +140,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 def compare(new: Ranker, old: Ranker, rankings: Rankings, seed: int = 0) -> Comparison:
-    """Two rankers on the newest tenth of the lists, which ``train`` holds out."""
+    """Two rankers on the newest tenth of the lists, on which ``train`` judges."""
     held = np.arange(len(rankings) * 9 // 10, len(rankings))
     first, second = (figures.of_ranker(one, rankings, held.tolist())[:, 0] for one in (new, old))
     weight = rankings.weight[held]

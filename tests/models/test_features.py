@@ -157,6 +157,22 @@ def test_covisits_are_shares_of_each_anchor() -> None:
     assert column(values, "basket_cosine") == pytest.approx([0, 1 / np.sqrt(11) / 2, 0])
 
 
+def test_what_lies_below_a_floor_does_not_add_up() -> None:
+    """One neighbour that an anchor has often stays; one that both have now and then is gone above the floor."""
+    ask = Ask(NOW, "home", recent=recent([10, 11], [60.0, 70.0]), anchors=np.array([10, 11], np.int32))
+    anchor, rows = np.array([0, 0, 1], np.int32), np.array([4, 5, 5], np.int32)
+    strength = np.array([10, 2, 2], np.float32)
+    ask.followers, ask.neighbours = Followers(anchor, rows, strength), Neighbours(anchor, rows, strength, strength)
+    ask.anchor_mass = np.full((2, 3), 99, np.float32)
+    values = compute(ask, SHELF, candidates([4, 5]), counted(2))
+    for floor, share in columns.FLOORS.items():
+        often, seldom = 10 - share * 99, max(2 - share * 99, 0)
+        assert column(values, f"after_above_{floor}") == pytest.approx([often / 10, seldom * 1.5 / 10])
+        assert column(values, f"wide_above_{floor}") == pytest.approx([often / 10, seldom * (1 + 0.5**0.5) / 10])
+        assert column(values, f"basket_above_{floor}") == pytest.approx([often / 200, seldom / 100])
+    assert column(values, "wide_above_four")[1] == 0 < column(values, "wide_above_one")[1]
+
+
 def test_popularity_decays_to_the_time_of_the_query() -> None:
     """A weight of 8 a week ago is 4 at a half-life of 7 days, and 1/16 at one of 1 day."""
     counts = counted(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from models.errors import SessionError
 from models.features import FEATURES, INDEX, RECENT
 from models.ranker import Ranker
 from models.session import open_session
-from models.training import export
+from models.training import export, fitting
 from models.training.figures import interval, quality
 from models.training.network import KNOTS, UNSEEN, Network, Normaliser, fit_scales, list_stats
 from models.training.ranker import Report, train
@@ -79,11 +79,61 @@ def test_the_same_seed_gives_the_same_artifact(tmp_path: Path) -> None:
 
 
 def test_progress_counts_up_to_the_last_step(tmp_path: Path) -> None:
-    """The bar ends where it said it would, with finite losses."""
+    """The bar ends where it said it would, for the judged network and for the written one, with finite losses."""
     seen: list[tuple[int, int, float]] = []
     train(rankings(150, 20), tmp_path / "r", progress=lambda *now: seen.append(now))
-    assert [s[0] for s in seen] == list(range(1, seen[-1][1] + 1))
+    judged, written = seen[0][1], seen[-1][1]
+    assert [s[0] for s in seen] == [*range(1, judged + 1), *range(1, written + 1)]
     assert np.isfinite([s[2] for s in seen]).all()
+
+
+def test_what_is_written_has_learnt_all_and_what_is_judged_has_not(tmp_path: Path) -> None:
+    """Whoever accepts sees a ranker that does not know the newest tenth; its figures stand with the one written."""
+    seen: list[str] = []
+
+    def accept(judged: Ranker) -> bool:
+        seen.append(judged.version)
+        return len(seen) > 1
+
+    some, out = rankings(150, 20), tmp_path / "r"
+    refused = train(some, out, accept=accept)
+    assert (seen, out.exists()) == ([refused.version], False)
+    accepted = train(some, out, accept=accept)
+    assert seen[1] == seen[0] != accepted.version == current_version(out)
+    assert accepted.metrics == refused.metrics
+    assert Artifact.load(out).manifest.created_from["lists"] == "150"
+
+
+def test_the_newest_lists_count_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After users turned round, a quarter of the lists outweighs the three before it; counting alike, it does not."""
+    some, column = rankings(400, 20), INDEX["covisits"]
+    old, new = slice(0, int(some.start[300])), slice(int(some.start[300]), None)
+    features = np.random.default_rng(2).normal(size=some.features.shape).astype(np.float32)
+    features[old, column] = some.chosen[old]
+    features[new, column] = -some.chosen[new].astype(np.float32)
+    turned = replace(some, features=features)
+
+    def follows_the_new() -> float:
+        torch.manual_seed(0)
+        network = fitting.fit(turned, 400, np.random.default_rng(0))
+        return float(np.mean([found[0] > found[1] for found in _raised_and_lowered(network, turned, column)]))
+
+    monkeypatch.setattr(fitting, "RECENT_LISTS", 10)
+    recent = follows_the_new()
+    monkeypatch.setattr(fitting, "RECENT_LISTS", 1e9)
+    assert recent > 0.8 > 0.2 > follows_the_new()
+
+
+def _raised_and_lowered(network: Network, some: Rankings, column: int) -> list[tuple[float, float]]:
+    """Scores of the first candidate of the newest lists: what is new to be liked, and what was."""
+    found = []
+    for value in (-1.0, 1.0):
+        features = some.features.copy()
+        features[:, column] = 0
+        features[some.start[:-1], column] = value
+        newest = np.arange(350, 400)
+        found.append([float(s[0]) for s in fitting.scores(network, replace(some, features=features), newest)])
+    return list(zip(*found, strict=True))
 
 
 def test_too_few_rankings_are_refused(tmp_path: Path) -> None:
