@@ -52,24 +52,19 @@ async def retrain(settings: Settings, step: Callable[[], None] = lambda: None) -
         lists = answered(await newest_feedback(settings), biases)
         catalogue = await catalogue_of(settings, items_of(lists))
         step()
-        from models.training.ranker import SIZES, Comparison, compare, train
+        from models.training.ranker import SIZES, train
 
         rankings = rankings_of(lists, catalogue)
-        judged: list[Comparison] = []
-
-        def better(new: Ranker) -> bool:
-            judged.append(compare(new, old, rankings))
-            return judged[0].better
-
         with tempfile.TemporaryDirectory() as folder:
             draft = Path(folder) / "ranker"
             report = train(
                 rankings, draft, progress=lambda *_: step(), source="feedback", sizes=SIZES, precision=_precision(old),
-                accept=better,
+                against=old,
             )  # fmt: skip
-            found = judged[0]
-            gain, why = found.difference, ""
-            if not found.better:
+            found, why = report.comparison, ""
+            assert found is not None
+            gain = found.difference
+            if not report.written:
                 why = "not better on the newest lists by more than chance"
             elif current_version(place) != old.version:
                 why = "another ranker was put in place meanwhile"

@@ -13,8 +13,8 @@ import pytest
 
 from models.artifact import Artifact
 from models.ranker import Ranker
-from models.training.ranker import Report, train
-from models.training.rankings import RankingsError
+from models.training.ranker import Report, compare, train
+from models.training.rankings import Rankings, RankingsError
 from streams import retraining
 from streams.errors import SettingsError
 from streams.retraining import main, retrain
@@ -86,14 +86,10 @@ async def test_a_ranker_in_float16_is_followed_by_one_in_float16(
     async def nothing(*_: object) -> list[object]:
         return []
 
-    def recorded(*args: Any, accept: Callable[[Ranker], bool], **options: Any) -> Report:
-        def asked(judged: Ranker) -> bool:
-            accept(judged)
-            return True
-
-        report = train(*args, accept=asked, **options)
-        trained.append(Artifact.load(args[1]).manifest.created_from["precision"])
-        return report
+    def recorded(rankings: Rankings, out: Path, against: Ranker, **options: Any) -> Report:
+        report = train(rankings, out, **options)
+        trained.append(Artifact.load(out).manifest.created_from["precision"])
+        return msgspec.structs.replace(report, comparison=compare(against, against, rankings), written=False)
 
     train(some, tmp_path / "ranker", precision="float16")
     monkeypatch.setattr("models.training.ranker.train", recorded)

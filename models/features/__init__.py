@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.ask import DIM, Ask, Floats
 from models.basket import HOUR_S
-from models.features import columns, likeness
+from models.features import columns, likeness, neighbours
 from models.features.columns import Attributes, Candidates
 from models.features.names import FEATURES, FEATURES_VERSION, GROUPS, INDEX, MEANING, SOURCES
 
@@ -65,7 +65,7 @@ def compute(
     by_column[_SOURCE_COLUMNS] = scores.T
     look = columns.look_up(ask, catalogue, rows)
     for group in (
-        columns.covisits(ask, look, counts),
+        neighbours.covisits(ask, look, counts),
         likeness.interest(ask, look, catalogue.compact),
         columns.track_record(ask, counts),
         columns.is_new(ask, look, counts, catalogue.first_time),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -37,13 +37,29 @@ CHOICE_LISTS: Final = 3_000
 LEAST_USERS: Final = 20
 
 
+class Comparison(msgspec.Struct, frozen=True):
+    """NDCG@10 of two rankers on the same ``lists``, and by how much the ``new`` one's is higher, paired."""
+
+    lists: int
+    new: float
+    old: float
+    difference: Interval
+
+    @property
+    def better(self) -> bool:
+        """Whether the new one is better by more than chance: the 95 % interval lies above 0."""
+        return self.difference.low > 0
+
+
 class Report(msgspec.Struct, frozen=True):
     """What training gave, on the last tenth of the lists by time, before those were learnt too; ``trained``: the
     others.
 
     ``metrics``: by ranker or baseline, then by metric; ``gains``: relative gain in NDCG@10 over each
     baseline, paired; ``importance``: fall in NDCG@10 when a group of features is shuffled. ``network``: the size in
-    use; ``sizes``: NDCG@10 of those that were compared, on the tenth before the last.
+    use; ``sizes``: NDCG@10 of those that were compared, on the tenth before the last. ``comparison``: with the ranker
+    that it had to be better than; ``written``: whether there is an artifact, whose version this is, else the judged
+    one's.
     """
 
     version: str
@@ -56,6 +72,8 @@ class Report(msgspec.Struct, frozen=True):
     importance: dict[str, float]
     network: str = ""
     sizes: dict[str, Interval] = {}
+    comparison: Comparison | None = None
+    written: bool = True
 
 
 def train(
@@ -67,7 +85,7 @@ def train(
     sizes: Sequence[tuple[int, ...]] = (HIDDEN,),
     about: Mapping[str, str] | None = None,
     precision: Precision = "float32",
-    accept: Callable[[Ranker], bool] = lambda judged: True,
+    against: Ranker | None = None,
 ) -> Report:
     """Train on the first nine tenths, judge on the last, then train on all and write that artifact to ``out``.
 
@@ -76,8 +94,8 @@ def train(
 
     ``progress`` is called with (step, steps, loss), from 1 again for each network; ``source`` names the log in the
     manifest, ``about`` says more of how it was made; ``sizes``: those that the data choose from, see ``choose``;
-    ``precision``: that of the graph, which is the one that is judged. ``accept``: asked with the judged ranker; where
-    it says no, nothing is written, and the report's version is the judged one's.
+    ``precision``: that of the graph, which is the one that is judged. ``against``: a ranker that the judged one must be
+    better than by more than chance on the same lists; else nothing is written.
     Raises ``RankingsError`` with fewer than 100 lists, ``SessionError`` when the export is not right.
     """
     began = time.perf_counter()
@@ -88,13 +106,7 @@ def train(
         )
     cut = len(rankings) * 9 // 10
     held = np.arange(cut, len(rankings))
-    created_from = {
-        "source": source or "rankings",
-        "lists": str(len(rankings)),
-        "seed": str(seed),
-        "torch": str(torch.__version__),
-        **(about or {}),
-    }
+    created_from = _told(rankings, source, seed) | dict(about or {})
     with _one_thread(), torch.random.fork_rng(devices=[]), tempfile.TemporaryDirectory() as folder:
         torch.manual_seed(seed)
         hidden, compared = choose(rankings, cut, seed, sizes, progress)
@@ -109,9 +121,10 @@ def train(
             seconds=time.perf_counter() - began,
             network=named(hidden),
             sizes=compared,
+            comparison=compare(judged, against, rankings) if against is not None else None,
         )
-        if not accept(judged):
-            return report
+        if report.comparison is not None and not report.comparison.better:
+            return msgspec.structs.replace(report, written=False)
         network = _fitted(rankings, len(rankings), seed, hidden, progress)
         network.temperature.fill_(fair)
         report = msgspec.structs.replace(report, seconds=time.perf_counter() - began)
@@ -125,18 +138,10 @@ def _fitted(rankings: Rankings, cut: int, seed: int, hidden: tuple[int, ...], pr
     return fit(rankings, cut, np.random.default_rng(seed), progress, hidden)
 
 
-class Comparison(msgspec.Struct, frozen=True):
-    """NDCG@10 of two rankers on the same ``lists``, and by how much the ``new`` one's is higher, paired."""
-
-    lists: int
-    new: float
-    old: float
-    difference: Interval
-
-    @property
-    def better(self) -> bool:
-        """Whether the new one is better by more than chance: the 95 % interval lies above 0."""
-        return self.difference.low > 0
+def _told(rankings: Rankings, source: str, seed: int) -> dict[str, str]:
+    """What the manifest says of where a ranker comes from."""
+    told = {"source": source or "rankings", "lists": str(len(rankings)), "seed": str(seed)}
+    return told | {"torch": str(torch.__version__)}
 
 
 def compare(new: Ranker, old: Ranker, rankings: Rankings, seed: int = 0) -> Comparison:

@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.ask import Ask, Floats, Followers, Neighbours, Recent, Rows
-from models.features import FEATURES, GROUPS, INDEX, MEANING, RECENT, SOURCES, columns, compute, recent_inputs
+from models.features import (
+    FEATURES,
+    GROUPS,
+    INDEX,
+    MEANING,
+    RECENT,
+    SOURCES,
+    columns,
+    compute,
+    neighbours,
+    recent_inputs,
+)
 from models.images import Images
 from state import records
 
@@ -165,7 +176,7 @@ def test_what_lies_below_a_floor_does_not_add_up() -> None:
     ask.followers, ask.neighbours = Followers(anchor, rows, strength), Neighbours(anchor, rows, strength, strength)
     ask.anchor_mass = np.full((2, 3), 99, np.float32)
     values = compute(ask, SHELF, candidates([4, 5]), counted(2))
-    for floor, share in columns.FLOORS.items():
+    for floor, share in neighbours.FLOORS.items():
         often, seldom = 10 - share * 99, max(2 - share * 99, 0)
         assert column(values, f"after_above_{floor}") == pytest.approx([often / 10, seldom * 1.5 / 10])
         assert column(values, f"wide_above_{floor}") == pytest.approx([often / 10, seldom * (1 + 0.5**0.5) / 10])

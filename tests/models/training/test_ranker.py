@@ -88,20 +88,27 @@ def test_progress_counts_up_to_the_last_step(tmp_path: Path) -> None:
 
 
 def test_what_is_written_has_learnt_all_and_what_is_judged_has_not(tmp_path: Path) -> None:
-    """Whoever accepts sees a ranker that does not know the newest tenth; its figures stand with the one written."""
-    seen: list[str] = []
-
-    def accept(judged: Ranker) -> bool:
-        seen.append(judged.version)
-        return len(seen) > 1
-
+    """A ranker that must be better than one as good is judged without the newest tenth, and not written."""
     some, out = rankings(150, 20), tmp_path / "r"
-    refused = train(some, out, accept=accept)
-    assert (seen, out.exists()) == ([refused.version], False)
-    accepted = train(some, out, accept=accept)
-    assert seen[1] == seen[0] != accepted.version == current_version(out)
-    assert accepted.metrics == refused.metrics
-    assert Artifact.load(out).manifest.created_from["lists"] == "150"
+    free = train(some, tmp_path / "free")
+    judged = train(some, out, against=Ranker(tmp_path / "free", "cpu"))
+    assert (judged.written, out.exists(), free.written) == (False, False, True)
+    assert judged.version != free.version == current_version(tmp_path / "free")
+    assert judged.metrics == free.metrics
+    assert Artifact.load(tmp_path / "free").manifest.created_from["lists"] == "150"
+
+
+def test_a_ranker_that_is_better_than_the_one_in_place_is_written(tmp_path: Path) -> None:
+    """The one in place learnt of users who take whatever comes first; both figures are told."""
+    some = rankings(300, 20)
+    first = np.zeros_like(some.chosen)
+    first[some.start[:-1]] = True
+    train(replace(some, chosen=first), tmp_path / "wrong")
+    report = train(some, tmp_path / "right", against=Ranker(tmp_path / "wrong", "cpu"))
+    assert report.version == current_version(tmp_path / "right")
+    assert report.written
+    assert report.comparison is not None
+    assert report.comparison.new > report.comparison.old
 
 
 def test_the_newest_lists_count_most(monkeypatch: pytest.MonkeyPatch) -> None:
