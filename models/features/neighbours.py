@@ -21,63 +21,61 @@ FLOORS: Final = {"quarter": 0.0025, "one": 0.01, "four": 0.04}
 
 
 def covisits(ask: Ask, look: Lookup, counts: NDArray[np.void]) -> Columns:
-    """Co-visits with the user's anchors: directed and in the basket as shares of each anchor's total; as cosines; and
-    what of them lies above floors.
-    """
-    n = len(look.rows)
-    mass = np.maximum(ask.anchor_mass, 1e-9)
-    half = 1 / np.sqrt(ask.anchor_mass + 1)
+    """Co-visits with the user's anchors: directed, alongside, and in the basket."""
     basket = in_hand(ask)
     size = np.float32(max(int(basket.sum()), 1))
-    came, went = ask.followers, ask.neighbours
+    return _after(ask, look.rows, basket, size) | _beside(ask, look.rows, basket, size, counts)
 
-    where, hit = _among(look.rows, came.rows)
+
+def _after(ask: Ask, rows: Rows, basket: NDArray[np.bool_], size: np.float32) -> Columns:
+    """What followed the anchors."""
+    n, came, total = len(rows), ask.followers, ask.anchor_mass[:, 0]
+    where, hit = _among(rows, came.rows)
     anchor, strength = came.anchor.take(hit), came.after.take(hit)
-    after = strength / mass[:, 0].take(anchor)
+    mass = total.take(anchor)
+    share = strength / np.maximum(mass, 1e-9)
     # they stand in the order of their anchors: those of the newest 1, 2 and 5 come first
     one, two, five = (slice(end) for end in np.searchsorted(anchor, (1, 2, 5)).tolist())
     in_basket = np.flatnonzero(basket.take(anchor))
-    found = {
-        "after_newest": _total(n, where[one], after[one]),
-        "after_newest_2": _total(n, where[two], after[two]),
-        "after_newest_5": _total(n, where[five], after[five]),
+    nearness = 1 / (np.sqrt(mass[five] + 1) * (1 + anchor[five]))
+    return {
+        "after_newest": _total(n, where[one], share[one]),
+        "after_newest_2": _total(n, where[two], share[two]),
+        "after_newest_5": _total(n, where[five], share[five]),
         "after_strength": np.log1p(_total(n, where[five], strength[five])),
-        "after_basket": _total(n, where[in_basket], after[in_basket]) / size,
+        "after_basket": _total(n, where[in_basket], share[in_basket]) / size,
+        **_above("after", n, where[five], strength[five], mass[five], nearness),
     }
-    anchor = anchor[five]
-    nearness = half[:, 0].take(anchor) / (1 + anchor)
-    found |= _above("after", n, where[five], strength[five], mass[:, 0].take(anchor), nearness)
 
-    where, hit = _among(look.rows, went.rows)
+
+def _beside(ask: Ask, rows: Rows, basket: NDArray[np.bool_], size: np.float32, counts: NDArray[np.void]) -> Columns:
+    """What went with the anchors, and with those of the basket."""
+    n, went = len(rows), ask.neighbours
+    where, hit = _among(rows, went.rows)
     anchor, together, wide = went.anchor.take(hit), went.together.take(hit), went.wide.take(hit)
-    share = together / mass[:, 1].take(anchor)
-    one, in_basket = slice(int(np.searchsorted(anchor, 1))), np.flatnonzero(basket.take(anchor))
+    mass = ask.anchor_mass.take(anchor, axis=0)
+    half = 1 / np.sqrt(mass + 1)
+    share = together / np.maximum(mass[:, 1], 1e-9)
+    one, held = slice(int(np.searchsorted(anchor, 1))), np.flatnonzero(basket.take(anchor))
     # cosines between items (Sarwar et al., 2001), the item's half by its number of events
     own = 1 / np.sqrt(counts["kinds"][:, 1:].sum(axis=1, dtype=np.float32) + 1)
-    cosine, beside = wide * half[:, 2].take(anchor), together * half[:, 1].take(anchor)
-    found |= _above("wide", n, where, wide, mass[:, 2].take(anchor), half[:, 2].take(anchor) / np.sqrt(1 + anchor))
-    held = anchor.take(in_basket)
-    found |= _above(
-        "basket", n, where[in_basket], together[in_basket], mass[:, 1].take(held), half[:, 1].take(held) ** 2 / size
-    )
-    return found | {
+    cosine, beside = wide * half[:, 2], together * half[:, 1]
+    return {
         "together_newest": _total(n, where[one], share[one]),
-        "together_basket": _total(n, where[in_basket], share[in_basket]) / size,
+        "together_basket": _total(n, where[held], share[held]) / size,
         "wide_newest": _total(n, where, cosine / (1 + anchor)) * own,
         "wide_cosine": _total(n, where, cosine) * own,
         "wide_strength": np.log1p(_total(n, where, wide)),
-        "basket_cosine": _total(n, where[in_basket], beside[in_basket]) * own,
+        "basket_cosine": _total(n, where[held], beside[held]) * own,
+        **_above("wide", n, where, wide, mass[:, 2], half[:, 2] / np.sqrt(1 + anchor)),
+        **_above("basket", n, where[held], together[held], mass[held, 1], half[held, 1] ** 2 / size),
     }
 
 
 def _above(
-    name: str,
-    n: int,
-    where: NDArray[np.intp],
-    strength: NDArray[np.floating],
-    mass: NDArray[np.floating],
+    name: str, n: int, where: NDArray[np.intp], strength: NDArray[np.floating], mass: NDArray[np.floating],
     weight: NDArray[np.floating],
-) -> Columns:
+) -> Columns:  # fmt: skip
     """Sums of ``weight`` times what ``strength`` has above each floor of ``mass``, all (m,), by candidate."""
     return {
         f"{name}_above_{floor}": _total(n, where, weight * np.maximum(strength - share * mass, 0))
