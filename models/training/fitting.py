@@ -25,8 +25,9 @@ NEGATIVES: Final = 63
 RATE: Final = 2e-3
 DECAY: Final = 0.01
 WARM_UP: Final = 0.1
-#: a list that so many newer ones followed counts half, by 1 / (1 + age)
+#: a list that so many newer ones followed counts half, by 1 / (1 + age), and none counts less than this
 RECENT_LISTS: Final = 1_000
+LEAST_RECENT: Final = 0.2
 #: rows that normalisation is fitted on, at most
 SCALE_ROWS: Final = 500_000
 
@@ -109,13 +110,12 @@ def temperature(network: Network, rankings: Rankings, lists: NDArray[np.int64]) 
 
 
 def recency(lists: int) -> NDArray[np.float64]:
-    """How much lists in order of time count, (lists,): the newest 1, the oldest still something.
+    """How much lists in order of time count, (lists,): the newest 1, those that many followed a fifth.
 
-    >>> recency(1001)[[0, 1000]].tolist()
-    [0.5, 1.0]
+    >>> recency(9_001)[[0, 8_000, 9_000]].tolist()
+    [0.2, 0.5, 1.0]
     """
-    found: NDArray[np.float64] = 1 / (1 + np.arange(lists)[::-1] / RECENT_LISTS)
-    return found
+    return np.maximum(1 / (1 + np.arange(lists)[::-1] / RECENT_LISTS), LEAST_RECENT)
 
 
 def _prepare(network: Network, rankings: Rankings, cut: int) -> _Data:

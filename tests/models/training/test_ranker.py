@@ -126,6 +126,7 @@ def test_the_newest_lists_count_most(monkeypatch: pytest.MonkeyPatch) -> None:
         return float(np.mean([found[0] > found[1] for found in _raised_and_lowered(network, turned, column)]))
 
     monkeypatch.setattr(fitting, "RECENT_LISTS", 10)
+    monkeypatch.setattr(fitting, "LEAST_RECENT", 0)
     recent = follows_the_new()
     monkeypatch.setattr(fitting, "RECENT_LISTS", 1e9)
     assert recent > 0.8 > 0.2 > follows_the_new()
