@@ -58,8 +58,7 @@ class Report(msgspec.Struct, frozen=True):
     ``metrics``: by ranker or baseline, then by metric; ``gains``: relative gain in NDCG@10 over each
     baseline, paired; ``importance``: fall in NDCG@10 when a group of features is shuffled. ``network``: the size in
     use; ``sizes``: NDCG@10 of those that were compared, on the tenth before the last. ``comparison``: with the ranker
-    that it had to be better than; ``written``: whether there is an artifact, whose version this is, else the judged
-    one's.
+    that it had to be better than. ``version``: that of the artifact; where none was ``written``, the judged one's.
     """
 
     version: str
@@ -73,7 +72,11 @@ class Report(msgspec.Struct, frozen=True):
     network: str = ""
     sizes: dict[str, Interval] = {}
     comparison: Comparison | None = None
-    written: bool = True
+
+    @property
+    def written(self) -> bool:
+        """Whether there is an artifact: always, unless it had to be better than another ranker and is not."""
+        return self.comparison is None or self.comparison.better
 
 
 def train(
@@ -121,10 +124,10 @@ def train(
             seconds=time.perf_counter() - began,
             network=named(hidden),
             sizes=compared,
-            comparison=compare(judged, against, rankings) if against is not None else None,
+            comparison=compare(judged, against, rankings, held, seed) if against is not None else None,
         )
-        if report.comparison is not None and not report.comparison.better:
-            return msgspec.structs.replace(report, written=False)
+        if not report.written:
+            return report
         network = _fitted(rankings, len(rankings), seed, hidden, progress)
         network.temperature.fill_(fair)
         report = msgspec.structs.replace(report, seconds=time.perf_counter() - began)
@@ -144,9 +147,8 @@ def _told(rankings: Rankings, source: str, seed: int) -> dict[str, str]:
     return told | {"torch": str(torch.__version__)}
 
 
-def compare(new: Ranker, old: Ranker, rankings: Rankings, seed: int = 0) -> Comparison:
-    """Two rankers on the newest tenth of the lists, on which ``train`` judges."""
-    held = np.arange(len(rankings) * 9 // 10, len(rankings))
+def compare(new: Ranker, old: Ranker, rankings: Rankings, held: NDArray[np.int64], seed: int = 0) -> Comparison:
+    """Two rankers on the lists ``held``."""
     first, second = (figures.of_ranker(one, rankings, held.tolist())[:, 0] for one in (new, old))
     weight = rankings.weight[held]
     return Comparison(
