@@ -2,7 +2,7 @@
 
 `python -m bench intents`: the intent head on public data. `finetune`: whether an encoder learns from a log.
 `robustness`: what typing errors cost. `position-bias`: a simulation of what correcting clicks for it pays. `rankers`:
-the ranker against LightGBM.
+the ranker against LightGBM. `retraining`: from how many choices on it pays.
 """
 
 from __future__ import annotations
@@ -145,6 +145,23 @@ def rankers(log: Path, task: str, lists: int, tests: int, seeds: int, as_json: b
 
     figures = rankers_bench.measure(log, task, lists, tests, seeds, _say)
     _show(figures, as_json, rankers_bench.table(figures))
+
+
+@main.command()
+@click.argument("log", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--task", type=click.Choice(["unseen", "repeat", "all"]), default="unseen", show_default=True)
+@click.option("--lists", default=8_000, show_default=True, help="Lists of the first half that are shown, at most.")
+@click.option("--tests", default=3_000, show_default=True, help="Events of the second half that judge, at most.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def retraining(log: Path, task: str, lists: int, tests: int, as_json: bool) -> None:
+    """What follows the ranker in place after so many choices from its lists, judged on LOG's second half.
+
+    Example: python -m bench retraining ml.jsonl.gz --json
+    """
+    from bench import retraining as retraining_bench
+
+    figures = retraining_bench.measure(log, task, lists, tests, _say)
+    _show(figures, as_json, retraining_bench.table(figures))
 
 
 if __name__ == "__main__":

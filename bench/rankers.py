@@ -221,9 +221,9 @@ def _compared(found: dict[str, list[Doubles]], users: Ints) -> dict[str, Any]:
     metrics = {}
     for name, values in means.items():
         by_seed = [round(float(one.mean()), 4) for one in found[name]]
-        metrics[name] = _rounded(draws.mean(values)) | {"by_seed": by_seed}
+        metrics[name] = rounded(draws.mean(values)) | {"by_seed": by_seed}
     gains = {name: draws.gain(means[name], means[LIGHTGBM]) for name in (RANKER, AVERAGE)}
-    return {"ndcg@10": metrics, "over_lightgbm": {name: _rounded(gain) for name, gain in gains.items() if gain}}
+    return {"ndcg@10": metrics, "over_lightgbm": {name: rounded(gain) for name, gain in gains.items() if gain}}
 
 
 def tested_gains(gathered: Gathered, scores: Sequence[NDArray[np.floating]]) -> Doubles:
@@ -248,5 +248,6 @@ def _of_size(one: RankInput, n: int) -> RankInput:
     return RankInput(one.features[places], one.candidates[places], one.recent, one.recent_weight)
 
 
-def _rounded(figure: Interval | Difference) -> dict[str, Any]:
+def rounded(figure: Interval | Difference) -> dict[str, Any]:
+    """Its fields, to four places."""
     return {name: round(getattr(figure, name), 4) for name in figure.__struct_fields__}

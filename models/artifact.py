@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -203,7 +203,8 @@ def _version_at(path: str, _mtime: int, _inode: int, _size: int) -> str | None:
 
 
 def _read_manifest(folder: Path) -> Manifest:
-    remedy = "build it with `streamrank artifact build`, or correct the path in the settings."
+    kind = folder.name if folder.name in get_args(Kind) else "KIND"
+    remedy = f"build it with `streamrank artifact build {kind}`, or correct the path in the settings."
     try:
         raw = (folder / MANIFEST).read_bytes()
     except OSError as error:

@@ -39,7 +39,7 @@ LOCK: Final = ".retraining"
 
 
 async def retrain(settings: Settings, step: Callable[[], None] = lambda: None) -> Outcome:
-    """Train on the newest feedback, judge beside the ranker in place on the newest tenth, and replace it if better.
+    """Train on the newest feedback, judge beside the ranker in place on the newest of it, and replace it if better.
 
     ``step`` is called at each step of training. Raises RankingsError with too few lists, SettingsError while another
     one is at work on these artifacts.

@@ -162,7 +162,7 @@ def rankings_of(lists: Sequence[Answered], catalogue: Catalogue) -> Rankings:
     for own in lists:
         shown, known = own.shown, own.shown.known or Known()
         one = rank_input(shown, known, catalogue)
-        whole = _whole(one, len(shown.items), known.found)
+        whole = whole_list(one, len(shown.items), known.found)
         writer.add(
             whole.features, whole.candidates, whole.recent, whole.recent_weight, own.chosen, shown.time, shown.surface,
             key(shown.user_id) >> 1, float(np.mean(own.weights)),
@@ -170,7 +170,7 @@ def rankings_of(lists: Sequence[Answered], catalogue: Catalogue) -> Rankings:
     return writer.rankings()
 
 
-def _whole(one: RankInput, shown: int, found: int) -> RankInput:
+def whole_list(one: RankInput, shown: int, found: int) -> RankInput:
     """The list with each sampled candidate as often as it stands for one of those not shown."""
     sampled = len(one.features) - shown
     if not sampled:

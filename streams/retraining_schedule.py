@@ -1,7 +1,8 @@
 """Retraining on a schedule: the trainer's worker starts a process for it after every so many feedback examples.
 
 The count is that of the feedback topic's offsets, of which the trainer stores how far it has come: whenever it passes
-a multiple of the setting, a retraining is due. So a restart loses none and counts none twice.
+a multiple of the setting, a retraining is due, and before the first of them whenever it has doubled (``EARLY``). So a
+restart loses none and counts none twice.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ Handle = Callable[[int, Sequence[Record]], Awaitable[None]]
 COMMAND: Final = (sys.executable, "-m", "streams.retraining")
 #: seconds that the process gets to end before it is killed
 PATIENCE: Final = 5.0
+#: examples after which a ranker is retrained below the setting: a shop's own few hundred choices are worth more to it
+#: than all that another shop's ranker knows (docs/decisions/0022-early-retraining.md)
+EARLY: Final = tuple(400 << doubled for doubled in range(20))
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -87,7 +91,7 @@ class Schedule:
         False
         """
         every = self._settings.retrain_every
-        return every > 0 and first // every < (last + 1) // every
+        return every > 0 and retrainings(first, every) < retrainings(last + 1, every)
 
     def start(self) -> None:
         """Start a retraining, unless one is running: then this one is left out."""
@@ -133,3 +137,12 @@ class Schedule:
     def _failed(self, error: str, **more: object) -> None:
         self._metrics.retrainings.labels("failed").inc()
         log.warning("retraining failed, the old ranker stays", error=error, **more)
+
+
+def retrainings(examples: int, every: int) -> int:
+    """How many retrainings are due after so many examples, in all: at multiples of ``every``, and below it ``EARLY``.
+
+    >>> [retrainings(examples, 1_000) for examples in (399, 400, 800, 999, 1_000, 1_600, 2_000)]
+    [0, 1, 2, 2, 3, 3, 4]
+    """
+    return examples // every + sum(early <= examples for early in EARLY if early < every)

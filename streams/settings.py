@@ -87,8 +87,8 @@ class Settings:
         "large it is",
     )  # fmt: skip
     retrain_every: int = _setting(
-        0, "a new ranker is trained after so many feedback examples, in a process of its own, and takes over if it is "
-        "better (0: never); the same on workers of all roles", least=0,
+        0, "a new ranker is trained after so many feedback examples, at first after 400, 800, 1,600 and so on, in a "
+        "process of its own, and takes over if it is better (0: never); the same on workers of all roles", least=0,
     )  # fmt: skip
     online: bool = _setting(True, "whether the online ranker's weights are applied and learnt")
     queries: int = _setting(50_000, "most query texts whose choices every query worker knows", least=0, most=1_000_000)

@@ -122,6 +122,7 @@ def test_the_tables_tell_groups_over_each_baseline_and_the_drill(log: Path) -> N
         env={"COLUMNS": "200"},
     )  # fmt: skip
     assert done.exit_code == 0, done.output
+    assert "trained on complete-journey-weeks-1-12.jsonl; --train trains it on this log" in done.stdout
     assert "streamrank over each other, NDCG@10 by group" in done.stdout
     assert "streamrank over frozen" in done.stdout
     (row,) = [line for line in done.stdout.splitlines() if line.strip().startswith("later in a basket") and "%" in line]

@@ -63,6 +63,14 @@ def test_however_feedback_is_cut_and_restarted_it_is_due_every_so_often(every: i
     assert due == sum(sizes) // every
 
 
+def test_before_the_first_interval_it_is_due_whenever_the_feedback_has_doubled() -> None:
+    """A shop's first few hundred choices are worth a ranker; with an interval of 1,000: 400, 800, then 1,000, 2,000."""
+    one = Schedule(Settings(retrain_every=1_000), Metrics())
+    assert [n + 1 for n in range(2_500) if one.due(n, n)] == [400, 800, 1_000, 2_000]
+    assert one.due(350, 450)
+    assert not one.due(400, 798)
+
+
 async def test_the_outcome_of_the_process_is_counted() -> None:
     """What the process says on its last line is the outcome; the handler has taken the records before."""
     one = schedule(f"print('hello'); print({msgspec.json.encode(DONE).decode()!r})")

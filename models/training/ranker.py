@@ -26,6 +26,8 @@ from models.training.network import HIDDEN, Network, named
 from models.training.rankings import Rankings, RankingsError
 
 LEAST_LISTS: Final = 100
+#: the newest lists judge: a tenth of all, or so many where that is more, but never more than half
+LEAST_JUDGED: Final = 200
 #: lists that the permutation importance is measured on, at most
 IMPORTANCE_LISTS: Final = 400
 #: sizes that the data choose from where that is wanted; the first one is the recipe's
@@ -52,8 +54,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What training gave, on the last tenth of the lists by time, before those were learnt too; ``trained``: the
-    others.
+    """What training gave, on the newest lists (``judged_from``), before those were learnt too; ``trained``: the others.
 
     ``metrics``: by ranker or baseline, then by metric; ``gains``: relative gain in NDCG@10 over each
     baseline, paired; ``importance``: fall in NDCG@10 when a group of features is shuffled. ``network``: the size in
@@ -90,7 +91,7 @@ def train(
     precision: Precision = "float32",
     against: Ranker | None = None,
 ) -> Report:
-    """Train on the first nine tenths, judge on the last, then train on all and write that artifact to ``out``.
+    """Train on the older lists, judge on the newest (``judged_from``), then train on all and write that to ``out``.
 
     What is written has the figures and the temperature of the one that was judged: what is newest counts most after
     tastes have changed, and nothing is left to judge one by that has learnt it (docs/decisions/0021-newest-lists.md).
@@ -107,7 +108,7 @@ def train(
             f"{len(rankings)} rankings: too few to train on; at least {LEAST_LISTS} are needed.",
             "use a longer log.",
         )
-    cut = len(rankings) * 9 // 10
+    cut = judged_from(len(rankings))
     held = np.arange(cut, len(rankings))
     created_from = _told(rankings, source, seed) | dict(about or {})
     with _one_thread(), torch.random.fork_rng(devices=[]), tempfile.TemporaryDirectory() as folder:
@@ -133,6 +134,18 @@ def train(
         report = msgspec.structs.replace(report, seconds=time.perf_counter() - began)
         written = export.save(network, Path(out), created_from, _flat(report), precision)
     return msgspec.structs.replace(report, version=written.manifest.version)
+
+
+def judged_from(lists: int) -> int:
+    """The first of the lists that judge: the newest tenth, or ``LEAST_JUDGED`` where that is more, at most half.
+
+    That few are left to train the judged one costs what is written nothing, as it is trained on all; and with few
+    that judge, nothing is better by more than chance (docs/decisions/0022-early-retraining.md).
+
+    >>> judged_from(5000), judged_from(1000), judged_from(300)
+    (4500, 800, 150)
+    """
+    return min(lists * 9 // 10, lists - min(LEAST_JUDGED, lists // 2))
 
 
 def _fitted(rankings: Rankings, cut: int, seed: int, hidden: tuple[int, ...], progress: Progress | None) -> Network:

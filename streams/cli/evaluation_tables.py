@@ -59,6 +59,10 @@ def _metrics(report: Report) -> Table:
         cells = (f"{interval.mean:.4f}" for interval in rest)
         over = _difference(gain) if gain is not None else ""
         table.add_row(system, _interval(first), *cells, f"{report.coverage[system]:.3f}", over)
+    if report.settings["lists"] is None:
+        source = report.settings["ranker_source"] or "another log"
+        told = f"ranked by {report.settings['ranker']}, which was trained on {source}; --train trains it on this log"
+        table.caption, table.caption_justify = escape(told), "left"
     return table
 
 

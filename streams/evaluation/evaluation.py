@@ -108,7 +108,7 @@ async def evaluate(
         boosted.run(cuts, results, lambda done, total: stages(LIGHTGBM, done, total))
     tune = drawn(ok, 0.25, 0.5, TUNE, options.seed + 1)
     chosen = _baselines(journal, options.task, compare, brain, tune, results, stages)
-    settings_used = _settings(options, journal, brain) | chosen
+    settings_used = _settings(log, options, journal, brain) | chosen
     return report(log, journal, results, _vectors(journal, brain), settings_used, options.seed, options.drill)
 
 
@@ -193,7 +193,7 @@ def _vectors(journal: Journal, brain: Brain) -> NDArray[np.float32]:
     return np.where((rows >= 0)[:, None], compact[np.maximum(rows, 0)], np.float32(0))
 
 
-def _settings(options: Options, journal: Journal, brain: Brain) -> dict[str, str | int | float | None]:
+def _settings(log: str, options: Options, journal: Journal, brain: Brain) -> dict[str, str | int | float | None]:
     return {
         "task": options.task,
         "surface": options.surface,
@@ -208,5 +208,6 @@ def _settings(options: Options, journal: Journal, brain: Brain) -> dict[str, str
         "sources": ",".join(brain.plan.sources),
         "candidates": brain.plan.candidates,
         "ranker": "trained on the log" if options.train else brain.ranker.version,
+        "ranker_source": log if options.train else brain.ranker.artifact.manifest.created_from.get("source"),
         "lists": options.lists if options.train else None,
     }

@@ -107,6 +107,13 @@ def test_a_broken_manifest_is_found(tmp_path: Path, content: bytes) -> None:
     assert artifacts.current_version(tmp_path) is None
 
 
+@pytest.mark.parametrize(("folder", "kind"), [("encoder", "encoder"), ("mine", "KIND")])
+def test_a_missing_artifact_is_told_with_the_command_that_builds_it(tmp_path: Path, folder: str, kind: str) -> None:
+    """Workers' folders have the names of their kinds; of another folder nothing is known."""
+    with pytest.raises(ArtifactError, match=f"`streamrank artifact build {kind}`"):
+        Artifact.load(tmp_path / folder)
+
+
 def test_a_version_by_hand_is_found(tmp_path: Path) -> None:
     """A manifest whose version is not that of its files does not verify."""
     artifacts.write(tmp_path / "a", tiny_manifest(), {"model.onnx": tiny_graph()})

@@ -35,7 +35,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
 def test_training_beats_every_baseline_by_a_margin(trained: tuple[Path, Report]) -> None:
     """On held-out lists NDCG@10 gains at least 15 % on each baseline, the intervals above 0."""
     report = trained[1]
-    assert (report.trained, report.held_out) == (1_350, 150)
+    assert (report.trained, report.held_out) == (1_300, 200)
     assert all(gain.mean > 0.15 and gain.low > 0 for gain in report.gains.values())
     assert report.metrics["ranker"]["ndcg@10"].mean > 0.7
 
@@ -65,7 +65,7 @@ def test_the_manifest_holds_the_figures(trained: tuple[Path, Report]) -> None:
     path, report = trained
     manifest = Artifact.load(path).manifest
     assert manifest.figures["ndcg@10 ranker"] == round(report.metrics["ranker"]["ndcg@10"].mean, 5)
-    assert manifest.figures["held_out_lists"] == 150
+    assert manifest.figures["held_out_lists"] == 200
     assert float(manifest.figures["onnx_against_torch"]) <= export.TOLERANCE["float32"]
     assert manifest.created_from["precision"] == "float32"
     assert current_version(path) == report.version
