@@ -14,6 +14,7 @@ import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from models.ask import Floats
 from models.evaluate.boosted import Boosted, Ranked
 from models.evaluate.bootstrap import Difference, Draws, Interval
 from models.evaluate.journal import Ints, Journal
@@ -141,7 +142,7 @@ def judge(gathered: Gathered, seeds: int, say: Say) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             report = train(rankings.part(0, trained), Path(folder) / "ranker", seed)
             ranker = Ranker(Path(folder) / "ranker", "cpu")
-            ours = [ranker.score([rankings.rank_input(i)])[0] for i in range(trained, len(rankings))]
+            ours = tested_scores(gathered, ranker)
             times = times or timed(ranker, rankings)
         networks.append(report.network)
         say(f"seed {seed}: lightgbm")
@@ -224,6 +225,12 @@ def _compared(found: dict[str, list[Doubles]], users: Ints) -> dict[str, Any]:
         metrics[name] = rounded(draws.mean(values)) | {"by_seed": by_seed}
     gains = {name: draws.gain(means[name], means[LIGHTGBM]) for name in (RANKER, AVERAGE)}
     return {"ndcg@10": metrics, "over_lightgbm": {name: rounded(gain) for name, gain in gains.items() if gain}}
+
+
+def tested_scores(gathered: Gathered, ranker: Ranker) -> list[Floats]:
+    """The ranker's scores of the lists of the second half, in their order."""
+    rankings = gathered.rankings
+    return [ranker.score([rankings.rank_input(i)])[0] for i in range(gathered.trained, len(rankings))]
 
 
 def tested_gains(gathered: Gathered, scores: Sequence[NDArray[np.floating]]) -> Doubles:

@@ -13,20 +13,21 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench.rankers import Doubles, Gathered, Say, gather, rounded, tested_gains
+from bench.rankers import Say, gather, rounded, tested_gains, tested_scores
 from models.evaluate.bootstrap import Draws
 from models.ranker import Ranker, RankInput
 from models.training.ranker import SIZES, Comparison, train
-from models.training.rankings import Rankings, RankingsWriter
+from models.training.rankings import SURFACES, Rankings, RankingsWriter
 from streams.artifacts import artifact_path
 from streams.evaluation.serving import SHOWN
 from streams.handlers.keeping import SAMPLED
 from streams.log import in_time_order, input_lines
 from streams.retraining_lists import whole_list
+from streams.retraining_schedule import EARLY
 from streams.settings import load
 
 #: feedback examples of which rankers are trained: those of the schedule, and half of its first
-COUNTS: Final = (200, 400, 800, 1_600, 3_200)
+COUNTS: Final = (EARLY[0] // 2, *EARLY[:4])
 
 
 def measure(log: Path, task: str, lists: int, tests: int, say: Say) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def measure(log: Path, task: str, lists: int, tests: int, say: Say) -> dict[str,
     settings = load()
     gathered = gather(in_time_order(list(input_lines(log))), settings, task, lists, tests, say)
     serving = Ranker(artifact_path(settings, "ranker"), "cpu")
-    before = _gains(gathered, serving)
+    before = tested_gains(gathered, tested_scores(gathered, serving))
     shown = feedback(gathered.rankings.part(0, gathered.trained), serving)
     draws = Draws(gathered.users)
     say(f"in place: {before.mean():.4f}; {len(shown)} feedback examples")
@@ -49,7 +50,7 @@ def measure(log: Path, task: str, lists: int, tests: int, say: Say) -> dict[str,
             assert report.comparison is not None
             row: dict[str, Any] = {"examples": count, "judged": _judged(report.comparison), "better": report.written}
             if report.written:
-                after = _gains(gathered, Ranker(path, "cpu"))
+                after = tested_gains(gathered, tested_scores(gathered, Ranker(path, "cpu")))
                 gain = draws.gain(after, before)
                 row["ndcg@10"], row["over_in_place"] = rounded(draws.mean(after)), rounded(gain) if gain else None
         rows.append(row)
@@ -81,7 +82,7 @@ def feedback(rankings: Rankings, ranker: Ranker) -> Rankings:
         whole = whole_list(some, min(SHOWN, len(order)), len(order))
         writer.add(
             whole.features, whole.candidates, whole.recent, whole.recent_weight, places.tolist(), int(rankings.time[i]),
-            user=int(rankings.user[i]),
+            SURFACES[rankings.surface[i]], int(rankings.user[i]),
         )  # fmt: skip
     return writer.rankings()
 
@@ -107,9 +108,3 @@ def _judged(found: Comparison) -> dict[str, float]:
     gain = found.difference
     told = {"new": found.new, "old": found.old, "difference": gain.mean, "low": gain.low, "high": gain.high}
     return {"lists": found.lists} | {name: round(value, 4) for name, value in told.items()}
-
-
-def _gains(gathered: Gathered, ranker: Ranker) -> Doubles:
-    rankings = gathered.rankings
-    scores = [ranker.score([rankings.rank_input(i)])[0] for i in range(gathered.trained, len(rankings))]
-    return tested_gains(gathered, scores)

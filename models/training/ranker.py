@@ -58,7 +58,7 @@ class Report(msgspec.Struct, frozen=True):
 
     ``metrics``: by ranker or baseline, then by metric; ``gains``: relative gain in NDCG@10 over each
     baseline, paired; ``importance``: fall in NDCG@10 when a group of features is shuffled. ``network``: the size in
-    use; ``sizes``: NDCG@10 of those that were compared, on the tenth before the last. ``comparison``: with the ranker
+    use; ``sizes``: NDCG@10 of those that were compared, on the tenth before those. ``comparison``: with the ranker
     that it had to be better than. ``version``: that of the artifact; where none was ``written``, the judged one's.
     """
 
