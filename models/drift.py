@@ -1,10 +1,9 @@
-"""The drift alarm: has the loss of the answers risen for good?
+"""The drift alarm: have the answers become worse for good?
 
 Page and Hinkley's test on the prequential loss (Page, "Continuous inspection schemes", 1954; Gama et al., "On
 evaluating stream learning algorithms", 2013): the sum of how far each loss is above what is usual, less a slack, must
 not rise far above its least. Usual is the mean of about the last thousand losses: a log becomes harder and easier for
-months on end, and against the mean of all before that was told as drift. The loss is 1 - NDCG of the whole list: cut
-at ten, it says nothing of the nine choices in ten that stand lower on a large catalogue, and tells later. What it tells
+months on end, and against the mean of all before that was told as drift. What a loss is: ``models.loss``. What is told
 and when, on public logs: docs/quality.md.
 
 Loads River: only what trains or evaluates imports this.
@@ -13,7 +12,7 @@ Loads River: only what trains or evaluates imports this.
 >>> sum(alarm.update(0.2) for _ in range(1_000))
 0
 >>> next(n for n in range(400) if alarm.update(0.6))
-39
+30
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ from models.silence import Silences
 #: losses before it can be told; what a loss may lie above the usual; how high the sum may rise
 LEAST: Final = 200
 SLACK: Final = 0.03
-HEIGHT: Final = 14.0
+HEIGHT: Final = 11.0
 #: the usual is the running mean of about so many losses
 USUAL: Final = 1_000
 #: the running mean forgets: it is that of about so many losses
 RECENT: Final = 200
-LAYOUT: Final = "2"
+LAYOUT: Final = "3"
 
 
 class _State(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,10 +83,6 @@ class DriftAlarm:
             self.alarms += 1
             self.before = self._usual
         return told
-
-    def chosen(self, position: int) -> bool:
-        """Take the loss of a list of which the item at ``position`` (from 0) was chosen; True when it is told."""
-        return self.update(place_loss(position))
 
     def state(self) -> bytes:
         """Everything that the alarm depends on, as msgpack: ``restore`` continues exactly."""
@@ -137,25 +132,6 @@ class Watch:
 
     loss: DriftAlarm = field(default_factory=DriftAlarm)
     silences: Silences = field(default_factory=Silences)
-
-
-def place_loss(position: int) -> float:
-    """1 - NDCG of the place, from 0, of the one item that was right.
-
-    >>> place_loss(0), place_loss(2), place_loss(14)
-    (0.0, 0.5, 0.75)
-    """
-    return float(1 - 1 / np.log2(2 + position))
-
-
-def losses(ranks: NDArray[np.integer]) -> NDArray[np.float64]:
-    """The same of ranks from 1, (T,); 1 where the item was not in the list (rank 0).
-
-    >>> losses(np.array([1, 3, 15, 0])).tolist()
-    [0.0, 0.5, 0.75, 1.0]
-    """
-    found: NDArray[np.float64] = 1 - (ranks > 0) / np.log2(1 + np.maximum(ranks, 1))
-    return found
 
 
 def alarms(values: NDArray[np.float64]) -> list[int]:

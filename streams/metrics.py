@@ -73,7 +73,7 @@ class Metrics:
         )
         self.loss = Gauge(
             "streamrank_feedback_loss",
-            "running mean of 1 - NDCG of what was chosen, in the list as shown",
+            "running mean of the loss of the lists as shown, by the place of what was chosen beside that of popularity",
             ["surface"],
             registry=registry,
         )

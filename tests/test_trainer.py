@@ -132,7 +132,7 @@ def click_at(position: int, number: int, scored: list[str] | None = None) -> Rec
     items = [f"p{n}" for n in range(10)]
     one = Feedback(
         Place(0, number), "home", f"r{number}", "u1", items[position], "click", number, 1.0, position, 1.0, "control",
-        items, inputs, scored=scored,
+        items, inputs, scored=scored, usual=5.5,
     )  # fmt: skip
     return (b"home", encode_feedback(one), number, number, ())
 

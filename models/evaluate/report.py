@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.drift import alarms, losses
+from models.drift import alarms
 from models.evaluate import metrics
 from models.evaluate.bootstrap import Difference, Draws, Interval
 from models.evaluate.groups import groups, windows
@@ -46,7 +46,7 @@ class Report(msgspec.Struct, frozen=True):
     """The figures of one evaluation. ``metrics``: by metric and system; ``differences``: of the first system over
     each other one; ``retrieval``: recall@100 of each source alone, of their union and of the final candidates;
     ``coverage``: share of the catalogue in the first ten of any list, by system. ``alarms``: the times, Unix ms, at
-    which the drift alarm was raised on each system's loss, 1 - NDCG. ``drill``: what became of one, if there was.
+    which the drift alarm was raised, by system that a worker could be. ``drill``: what became of one, if there was.
     """
 
     log: str
@@ -94,14 +94,14 @@ def report(
         coverage={system: metrics.coverage(top, known) for system, top in results.tops.items()},
         groups={name: _group(results, draws, mask) for name, mask in groups(journal, rows).items()},
         windows=[_window(journal, results, draws, mask) for mask in windows(journal, rows)],
-        alarms={s: journal.time[rows[_told(ranks)]].tolist() for s, ranks in results.ranks.items()},
+        alarms={s: journal.time[rows[_told(losses)]].tolist() for s, losses in results.losses.items()},
         settings=settings,
         drill=drill(struck_by, journal, results, seed) if struck_by is not None else None,
     )
 
 
-def _told(ranks: Ints) -> Ints:
-    return np.array(alarms(losses(ranks)), np.int64)
+def _told(losses: NDArray[np.float64]) -> Ints:
+    return np.array(alarms(losses), np.int64)
 
 
 def _table(results: Results, draws: Draws, among: Mask, names: Sequence[str]) -> Table:

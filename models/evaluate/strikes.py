@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.drift import alarms, losses
+from models.drift import alarms
 from models.evaluate import metrics
 from models.evaluate.bootstrap import Difference, Draws, Interval
 from models.evaluate.journal import Ints, Journal
@@ -42,8 +42,8 @@ class Stretch(msgspec.Struct, frozen=True):
 class Drill(msgspec.Struct, frozen=True):
     """What a drill did. ``struck``: its time, Unix ms. ``alarms``: by system, the tested events at which the drift
     alarm was raised, counted from the strike (0: the first after it); below 0 they are false. ``worker``: the same of
-    the alarm that a worker has, which knows choices among what was shown only, counted in such feedbacks; ``silent``:
-    so many feedbacks from the strike it told that a source is silent, by source.
+    the alarms that a worker has, one for each surface, which know choices among what was shown only, counted in such
+    feedbacks; ``silent``: so many feedbacks from the strike it told that a source is silent, by source.
     """
 
     name: str
@@ -83,8 +83,8 @@ def drill(name: str, journal: Journal, results: Results, seed: int = 0) -> Drill
         name=name,
         struck=int(journal.time[row]),
         stretches=stretches,
-        alarms={system: place[alarms(losses(found[order]))].tolist() for system, found in results.ranks.items()},
-        worker=[told - before for told in alarms(losses(ranks[shown]))],
+        alarms={system: place[alarms(found[order])].tolist() for system, found in results.losses.items()},
+        worker=number[results.told].tolist(),
         silent={source: number[told].tolist() for source, told in results.silent.items()},
     )
 

@@ -99,9 +99,9 @@ async def evaluate(
     if dies is not None and again is not None:
         calm = replace(course, dies=None, frozen_at=None, alone=False)
         found = await asked.of(calm, again, redis[2:3], Keep(own=_own(options, log, stages)), UNDISTURBED)
-        results.ranks[UNDISTURBED], results.tops[UNDISTURBED] = found.ranks[STREAMRANK], found.tops[STREAMRANK]
+        results.take(found, STREAMRANK, UNDISTURBED)
     if NO_ONLINE not in compare:
-        del results.ranks[NO_ONLINE], results.tops[NO_ONLINE]
+        results.drop(NO_ONLINE)
     if keep.lists is not None:
         cuts = [int(len(journal) * tenth) for tenth in TENTHS]
         boosted = Boosted(keep.lists.ranked(), options.seed)

@@ -12,9 +12,10 @@ from typing import Final
 
 import numpy as np
 
+from models.drift import Watch
 from models.evaluate.journal import Ints, Journal
 from models.evaluate.results import TOP, Results, place_of
-from models.silence import Silences
+from models.loss import loss, usual_place
 from models.weights import OnlineWeights
 from state.store import Store
 from streams.brain import Brain
@@ -80,7 +81,7 @@ class Prequential:
         self._frozen_weights: dict[str, OnlineWeights] = {}
         self._numbers = {item: n for n, item in enumerate(course.journal.items)}
         self._learnt = 0
-        self._silences: dict[str, Silences] = {}
+        self._watches: dict[str, Watch] = {}
 
     async def run(self, lines: Sequence[Line], queries: set[int], progress: Progress | None = None) -> Results:
         """The whole log, ordered by time, but for its own ``queries``. ``progress(lines done, lines)``."""
@@ -127,8 +128,8 @@ class Prequential:
         target = self.brain.catalogue.row(item)
         served = await self._serve(row, alone=self.course.alone)
         rows = served.ranked.candidates.rows
-        results.put(STREAMRANK, test, place_of(rows, target), self._items(rows))
-        results.put(NO_ONLINE, test, place_of(served.offline, target), self._items(served.offline))
+        self._put(STREAMRANK, test, served, rows, target)
+        self._put(NO_ONLINE, test, served, served.offline, target)
         for source, found in served.sources.items():
             results.put_source(source, test, place_of(found, target))
         results.candidates[test] = bool((rows == target).any())
@@ -141,7 +142,10 @@ class Prequential:
         record = feedback(served, item, self.brain, self._learnt)
         if record is not None and record[1] is not None:
             shown = decode_feedback(record[1])
-            for source in self._silences.setdefault(shown.surface, Silences()).update(shown.scored or []):
+            watch = self._watches.setdefault(shown.surface, Watch())
+            if watch.loss.update(loss(shown.chosen + 1, shown.usual)):
+                self.results.told.append(test)
+            for source in watch.silences.update(shown.scored or []):
                 self.results.silent.setdefault(source, []).append(test)
             self._learnt += 1
             await self.replay.engine.feedback(0, [record])
@@ -180,8 +184,13 @@ class Prequential:
         query = query_of(self.course.journal, row, self.course.task, self.course.surface)
         then = replace(self.brain, weights=self._frozen_weights)
         served = await serve(query, self._frozen_store, then, alone=False)
-        rows = served.ranked.candidates.rows
-        self.results.put(FROZEN, test, place_of(rows, target), self._items(rows))
+        self._put(FROZEN, test, served, served.ranked.candidates.rows, target)
+
+    def _put(self, system: str, test: int, served: Served, rows: Rows, target: int) -> None:
+        """What a system answered: ``rows``, an order of the items that were ranked."""
+        place, among = place_of(rows, target), place_of(served.ranked.candidates.rows, target)
+        usual = usual_place(served.ranked.features, among - 1) if among else 0.0
+        self.results.put(system, test, place, self._items(rows), loss(place, usual))
 
 
 def _replay(settings: Settings, store: Store, brain: Brain) -> Replay:

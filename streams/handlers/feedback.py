@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.features import FEATURES
 from models.features.names import INDEX, SOURCES
+from models.loss import loss, usual_place
 from models.pairwise import PairwiseFeedback, skipped_positions
 from models.position_bias import PositionBias
 from models.weights import OPENING, inputs_of, opens
@@ -40,7 +41,8 @@ class Feedback(msgspec.Struct, tag="feedback", tag_field="event", omit_defaults=
     place, by which a redelivered example is recognised. ``up`` and ``down``: how the item could have been exchanged
     with the one above and the one below it (``models.slates.Shown``). ``shown``, where rankers are retrained: the
     impression with a sample of what was not shown (``pack``). ``scored``: the sources that scored any item shown; None
-    in those written before they told. ``opening``: the list opened a basket (``models.weights.opens``).
+    in those written before they told. ``opening``: the list opened a basket (``models.weights.opens``). ``usual``: the
+    place, from 1, at which the items' popularity would have put the chosen one (``models.loss``); 0: not told.
     """
 
     source: Place
@@ -62,6 +64,7 @@ class Feedback(msgspec.Struct, tag="feedback", tag_field="event", omit_defaults=
     shown: bytes = b""
     scored: list[str] | None = None
     opening: bool = False
+    usual: float = 0.0
 
 
 encode_feedback = msgspec.json.Encoder().encode
@@ -141,6 +144,7 @@ def join(
                 shown=pack(impression) if impression.sampled is not None else b"",
                 scored=[name for name in SOURCES if impression.features[:, INDEX[name]].any()],
                 opening=opens(impression.surface, impression.features),
+                usual=usual_place(impression.features, position),
             )
         )
     return found
@@ -215,7 +219,7 @@ def _watch(example: Feedback, watch: Watch, told: Learnt) -> None:
     surface = example.surface
     if surface not in told.watched:
         told.watched.append(surface)
-    if watch.loss.chosen(example.chosen):
+    if watch.loss.update(loss(example.chosen + 1, example.usual)):
         told.alarms.append(surface)
     if example.scored is not None:
         told.silent += [(surface, source) for source in watch.silences.update(example.scored)]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from models.features import FEATURES as FEATURE_NAMES
+from models.loss import usual_place
 from models.online import INPUTS, OnlineRanker
 from models.weights import OPENING
 from state import keys
@@ -55,6 +56,7 @@ def test_a_click_on_an_answer_is_an_example_with_what_was_served() -> None:
     inputs = np.array(example.inputs, np.float32)
     assert inputs.shape == (3, len(INPUTS))
     assert inputs[:, -1].tolist() == [3, 2, 1]
+    assert example.usual == usual_place(FEATURES, 1)
     assert decode_feedback(encode_feedback(example)) == example
 
 

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from models.drift import DriftAlarm, alarms
 from models.errors import StateError
-from models.evaluate.metrics import ndcg
+from models.loss import loss
 
 
 def losses(rng: np.random.Generator, count: int, hits: float) -> np.ndarray:
-    """Losses of lists that hold what was chosen among their first ten with probability ``hits``."""
-    ranks = rng.integers(1, 11, count) * (rng.random(count) < hits)
-    return 1 - ndcg(ranks)
+    """Losses of lists of 200 that hold what was chosen among their first ten with probability ``hits``."""
+    places = np.where(rng.random(count) < hits, rng.integers(1, 11, count), rng.integers(11, 201, count))
+    usual = rng.integers(1, 201, count)
+    return np.array([loss(int(place), float(other)) for place, other in zip(places, usual, strict=True)])
 
 
 @pytest.mark.parametrize(("before", "after"), [(0.4, 0.15), (0.5, 0.25), (0.9, 0.5)])
@@ -42,12 +43,12 @@ def test_25000_feedbacks_without_drift_raise_one_alarm_at_most(hits: float) -> N
 def test_an_alarm_continued_after_a_restore_equals_one_never_stopped(losses: list[float], cut: int) -> None:
     """State and alarms agree to the last bit, wherever the restart falls."""
     whole, told = DriftAlarm(), []
-    for place, loss in enumerate(losses):
+    for place, value in enumerate(losses):
         if place == cut:
             restored = DriftAlarm.restore(whole.state())
             assert restored.state() == whole.state()
             whole = restored
-        told += [place] * whole.update(loss)
+        told += [place] * whole.update(value)
     assert told == alarms(np.array(losses))
     assert (whole.seen, whole.alarms) == (len(losses), len(told))
 
