@@ -1,7 +1,8 @@
-"""What exported graphs of every kind need after the exporter: their widths said, and half precision."""
+"""What exported graphs of every kind need after the exporter: their widths said, and lower precisions."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,4 +23,26 @@ def halved(path: Path, target: Path) -> Path:
     from onnxruntime.transformers.float16 import convert_float_to_float16  # type: ignore[import-untyped]
 
     onnx.save(convert_float_to_float16(onnx.load(str(path)), keep_io_types=True), str(target))
+    return target
+
+
+def quantised(path: Path, target: Path, operators: Sequence[str], left: Sequence[str] = (), *, columns: bool) -> Path:
+    """The graph at ``path`` with int8 weights in its ``operators`` but for the nodes ``left``, written to ``target``.
+
+    ``columns``: a scale a column instead of one a matrix.
+    """
+    from onnxruntime.quantization import quantize_dynamic  # type: ignore[import-untyped]
+
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # it recommends a preparation that is for networks of convolutions
+    try:
+        quantize_dynamic(
+            str(path),
+            str(target),
+            op_types_to_quantize=list(operators),
+            nodes_to_exclude=list(left),
+            per_channel=columns,
+        )
+    finally:
+        logging.disable(before)
     return target

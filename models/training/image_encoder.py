@@ -22,7 +22,7 @@ from models.artifact import Artifact, Manifest, verify, write
 from models.errors import ArtifactError, SessionError
 from models.image_encoder import PREPROCESS, Preprocess
 from models.session import Session, open_session
-from models.training.graphs import halved, say_widths
+from models.training.graphs import halved, quantised, say_widths
 
 OPSET: Final = 17
 Precision = Literal["float32", "float16", "int8"]
@@ -161,10 +161,7 @@ def lower(path: Path, precision: Precision) -> Path:
         return path
     lowered = path.with_name(f"{precision}.onnx")
     if precision == "int8":
-        from onnxruntime.quantization import quantize_dynamic  # type: ignore[import-untyped]
-
-        quantize_dynamic(str(path), str(lowered), op_types_to_quantize=["MatMul"])
-        return lowered
+        return quantised(path, lowered, ["MatMul"], columns=False)
     return halved(path, lowered)
 
 

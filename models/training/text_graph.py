@@ -10,7 +10,7 @@ import torch
 
 from models.encoder import COMPACT, DIM
 from models.training.checkpoint import Checkpoint
-from models.training.graphs import halved, say_widths
+from models.training.graphs import halved, quantised, say_widths
 
 if TYPE_CHECKING:
     import onnx
@@ -59,14 +59,9 @@ def lower(path: Path, precision: Precision, left: str = LEFT[0]) -> Path:
         return path
     lowered = path.with_name(f"{precision}.onnx")
     if precision == "int8":
-        from onnxruntime.quantization import quantize_dynamic  # type: ignore[import-untyped]
-
         model = onnx.load(str(path))
         kept = [node.name for node in model.graph.node if not node.name.startswith(NETWORK)] + _products(model, left)
-        quantize_dynamic(
-            str(path), str(lowered), op_types_to_quantize=["MatMul", "Gather"], nodes_to_exclude=kept, per_channel=True
-        )
-        return lowered
+        return quantised(path, lowered, ["MatMul", "Gather"], kept, columns=True)
     return halved(path, lowered)
 
 
