@@ -149,6 +149,10 @@ class Dwell(ItemEvent, tag="dwell", kw_only=True):
     milliseconds: Annotated[int, Meta(ge=0, le=DAY_MS)]
 
 
+#: behaviours that choose an item: what an evaluation tests, and a ranker learns from
+CHOICES: Final = (Click, AddToCart, Purchase, Rating)
+
+
 # ---------------------------------------------------------------- query-events and recommendations
 class Query(Base, tag="query", kw_only=True):
     """A question: the answer goes to the recommendations topic, or to ``reply_topic``.

@@ -11,12 +11,11 @@ import numpy as np
 from models.ask import Floats
 from models.features import GROUPS
 from models.ranker import Explanation, RankInput
-from models.training.rankings import Rankings, RankingsWriter
+from models.training.rankings import Rankings, RankingsError, RankingsWriter
 from state.store import Store
 from streams.brain import Brain
 from streams.chosen_answers import Chosen
-from streams.events import ItemEvent, Purchase, Query, decode_behavior, decode_query
-from streams.handlers.feedback import SAYS
+from streams.events import CHOICES, ItemEvent, Purchase, Query, decode_behavior, decode_query
 from streams.handlers.knowing import know
 from streams.handlers.ranking import Prepared, prepare
 from streams.ids import key
@@ -64,6 +63,10 @@ async def log_rankings(
     settings, brain.partitions = replace(settings, partitions=1), 1
     ordered = in_time_order(lines)
     chosen = _sample(ordered, plan)
+    if not chosen:
+        raise RankingsError(
+            "No rankings: the log holds no click, add_to_cart, purchase or rating to learn from.", "name another log."
+        )
     writer = RankingsWriter()
     store = Store(redis, settings.redis_timeout_s)
     rng = np.random.default_rng(plan.seed)
@@ -87,7 +90,7 @@ async def log_rankings(
 
 def _sample(lines: Sequence[Line], plan: Plan) -> set[int]:
     """Places in ``lines`` of the sampled choices, or of queries in whose answers something was chosen."""
-    tags = {kind.__struct_config__.tag for kind in SAYS} if plan.chosen is None else {"query"}
+    tags = {kind.__struct_config__.tag for kind in CHOICES} if plan.chosen is None else {"query"}
     places = [
         n
         for n, line in enumerate(lines)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import msgspec
 import numpy as np
@@ -12,23 +11,18 @@ import numpy as np
 from models.evaluate.journal import NEVER, Journal
 from streams.errors import LogError
 from streams.events import (
-    AddToCart,
-    Click,
+    CHOICES,
     Delete,
     DeleteRule,
     Dislike,
     ItemEvent,
     Purchase,
-    Rating,
     Rule,
     decode_behavior,
     decode_item,
 )
 from streams.log import Line, head
 from streams.routing import BEHAVIORS
-
-#: behaviours that choose an item: what is tested
-CHOICES: Final = (Click, AddToCart, Purchase, Rating)
 
 
 @dataclass(slots=True)
