@@ -64,9 +64,8 @@ async def log_rankings(
     ordered = in_time_order(lines)
     chosen = _sample(ordered, plan)
     if not chosen:
-        raise RankingsError(
-            "No rankings: the log holds no click, add_to_cart, purchase or rating to learn from.", "name another log."
-        )
+        missing = "click, add_to_cart, purchase or rating" if plan.chosen is None else "query whose answer it holds"
+        raise RankingsError(f"No rankings: the log holds no {missing} to learn from.", "name another log.")
     writer = RankingsWriter()
     store = Store(redis, settings.redis_timeout_s)
     rng = np.random.default_rng(plan.seed)

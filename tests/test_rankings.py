@@ -6,6 +6,7 @@ import pytest
 
 from models.training.rankings import RankingsError
 from streams.brain import Brain
+from streams.chosen_answers import Chosen
 from streams.events import Behavior, encode
 from streams.rankings import Plan, log_rankings
 from streams.routing import behavior
@@ -48,3 +49,12 @@ async def test_a_log_without_choices_says_what_is_missing(redis_url: str) -> Non
     log = lines([encode(event) for event in (*items(), *said("view", 20))])
     with pytest.raises(RankingsError, match="no click, add_to_cart, purchase or rating"):
         await log_rankings(log, settings, redis_url, Brain.load(settings), Plan())
+
+
+async def test_answers_without_their_queries_say_what_is_missing(redis_url: str) -> None:
+    """What was chosen of an answer teaches nothing when the log does not hold what was asked."""
+    settings = Settings(device="cpu", redis=redis_url)
+    log = lines([encode(event) for event in (*items(), *said("click", 20))])
+    plan = Plan(chosen={"r1": Chosen(["p0"], 1.0)})
+    with pytest.raises(RankingsError, match="no query whose answer it holds"):
+        await log_rankings(log, settings, redis_url, Brain.load(settings), plan)
