@@ -21,7 +21,7 @@ from state.store import Store
 from streams.brain import Brain
 from streams.evaluation.lists import TENTHS, Lists, OwnRanker
 from streams.evaluation.serving import Rows, Served, feedback, query_of, serve
-from streams.handlers.feedback import decode_feedback
+from streams.handlers.feedback import decode_feedback, observe
 from streams.log import Line, head
 from streams.replay import Replay
 from streams.settings import Settings
@@ -142,10 +142,10 @@ class Prequential:
         record = feedback(served, item, self.brain, self._learnt)
         if record is not None and record[1] is not None:
             shown = decode_feedback(record[1])
-            watch = self._watches.setdefault(shown.surface, Watch())
-            if watch.loss.update(loss(shown.chosen + 1, shown.usual)):
+            raised, silent = observe(shown, self._watches.setdefault(shown.surface, Watch()))
+            if raised:
                 self.results.told.append(test)
-            for source in watch.silences.update(shown.scored or []):
+            for source in silent:
                 self.results.silent.setdefault(source, []).append(test)
             self._learnt += 1
             await self.replay.engine.feedback(0, [record])

@@ -219,10 +219,16 @@ def _watch(example: Feedback, watch: Watch, told: Learnt) -> None:
     surface = example.surface
     if surface not in told.watched:
         told.watched.append(surface)
-    if watch.loss.update(loss(example.chosen + 1, example.usual)):
+    raised, silent = observe(example, watch)
+    if raised:
         told.alarms.append(surface)
-    if example.scored is not None:
-        told.silent += [(surface, source) for source in watch.silences.update(example.scored)]
+    told.silent += [(surface, source) for source in silent]
+
+
+def observe(example: Feedback, watch: Watch) -> tuple[bool, list[str]]:
+    """Feed the watch of the example's surface: whether the drift alarm is raised, and the sources that fell silent."""
+    raised = watch.loss.update(loss(example.chosen + 1, example.usual))
+    return raised, watch.silences.update(example.scored) if example.scored is not None else []
 
 
 def _pairs(example: Feedback, inputs: NDArray[np.float32], bias: PositionBias | None) -> PairwiseFeedback:
