@@ -38,8 +38,8 @@ types: $(STAMPS)/test $(STAMPS)/self
 	$(BIN)/mypy --strict $(SOURCES)
 
 generated: $(STAMPS)/test $(STAMPS)/self
-	$(BIN)/python -m streams.asyncapi --check
-	$(BIN)/python -m streams.settings_docs --check
+	$(BIN)/python -m streamrank_client.asyncapi --check
+	$(BIN)/python -m streams.cli.settings_docs --check
 
 layers: $(STAMPS)/test $(STAMPS)/self
 	$(BIN)/lint-imports

@@ -11,11 +11,12 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 
-from streams.events import Answer, AnswerItem, decode_query, encode
-from streams.follow import following, records
-from streams.kafka_options import kafka_options
+from streamrank_client.answers import Answer, AnswerItem
+from streamrank_client.events import decode_query, encode
+from streamrank_client.following import following, records
+from streamrank_client.kafka_options import kafka_options
 from streams.settings import Settings
-from streams.topics import topics
+from streamrank_client.topics import topics
 
 __all__ = ["echo"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from models.evaluate.bootstrap import Draws
 from models.training.checkpoint import read_checkpoint
 from models.training.finetune import finetune
-from streams.encoders import pairs_of
+from streams.offline.building.encoders import pairs_of
 
 
 def measure(folder: Path, log: Path, epochs: int, tests: int, say: Callable[[str], None]) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from models.encoder import Encoder
+from models.text.encoder import Encoder
 from models.training.intent import train_intent
-from streams.artifacts import artifact_path
+from streams.artifacts.opening import artifact_path
 from streams.settings import load
 
 #: What is told of each set.

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from bench.servers import KAFKA_VERSION, RealRedis
-from streams.events import Item, Purchase, encode
-from streams.importers import complete_journey
-from streams.kafka_options import kafka_options
+from streamrank_client.events import Item, Purchase, encode
+from streams.offline.importers import complete_journey
+from streamrank_client.kafka_options import kafka_options
 from streams.settings import Settings
-from streams.transport import BatchProducer, partition_for
+from streams.kafka.transport import BatchProducer, partition_for
 
 __all__ = ["Load", "Record", "first_purchases", "machine", "publish"]
 

@@ -16,12 +16,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.explore import shown
-from models.online import OnlineRanker
-from models.plackett_luce import PlackettLuce
-from models.position_bias import PositionBias
-from models.weights import INPUTS, OFFLINE, apply
-from streams.events import Place
+from models.exploration.explore import shown
+from models.learning.online import OnlineRanker
+from models.exploration.plackett_luce import PlackettLuce
+from models.learning.position_bias import PositionBias
+from models.ranking.weights import INPUTS, OFFLINE, apply
+from streamrank_client.fields import Place
 from streams.handlers.feedback import Feedback, on_feedback
 
 ITEMS, SHOWN, DIM = 20, 10, len(INPUTS)

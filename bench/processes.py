@@ -10,8 +10,9 @@ from typing import Final
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from streams.embedded import HOST, LocalServer
-from streams.settings import Settings, checkout, for_child, variable
+from streams.offline.servers import HOST, LocalServer
+from streams.settings import Settings, checkout, variable
+from streamrank_client.settings import environment as for_child
 
 __all__ = ["UP", "Process"]
 

@@ -23,12 +23,12 @@ from bench.processes import Process
 from bench.questions import Ask, questions
 from bench.servers import RealKafka, RealRedis
 from bench.stored import watching
-from streams.admin import create_topics
-from streams.building import ensure_encoder
+from streams.kafka.admin import create_topics
+from streams.offline.building.artifacts import ensure_encoder
 from streams.cli.progress import steps
-from streams.client import Client
+from streamrank_client.client import Client
 from streams.settings import Settings
-from streams.topics import topics
+from streamrank_client.topics import topics
 
 __all__ = ["EVENTS", "Figures", "Plan", "measure", "table"]
 

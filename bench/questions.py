@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from time import time
 from typing import Final
 
-from streams.events import Query
-from streams.routing import new_id
+from streamrank_client.events import Query
+from streamrank_client.making import new_id
 
 __all__ = ["Ask", "questions"]
 

@@ -14,24 +14,24 @@ import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from models.ask import Floats
+from models.base.arrays import Floats
 from models.evaluate.boosted import Boosted, Ranked
 from models.evaluate.bootstrap import Difference, Draws, Interval
 from models.evaluate.journal import Ints, Journal
 from models.evaluate.sample import drawn, eligible
-from models.ranker import Ranker, RankInput
+from models.ranking.ranker import Ranker, RankInput
 from models.training.figures import quality
 from models.training.ranker import train
 from models.training.rankings import Rankings, RankingsWriter
 from state.store import Store
-from streams.brain import Brain
-from streams.embedded import EmbeddedRedis
-from streams.errors import LogError
-from streams.evaluation.evaluation import Options, check
-from streams.evaluation.prequential import Course, Prequential
-from streams.evaluation.reading import read_journal
-from streams.evaluation.serving import Served
-from streams.log import Line, in_time_order, input_lines
+from streams.handlers.brain import Brain
+from streams.offline.servers import EmbeddedRedis
+from streamrank_client.errors import LogError
+from streams.offline.evaluation.evaluation import Options, check
+from streams.offline.evaluation.prequential import Course, Prequential
+from streams.offline.evaluation.reading import read_journal
+from streams.offline.evaluation.serving import Served
+from streamrank_client.logs import Line, in_time_order, input_lines
 from streams.settings import Settings, load
 
 RANKER: Final = "ranker"
@@ -118,7 +118,7 @@ class _Keeping(Prequential):
         journal: Journal = self.course.journal
         target = self.brain.catalogue.row(journal.items[journal.item[row]])
         places = np.flatnonzero(served.candidates == target).tolist()
-        one, surface = served.rank_input, served.ranked.ask.surface
+        one, surface = served.rank_input, served.ranked.ask.query.surface
         before = len(self.writer)
         self.writer.add(
             one.features, one.candidates, one.recent, one.recent_weight, places, int(journal.time[row]), surface,

@@ -2,7 +2,7 @@
 
 The log goes through the handlers that serve. Of each list of the first half the ranker in place shows its best twenty;
 where the choice is among them it is a feedback example, and is kept as a worker keeps it. Of these the newest so many
-train a ranker as `streams.retraining` does, and lists of the second half, whole ones, judge it.
+train a ranker as `streams.offline.retraining.retrain` does, and lists of the second half, whole ones, judge it.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ import numpy as np
 
 from bench.rankers import Say, gather, rounded, tested_gains, tested_scores
 from models.evaluate.bootstrap import Draws
-from models.ranker import Ranker, RankInput
+from models.ranking.ranker import Ranker, RankInput
 from models.training.ranker import SIZES, Comparison, train
-from models.training.rankings import SURFACES, Rankings, RankingsWriter
-from streams.artifacts import artifact_path
-from streams.evaluation.serving import SHOWN
+from streamrank_client.vocabulary import SURFACES
+from models.training.rankings import Rankings, RankingsWriter
+from streams.artifacts.opening import artifact_path
+from streams.offline.evaluation.serving import SHOWN
 from streams.handlers.keeping import SAMPLED
-from streams.log import in_time_order, input_lines
-from streams.retraining_lists import whole_list
-from streams.retraining_schedule import EARLY
+from streamrank_client.logs import in_time_order, input_lines
+from streams.offline.retraining.logged_lists import whole_list
+from streams.worker.retraining_schedule import EARLY
 from streams.settings import load
 
 #: feedback examples of which rankers are trained: those of the schedule, and half of its first

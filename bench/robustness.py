@@ -18,15 +18,15 @@ from models.evaluate.edits import edited
 from models.evaluate.journal import Journal
 from models.evaluate.results import place_of
 from models.evaluate.sample import drawn, eligible
-from models.paths import DATA
+from models.base.paths import DATA
 from state.store import Store
-from streams.brain import Brain
-from streams.embedded import EmbeddedRedis
-from streams.evaluation.prequential import Course, Prequential
-from streams.evaluation.reading import read_journal
-from streams.evaluation.serving import query_of, serve
-from streams.importers.best_buy import events
-from streams.log import Line, in_time_order
+from streams.handlers.brain import Brain
+from streams.offline.servers import EmbeddedRedis
+from streams.offline.evaluation.prequential import Course, Prequential
+from streams.offline.evaluation.reading import read_journal
+from streams.offline.evaluation.serving import query_of, serve
+from streams.offline.importers.best_buy import events
+from streamrank_client.logs import Line, in_time_order
 from streams.settings import Settings, load
 
 EDITS: Final = (0, 1, 2)
@@ -75,7 +75,7 @@ def _intent(brain: Brain, path: Path) -> dict[str, Any]:
                 changed, made = edited(text, edits, rng)
                 ask = Ask(now=0, surface="search", text=changed)
                 brain.understand([ask])
-                scores[n, time] = ask.meant is not None and ask.meant[0] == label
+                scores[n, time] = ask.text.meant is not None and ask.text.meant[0] == label
                 kinds += [(made[0], scores[n, time])] if len(made) == 1 else []
         right[edits] = scores.mean(axis=1)
     return _figures(right, np.arange(len(rows)), kinds)

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from streams.embedded import HOST, LocalServer, ServerError, answers_kafka, answers_redis, free_port
+from streams.offline.servers import HOST, LocalServer, ServerError, answers_kafka, answers_redis, free_port
 
 __all__ = ["KAFKA_VERSION", "RealKafka", "RealRedis", "missing", "missing_kafka", "missing_redis"]
 

@@ -13,9 +13,9 @@ from typing import Any
 import faust
 from redis.asyncio import Redis
 
-from streams.events import decode_behavior
+from streamrank_client.events import decode_behavior
 from streams.settings import Settings
-from streams.transport import BatchOptions
+from streams.kafka.transport import BatchOptions
 
 __all__ = ["stock_app"]
 

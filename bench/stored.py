@@ -15,8 +15,8 @@ from redis.asyncio import Redis
 
 from bench.processes import Process
 from state import keys
-from streams.errors import StreamrankError
-from streams.kafka_options import kafka_options
+from streamrank_client.errors import StreamrankError
+from streamrank_client.kafka_options import kafka_options
 from streams.settings import Settings
 
 __all__ = ["Watch", "watching"]

@@ -20,9 +20,9 @@ import uvloop
 from bench.echo import echo
 from bench.processes import UP
 from bench.stock import stock_app
-from streams.app import Worker
-from streams.metrics import Metrics
-from streams.serving import serve
+from streams.worker.app import Worker
+from streams.worker.metrics import Metrics
+from streams.worker.serving import serve
 from streams.settings import Settings, load
 
 

@@ -1,14 +1,34 @@
-"""Small catalogues for examples and tests."""
+"""Small catalogues and asks for examples and tests."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
-from xxhash import xxh3_64_intdigest
 
-from models.catalogue import NARROW, WIDE, Catalogue, Entry
+from models.ask import Ask, AskedQuery, AskedText, AskingUser, Crowd
+from models.base.arrays import Doubles
+from models.items.catalogue import Catalogue, Entry
+from streamrank_client.vocabulary import COMPACT, WIDE, digest, key
+
+_PARTS = {"query": AskedQuery, "text": AskedText, "user": AskingUser, "crowd": Crowd}
+
+
+def asked(surface: str = "home", now: int = 0, **given: Any) -> Ask:
+    """An ask from the fields of its parts, whichever part each belongs to; the rest is as nobody and nothing known.
+
+    >>> ask = asked("search", asked="red tea", tokens=("red", "tea"), limit=5)
+    >>> ask.text.tokens, ask.query.limit
+    (('red', 'tea'), 5)
+    """
+    given |= {"surface": surface, "now": now}
+    parts = {}
+    for name, kind in _PARTS.items():
+        own = {f.name: given.pop(f.name) for f in fields(kind) if f.name in given}
+        parts[name] = kind(**own)
+    return Ask(**parts, **given)
 
 
 def sample(titles: Sequence[str], dim: int = 0, **columns: Sequence[Any]) -> Catalogue:
@@ -28,12 +48,12 @@ def sample(titles: Sequence[str], dim: int = 0, **columns: Sequence[Any]) -> Cat
     return catalogue
 
 
-def sample_entry(title: str, **fields: Any) -> Entry:
-    """One such item; ``fields`` replace those of Entry."""
+def sample_entry(title: str, **given: Any) -> Entry:
+    """One such item; ``given`` replace fields of Entry."""
     wide = _unit(np.sum([_noise(word) for word in title.split()], axis=0))
     values: dict[str, Any] = {
         "item_id": title,
-        "key": xxh3_64_intdigest(title.encode()) or 1,
+        "key": key(title),
         "time": 0,
         "title": title,
         "category": [],
@@ -44,14 +64,14 @@ def sample_entry(title: str, **fields: Any) -> Entry:
         "attributes": {},
         "tokens": title.split(),
         "vector": wide.astype("<f2").tobytes(),
-        "compact": _unit(wide[:NARROW]).astype("<f4").tobytes(),
+        "compact": _unit(wide[:COMPACT]).astype("<f4").tobytes(),
     }
-    return Entry(**(values | fields))
+    return Entry(**(values | given))
 
 
-def _noise(word: str) -> np.ndarray:
-    return np.random.default_rng(xxh3_64_intdigest(word.encode())).standard_normal(WIDE)
+def _noise(word: str) -> Doubles:
+    return np.random.default_rng(digest(word)).standard_normal(WIDE)
 
 
-def _unit(vector: np.ndarray) -> np.ndarray:
+def _unit(vector: Doubles) -> Doubles:
     return np.asarray(vector / np.linalg.norm(vector))

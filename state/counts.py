@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from state.records import KINDS, POPULARITY_DAYS
+from streamrank_client.vocabulary import KINDS
+from state.records import POPULARITY_DAYS
 from state.rows import Rows
 
 #: What one event of a kind adds to an item's popularity. A rating of GOOD stars or more adds its stars, a dwell of

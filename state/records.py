@@ -1,6 +1,6 @@
 """The binary layouts of what is stored. Little endian, packed; a reader of another size refuses.
 
-Times are Unix milliseconds (i8) or seconds (u4). An item is its u64 key (``streams.ids.key``).
+Times are Unix milliseconds (i8) or seconds (u4). An item is its u64 key (``streamrank_client.vocabulary.key``).
 """
 
 from __future__ import annotations

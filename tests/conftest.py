@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from bench.servers import RealKafka, RealRedis, missing_kafka, missing_redis
-from streams.embedded import EmbeddedBroker, EmbeddedRedis
+from streams.offline.servers import EmbeddedBroker, EmbeddedRedis
 from tests.servers import Broker, flush, need
 
 # how long an example takes says how busy the machine is

@@ -13,7 +13,7 @@ import redis
 from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # type: ignore[import-untyped]
 
-from streams.transport import BatchProducer
+from streams.kafka.transport import BatchProducer
 
 __all__ = ["Broker", "need"]
 

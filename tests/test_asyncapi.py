@@ -9,11 +9,12 @@ import jsonschema
 import msgspec
 import pytest
 
-from streams import asyncapi
-from streams.asyncapi import EXAMPLES, document, text
-from streams.events import decode_dead_letter, decode_event
+from streamrank_client import asyncapi
+from streamrank_client.asyncapi import EXAMPLES, document, text
+from streamrank_client.answers import decode_dead_letter
+from streamrank_client.events import decode_event
 from streams.settings import checkout
-from streams.topics import topics
+from streamrank_client.topics import topics
 
 STRUCTURE = {
     "type": "object",
@@ -35,7 +36,7 @@ STRUCTURE = {
 
 
 def test_the_document_on_disk_is_the_one_generated() -> None:
-    """docs/asyncapi.json is fresh; `python -m streams.asyncapi` writes it."""
+    """docs/asyncapi.json is fresh; `python -m streamrank_client.asyncapi` writes it."""
     assert (checkout() / asyncapi.PATH).read_text() == text()
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from models.rules import Rules
-from streams.errors import SettingsError
-from streams.plans import plan_of
+from models.shop.rules import Rules
+from streamrank_client.errors import SettingsError
+from streams.policy.plans import plan_of
 from streams.settings import Settings
 
 

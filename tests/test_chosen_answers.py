@@ -7,14 +7,16 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from models.training.rankings import SURFACES, RankingsError
-from streams.brain import Brain
-from streams.chosen_answers import Chosen, chosen_answers
-from streams.errors import LogError
-from streams.events import Answer, AnswerItem, Behavior, Item, Query, decode_answer, encode
-from streams.rankings import Plan, Unranked, log_rankings
-from streams.replay import replay
-from streams.routing import behavior
+from streamrank_client.vocabulary import SURFACES
+from models.training.rankings import RankingsError
+from streams.handlers.brain import Brain
+from streams.offline.building.chosen_answers import Chosen, chosen_answers
+from streamrank_client.errors import LogError
+from streamrank_client.answers import Answer, AnswerItem, decode_answer
+from streamrank_client.events import Behavior, Item, Query, encode
+from streams.offline.building.rankings import Plan, Unranked, log_rankings
+from streams.offline.replay import replay
+from streamrank_client.making import behavior
 from streams.settings import Settings
 from tests.data.small_log import START, Size, behaviors, items, lines
 

@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from models.encoder import Encoder
-from models.errors import ArtifactError
-from streams.artifacts import open_artifacts
+from models.text.encoder import Encoder
+from models.base.errors import ArtifactError
+from streams.artifacts.opening import open_artifacts
 from streams.cli import main
-from streams.errors import LogError
-from streams.events import Click, Item
+from streamrank_client.errors import LogError
+from streamrank_client.events import Click, Item
 from streams.settings import Settings
 from tests.models.training.test_text_encoder import WORDS, folder
 
@@ -81,7 +81,7 @@ def test_options_that_do_not_go_together_are_refused(few_texts: Path, options: l
 
 def test_a_log_without_searches_teaches_nothing(tmp_path: Path) -> None:
     """No behaviour event names a query."""
-    from streams.encoders import pairs_of
+    from streams.offline.building.encoders import pairs_of
 
     log = tmp_path / "log.jsonl"
     log.write_bytes(msgspec.json.encode(Item(time=1, item_id="i", title="milk")))

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from models.errors import ImageError
-from models.pictures import read_picture
+from models.base.errors import ImageError
+from models.base.pictures import read_picture
 from streams.cli import main
 from tests.models.training.test_image_encoder import folder
 

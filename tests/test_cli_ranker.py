@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from models.paths import ROOT
-from streams.artifacts import open_artifacts
+from models.base.paths import ROOT
+from streams.artifacts.opening import open_artifacts
 from streams.cli import main
-from streams.log import write_lines
+from streamrank_client.logs import write_lines
 from streams.settings import Settings
 from tests.data.small_log import Size, log
 

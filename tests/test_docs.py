@@ -11,9 +11,9 @@ import pytest
 
 from state import records
 from streams.cli import COMMANDS
-from streams.metrics import Metrics
+from streams.worker.metrics import Metrics
 from streams.settings import Settings, checkout, variable
-from streams.topics import topics
+from streamrank_client.topics import topics
 
 ROOT = checkout()
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

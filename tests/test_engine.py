@@ -9,11 +9,12 @@ import pytest_asyncio
 
 from state import keys
 from state.store import Store
-from streams.brain import Brain
-from streams.engine import Engine
+from streams.handlers.brain import Brain
+from streams.worker.engine import Engine
 from streams.errors import NotOwner
-from streams.events import Click, Query, decode_answer, decode_dead_letter, encode
-from streams.messages import Message, Record
+from streamrank_client.events import Click, Query, encode
+from streamrank_client.answers import decode_answer, decode_dead_letter
+from streams.wire.messages import Message, Record
 from streams.settings import Settings
 from tests.integration.worker_process import stored
 

@@ -9,29 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.errors import InvalidEvent
-from streams.events import (
-    Answer,
-    AnswerItem,
-    Click,
-    DeadLetter,
-    Event,
-    Filters,
-    Impression,
-    Item,
-    Place,
-    Purchase,
-    Query,
-    Range,
-    decode_behavior,
-    decode_dead_letter,
-    decode_event,
-    decode_query,
-    encode,
-    invalid,
-)
-from streams.routing import behavior, checked, route
-from streams.topics import topics
+from streamrank_client.errors import InvalidEvent
+from streamrank_client.answers import Answer, AnswerItem, DeadLetter, decode_dead_letter
+from streamrank_client.events import Click, Event, Impression, Item, Purchase, Query, decode_behavior, decode_event, decode_query, encode, invalid
+from streamrank_client.fields import Filters, Place, Range
+from streamrank_client.making import behavior, checked
+from streamrank_client.routing import route
+from streamrank_client.topics import topics
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from models.catalogue import encode_entry
-from models.paths import ROOT
+from models.items.catalogue import encode_entry
+from models.base.paths import ROOT
 from models.sample import sample_entry
-from streams.artifacts import Swapper, open_artifacts
-from streams.brain import Brain
+from streams.artifacts.opening import Swapper, open_artifacts
+from streams.handlers.brain import Brain
 from streams.cli import main
-from streams.events import decode_answer
-from streams.log import write_lines
-from streams.replay import replay
+from streamrank_client.answers import decode_answer
+from streamrank_client.logs import write_lines
+from streams.offline.replay import replay
 from streams.settings import Settings
 from tests.data.small_log import Size, lines, log
 from tests.servers import flush

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.errors import LogError
-from streams.golden import first_difference
-from streams.log import Head, Line, disorder, head, in_time_order, input_lines, read_lines, write_lines
+from streamrank_client.errors import LogError
+from streams.offline.golden import first_difference
+from streamrank_client.routing import Head, head
+from streamrank_client.logs import Line, disorder, in_time_order, input_lines, read_lines, write_lines
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])

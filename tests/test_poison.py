@@ -9,8 +9,9 @@ from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError  # ty
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.errors import InvalidEvent, NotOwner
-from streams.poison import handle_each
+from streamrank_client.errors import InvalidEvent
+from streams.errors import NotOwner
+from streams.worker.poison import handle_each
 
 
 class Handler:

@@ -13,14 +13,15 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 
-from streams.admin import create_topics
-from streams.errors import LogError, SettingsError, StreamrankError
-from streams.events import Click, DeadLetter, Delete, Event, Item, Query, decode_event, encode
-from streams.follow import following, records
-from streams.log import Line, write_lines
-from streams.publish import publish_log
-from streams.routing import now
-from streams.sending import CHUNK, chunks
+from streams.kafka.admin import create_topics
+from streamrank_client.errors import LogError, SettingsError, StreamrankError
+from streamrank_client.events import Click, Delete, Event, Item, Query, decode_event, encode
+from streamrank_client.answers import DeadLetter
+from streamrank_client.following import following, records
+from streamrank_client.logs import Line, write_lines
+from streams.offline.publishing.publish_log import publish_log
+from streamrank_client.making import now
+from streams.offline.publishing.sending import CHUNK, chunks
 from streams.settings import Settings
 from tests.servers import Broker
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from streams.events import Answer, Item, Query, decode_answer, decode_dead_letter, encode
-from streams.replay import replay
+from streamrank_client.answers import Answer, decode_answer, decode_dead_letter
+from streamrank_client.events import Item, Query, encode
+from streams.offline.replay import replay
 from streams.settings import Settings
 from tests.data.small_log import START, Size, behaviors, items, lines
 from tests.servers import flush

@@ -12,14 +12,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.artifact import Artifact
-from models.ranker import Ranker
+from models.base.artifact import Artifact
+from models.ranking.ranker import Ranker
 from models.training.ranker import Report, compare, train
 from models.training.rankings import Rankings, RankingsError
-from streams import retraining
-from streams.errors import SettingsError
-from streams.retraining import main, retrain
-from streams.retraining_schedule import Outcome
+from streams.offline.retraining import retrain as retraining
+from streamrank_client.errors import SettingsError
+from streams.offline.retraining.retrain import main, retrain
+from streams.worker.retraining_schedule import Outcome
 from streams.settings import Settings
 from tests.models.training.synthetic import rankings
 

@@ -11,7 +11,7 @@ import pytest
 CODE = """
 import resource
 import numpy as np
-from streams.serving import keep_freed_memory
+from streams.worker.serving import keep_freed_memory
 
 keep_freed_memory()
 def faults():

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from streams import settings_docs
-from streams.errors import SettingsError
-from streams.kafka_options import kafka_options
+from streams.cli import settings_docs
+from streamrank_client.errors import SettingsError
+from streamrank_client.kafka_options import kafka_options
 from streams.settings import Settings, checkout, load, variable
 
 
@@ -18,7 +18,7 @@ def test_every_setting_is_in_the_docs_with_its_help_and_default() -> None:
     page = (checkout() / "docs" / "settings.md").read_text()
     for setting in fields(Settings):
         rows = [line for line in page.splitlines() if line.startswith(f"| `{variable(setting.name)}` |")]
-        assert len(rows) == 1, f"{variable(setting.name)}: run `python -m streams.settings_docs`"
+        assert len(rows) == 1, f"{variable(setting.name)}: run `python -m streams.cli.settings_docs`"
         assert setting.metadata["help"].replace("|", "\\|") in rows[0]
     assert page == settings_docs.page()
 

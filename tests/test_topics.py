@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.topics import topics
+from streamrank_client.topics import topics
 
 
 def test_the_topics_have_their_names() -> None:

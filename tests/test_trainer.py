@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from models.drift import DriftAlarm
-from models.position_bias import PositionBias
-from models.weights import INPUTS
+from models.learning.drift import DriftAlarm
+from models.learning.position_bias import PositionBias
+from models.ranking.weights import INPUTS
 from state.store import Store
-from streams.brain import Brain
-from streams.engine import Engine
-from streams.events import Place
+from streams.handlers.brain import Brain
+from streams.worker.engine import Engine
+from streamrank_client.fields import Place
 from streams.handlers.feedback import Feedback, encode_feedback
-from streams.messages import Message, Record
+from streams.wire.messages import Message, Record
 from streams.settings import Settings, checkout
-from streams.topics import topics
-from streams.trainer import Trainer
+from streamrank_client.topics import topics
+from streams.worker.trainer import Trainer
 from tests.integration.worker_process import stored
 from tests.servers import flush
 
@@ -185,5 +185,5 @@ async def test_a_worker_tells_which_source_fell_silent(redis_url: str) -> None:
 
 def test_a_worker_that_does_not_train_does_not_load_river() -> None:
     """River comes with the first feedback; the application alone, and the query path, do without."""
-    code = "import sys, streams.app, streams.handlers.queries; assert 'river' not in sys.modules, 'river was loaded'"
+    code = "import sys, streams.worker.app, streams.handlers.queries; assert 'river' not in sys.modules, 'river was loaded'"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=checkout())

@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager, suppress
 import msgspec
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 
-from streams.events import Answer, AnswerItem, Query, decode_query, encode
-from streams.follow import following, records
+from streamrank_client.answers import Answer, AnswerItem
+from streamrank_client.events import Query, decode_query, encode
+from streamrank_client.following import following, records
 from streams.settings import Settings
-from streams.topics import topics
+from streamrank_client.topics import topics
 
 __all__ = ["answering", "echo"]
 

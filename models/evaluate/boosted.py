@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ask import Floats
-from models.errors import ModelError
+from models.base.arrays import Floats
+from models.base.errors import ModelError
 from models.evaluate.journal import Ints
 from models.evaluate.metrics import ndcg
 from models.evaluate.results import Results

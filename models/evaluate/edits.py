@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from models.words import TRADITIONAL
+from models.text.words import TRADITIONAL
 
 #: a neighbouring key, a character left out, two neighbours swapped, simplified <-> traditional, full width
 KINDS: Final = ("typo", "drop", "swap", "script", "width")

@@ -26,7 +26,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import ModelError
+from models.base.errors import ModelError
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import ModelError
+from models.base.errors import ModelError
 from models.evaluate.journal import Ints, Journal
 
 TASKS: Final = ("unseen", "repeat", "all")

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.drift import alarms
+from models.learning.drift import alarms
 from models.evaluate import metrics
 from models.evaluate.bootstrap import Difference, Draws, Interval
 from models.evaluate.journal import Ints, Journal
@@ -16,7 +16,7 @@ from models.evaluate.results import Results
 
 #: share of the events after which a drill strikes
 STRIKES: Final = 0.75
-#: positions of a list that count as shown, as in serving (streams.evaluation.serving.SHOWN; a test compares them)
+#: positions of a list that count as shown, as in serving (streams.offline.evaluation.serving.SHOWN; a test compares them)
 SHOWN: Final = 20
 #: the name under which the answers of a run without the drill stand among the systems
 UNDISTURBED: Final = "undisturbed"

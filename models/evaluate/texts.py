@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from models.bm25 import Bm25
+from models.items.bm25 import Bm25
 from models.evaluate.journal import NEVER, Journal
 from models.evaluate.lists import Scored
 

@@ -10,10 +10,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ask import DIM, Ask, Floats
-from models.basket import HOUR_S
-from models.features import columns, likeness, neighbours
-from models.features.columns import Attributes, Candidates
+from streamrank_client.vocabulary import COMPACT as DIM
+from models.ask import Ask
+from models.base.arrays import Floats
+from streamrank_client.vocabulary import HOUR_S
+from models.features import groups as columns, likeness, neighbours
+from models.features.groups import Attributes, Candidates
 from models.features.names import FEATURES, FEATURES_VERSION, GROUPS, INDEX, MEANING, SOURCES
 
 __all__ = [
@@ -96,10 +98,10 @@ def recent_inputs(ask: Ask, catalogue: Attributes) -> tuple[Floats, Floats]:
     0 is padding, below 0 a dislike. Events on items that the catalogue does not hold are left out.
     """
     vectors, weights = np.zeros((RECENT, DIM), np.float32), np.zeros(RECENT, np.float32)
-    known = np.flatnonzero(ask.recent.rows >= 0)[:RECENT]
+    known = np.flatnonzero(ask.user.recent.rows >= 0)[:RECENT]
     if len(known):
-        vectors[: len(known)] = catalogue.compact[ask.recent.rows[known]]
-        age = np.maximum(ask.recent.age[known], 0)
-        faded = ask.recent.weight[known] * (HOUR_S / (HOUR_S + age))
+        vectors[: len(known)] = catalogue.compact[ask.user.recent.rows[known]]
+        age = np.maximum(ask.user.recent.age[known], 0)
+        faded = ask.user.recent.weight[known] * (HOUR_S / (HOUR_S + age))
         weights[: len(known)] = np.nan_to_num(faded)
     return vectors, weights

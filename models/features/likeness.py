@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.ask import Ask, Floats
-from models.features.columns import Columns, Lookup
-from models.images import Images
-from models.tower_column import TowerColumn
+from models.ask import Ask
+from models.base.arrays import Floats
+from models.features.groups import Columns, Lookup
+from models.items.images import Images
+from models.tower.column import TowerColumn
 
 
 def interest(ask: Ask, look: Lookup, compact: Floats) -> Columns:
     """Cosines with the user's interests, the newest items and the query's text."""
     targets = np.zeros((5, look.vectors.shape[1]), np.float32)
-    targets[0], targets[1] = ask.short, ask.long
+    targets[0], targets[1] = ask.user.short, ask.user.long
     liked = look.seen[look.weight > 0][:5]
     if len(liked):
         targets[2] = compact[liked[0]]
         targets[3] = _unit(compact[liked].mean(axis=0))
-    if ask.compact is not None:
-        targets[4] = ask.compact
+    if ask.text.compact is not None:
+        targets[4] = ask.text.compact
     cosines = look.vectors @ targets.T
     names = ("like_short_interest", "like_long_interest", "like_newest", "like_newest_5", "like_text")
     return {name: cosines[:, place] for place, name in enumerate(names)}

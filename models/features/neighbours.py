@@ -10,10 +10,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ask import Ask, Floats, Rows
-from models.basket import in_hand
-from models.features.columns import Columns, Lookup
-from models.sources.base import places
+from models.ask import Ask
+from models.base.arrays import Floats, Rows
+from models.retrieval.baskets import in_hand
+from models.features.groups import Columns, Lookup
+from models.retrieval.sources.base import places
 
 #: What a neighbour must have of all that an anchor has before it counts, by the feature's ending. Neighbours that an
 #: anchor has by chance have little of it each, and over thirty anchors that adds up (decision 0020).
@@ -29,7 +30,7 @@ def covisits(ask: Ask, look: Lookup, counts: NDArray[np.void]) -> Columns:
 
 def _after(ask: Ask, rows: Rows, basket: NDArray[np.bool_], size: np.float32) -> Columns:
     """What followed the anchors."""
-    n, came, total = len(rows), ask.followers, ask.anchor_mass[:, 0]
+    n, came, total = len(rows), ask.crowd.followers, ask.crowd.anchor_mass[:, 0]
     where, hit = _among(rows, came.rows)
     anchor, strength = came.anchor.take(hit), came.after.take(hit)
     mass = total.take(anchor)
@@ -50,10 +51,10 @@ def _after(ask: Ask, rows: Rows, basket: NDArray[np.bool_], size: np.float32) ->
 
 def _beside(ask: Ask, rows: Rows, basket: NDArray[np.bool_], size: np.float32, counts: NDArray[np.void]) -> Columns:
     """What went with the anchors, and with those of the basket."""
-    n, went = len(rows), ask.neighbours
+    n, went = len(rows), ask.crowd.companions
     where, hit = _among(rows, went.rows)
     anchor, together, wide = went.anchor.take(hit), went.together.take(hit), went.wide.take(hit)
-    mass = ask.anchor_mass.take(anchor, axis=0)
+    mass = ask.crowd.anchor_mass.take(anchor, axis=0)
     half = 1 / np.sqrt(mass + 1)
     share = together / np.maximum(mass[:, 1], 1e-9)
     one, held = slice(int(np.searchsorted(anchor, 1))), np.flatnonzero(basket.take(anchor))

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
-from models.ask import Floats
-from models.encoder import MAX_CHARACTERS, MAX_TOKENS, Prefixes
-from models.errors import ArtifactError
-from models.words import normalise
+from models.base.arrays import Floats
+from models.text.encoder import MAX_CHARACTERS, MAX_TOKENS, Prefixes
+from models.base.errors import ArtifactError
+from models.text.words import normalise
 
 Pooling = Literal["mean", "cls"]
 KINDS: Final = ("bert", "camembert", "distilbert", "electra", "mpnet", "roberta", "xlm-roberta")

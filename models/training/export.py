@@ -12,12 +12,12 @@ import msgspec
 import numpy as np
 import torch
 
-from models.artifact import Artifact, Manifest, write
-from models.ask import DIM
-from models.errors import SessionError
+from models.base.artifact import Artifact, Manifest, write
+from streamrank_client.vocabulary import COMPACT as DIM
+from models.base.errors import SessionError
 from models.features import FEATURES, FEATURES_VERSION, INDEX, LARGEST, RECENT, SOURCES
-from models.ranker import NAMES_FILE, SILENT
-from models.session import Session, open_session
+from models.ranking.ranker import NAMES_FILE, SILENT
+from models.base.onnx_session import Session, open_session
 from models.training.half import Precision, halved
 from models.training.network import Network, named
 

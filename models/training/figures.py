@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ask import Floats
+from models.base.arrays import Floats
 from models.features import GROUPS, INDEX
-from models.ranker import Ranker, RankInput
+from models.ranking.ranker import Ranker, RankInput
 from models.training.rankings import Rankings
 
 METRICS: Final = ("ndcg@10", "hit@10", "mrr")

@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.ask import Floats
-from models.errors import ModelError
+from models.base.arrays import Floats
+from models.base.errors import ModelError
 from models.training.checkpoint import Checkpoint
-from models.words import normalise
+from models.text.words import normalise
 
 #: The fewest pairs worth learning from: a few batches.
 LEAST: Final = 64

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.ask import Floats
+from models.base.arrays import Floats
 from models.training.network import HIDDEN, Network, fit_scales, list_stats
 from models.training.rankings import Rankings
 

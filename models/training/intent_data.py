@@ -18,11 +18,11 @@ from typing import Final
 
 import numpy as np
 
-from models.encoder import Encoder
-from models.errors import ArtifactError
+from models.text.encoder import Encoder
+from models.base.errors import ArtifactError
 from models.evaluate.edits import edited
-from models.intent import INTENTS, UNKNOWN
-from models.words import normalise, singular
+from models.text.intent import INTENTS, UNKNOWN
+from models.text.words import normalise, singular
 
 COLUMNS: Final = ("intent", "category", "label")
 OUT_OF_SCOPE: Final = frozenset({UNKNOWN, "oos"})

@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from models.encoder import DIM
-from models.encoder_graph import IR_VERSION, OPSET
+from models.text.encoder import DIM
+from models.text.encoder_graph import IR_VERSION, OPSET
 
 
 def intent_graph(networks: Sequence[tuple[np.ndarray, ...]], scale: float, temperature: float) -> bytes:

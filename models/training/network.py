@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.ask import DIM
+from streamrank_client.vocabulary import COMPACT as DIM
 from models.features import INDEX, SOURCES
 
 KNOTS: Final = 62

@@ -21,10 +21,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from models.encoder import COMPACT, DIM, Encoder
-from models.encoder_build import PROJECTION, build_encoder
-from models.paths import DATA
-from models.words import normalise
+from models.text.encoder import COMPACT, DIM, Encoder
+from models.text.encoder_build import PROJECTION, build_encoder
+from models.base.paths import DATA
+from models.text.words import normalise
 
 REPORT = PROJECTION.with_suffix(".json")
 INTENT_TEXTS = (DATA / "intent" / "train.csv", DATA / "intent" / "test.csv")

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.ranker import Ranker
+from models.ranking.ranker import Ranker
 from models.training import export, figures
 from models.training.figures import BASELINES, METRICS, Interval, interval, quality
 from models.training.fitting import Progress, fit, scores, temperature

@@ -14,10 +14,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ask import DIM, Floats
-from models.errors import ModelError
+from streamrank_client.vocabulary import COMPACT as DIM
+from models.base.arrays import Floats
+from models.base.errors import ModelError
 from models.features import FEATURES, FEATURES_VERSION, RECENT
-from models.ranker import RankInput
+from models.ranking.ranker import RankInput
 
 SURFACES: Final = ("search", "home", "similar", "cart", "rerank")
 

@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.artifact import Artifact, Manifest, verify, write
-from models.ask import Floats
-from models.encoder import COMPACT, DIM, PREFIXES, Encoder
-from models.errors import SessionError
-from models.session import open_session
-from models.tokenizing import TOKENIZER_JSON
+from models.base.artifact import Artifact, Manifest, verify, write
+from models.base.arrays import Floats
+from models.text.encoder import COMPACT, DIM, PREFIXES, Encoder
+from models.base.errors import SessionError
+from models.base.onnx_session import open_session
+from models.text.tokenizing import TOKENIZER_JSON
 from models.training.checkpoint import Checkpoint, pooled
 from models.training.projection import fit, intent_texts, preservation, product_titles
 from models.training.text_graph import LEFT, Precision, export, lower

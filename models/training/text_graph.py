@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import torch
 
-from models.encoder import COMPACT, DIM
+from models.text.encoder import COMPACT, DIM
 from models.training.checkpoint import Checkpoint
 from models.training.graphs import halved, quantised, say_widths
 

@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.catalogue import WIDE
-from models.errors import SessionError
-from models.item_tower import BATCH, BUCKETS, DIM, PARTS, Feeds
-from models.session import Session
+from streamrank_client.vocabulary import WIDE
+from models.base.errors import SessionError
+from models.tower.item_tower import BATCH, BUCKETS, DIM, PARTS, Feeds
+from models.base.onnx_session import Session
 
 OPSET: Final = 17
 TOLERANCE: Final = 1e-4
@@ -36,7 +36,7 @@ DROP_OWN: Final = 0.3
 
 
 class TowerNetwork(nn.Module):
-    """Item inputs (``models.item_tower.inputs_of``) to unit vectors (n, 64)."""
+    """Item inputs (``models.tower.item_tower.inputs_of``) to unit vectors (n, 64)."""
 
     price_at: Tensor
     price_by: Tensor

@@ -74,11 +74,11 @@ class Lazy(click.Group):
 
 def _report(error: Exception) -> NoReturn:
     # imported here: only after a fault, so that --help stays fast
-    from models.errors import ModelError
-    from streams.errors import StreamrankError
+    from models.base.errors import ModelError
+    from streamrank_client.errors import StreamrankError
 
     known: tuple[type[Exception], ...] = (StreamrankError, ModelError)
-    embedded = sys.modules.get("streams.embedded")
+    embedded = sys.modules.get("streams.offline.servers")
     if embedded is not None:
         known += (embedded.ServerError,)
     if isinstance(error, known):

@@ -10,9 +10,9 @@ import click
 from streams.cli.common import echo_json, json_option, moment, run
 
 if TYPE_CHECKING:
-    from models.artifact import Artifact
+    from models.base.artifact import Artifact
 
-#: streams.artifacts.KINDS, spelled here so that --help does not import the models; a test compares them
+#: streams.artifacts.opening.KINDS, spelled here so that --help does not import the models; a test compares them
 KINDS = ("encoder", "intent", "ranker")
 #: what else is built; workers use an item tower where there is one
 MORE = ("image-encoder", "item-tower")
@@ -76,9 +76,9 @@ def build(
     \b
     Example: streamrank artifact build ranker --log journey.jsonl.gz
     """
-    from streams.building import build as build_artifact
+    from streams.offline.building.artifacts import build as build_artifact
     from streams.cli.progress import steps
-    from streams.encoders import Wanted
+    from streams.offline.building.encoders import Wanted
     from streams.settings import load
 
     settings = load()
@@ -103,7 +103,7 @@ def show(which: str | None, as_json: bool) -> None:
     \b
     Example: streamrank artifact show ranker --json
     """
-    from models.artifact import Artifact
+    from models.base.artifact import Artifact
 
     for path in _paths(which):
         _print(Artifact.load(path), as_json)
@@ -118,7 +118,7 @@ def verify(which: str | None, as_json: bool) -> None:
     \b
     Example: streamrank artifact verify ranker
     """
-    from models.artifact import verify as verify_artifact
+    from models.base.artifact import verify as verify_artifact
 
     versions: dict[str, str] = {}
     for path in _paths(which):
@@ -134,7 +134,7 @@ def verify(which: str | None, as_json: bool) -> None:
 
 def _paths(which: str | None) -> list[Path]:
     """The folders of an argument: a kind, a folder, or all three kinds."""
-    from streams.artifacts import artifact_path
+    from streams.artifacts.opening import artifact_path
     from streams.settings import load
 
     settings = load()

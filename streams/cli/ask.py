@@ -10,11 +10,12 @@ import click
 from streams.cli.common import echo_json, json_option, names, run
 
 if TYPE_CHECKING:
-    from streams.events import Answer, Query
+    from streamrank_client.answers import Answer
+    from streamrank_client.events import Query
 
-#: streams.events.Surface, spelled here so that --help does not import it; a test compares them
+#: streamrank_client.events.Surface, spelled here so that --help does not import it; a test compares them
 SURFACES = ("search", "home", "similar", "cart", "rerank")
-#: models.reasons.Language, likewise
+#: models.ranking.reasons.Language, likewise
 LANGUAGES = ("en", "zh")
 
 
@@ -68,8 +69,8 @@ def _query(given: dict[str, object]) -> Query:
     """The query that the options describe; raises InvalidEvent naming the field that cannot be."""
     import msgspec
 
-    from streams.events import Query, invalid
-    from streams.routing import new_id, now
+    from streamrank_client.events import Query, invalid
+    from streamrank_client.making import new_id, now
 
     fields = {
         "time": given["at"] if given["at"] is not None else now(),
@@ -141,7 +142,7 @@ def _text(value: object) -> str | None:
 
 
 async def _ask(query: Query, timeout: float) -> tuple[Answer, float]:
-    from streams.client import Client
+    from streamrank_client.client import Client
 
     async with Client() as client:
         start = time.perf_counter()

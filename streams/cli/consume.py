@@ -39,7 +39,7 @@ def command(topic: str, limit: int | None, from_start: bool, as_json: bool) -> N
 
 async def _follow(settings: Settings, topic: str, limit: int | None, from_start: bool, as_json: bool) -> None:
     from streams.cli.tables import console
-    from streams.follow import following, records
+    from streamrank_client.following import following, records
 
     out = console()
     async with (
@@ -58,7 +58,7 @@ def _show(record: ConsumerRecord, as_json: bool, out: Console) -> None:
     import msgspec
 
     from streams.cli.tables import answer_table, dead_letter_table
-    from streams.events import decode_answer, decode_dead_letter
+    from streamrank_client.answers import decode_answer, decode_dead_letter
 
     value: bytes = record.value or b"null"
     try:

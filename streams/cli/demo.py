@@ -19,6 +19,6 @@ def command(keep: bool) -> None:
     Example: streamrank demo --keep
     """
     from streams.cli.tables import console
-    from streams.demo import demo
+    from streams.cli.demonstration import demo
 
     run(demo(console(), keep))

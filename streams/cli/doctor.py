@@ -17,7 +17,7 @@ def command(as_json: bool) -> None:
     \b
     Example: streamrank doctor
     """
-    from streams.doctor import diagnose
+    from streams.lookup.doctor import diagnose
     from streams.settings import load
 
     checks = run(diagnose(load()))

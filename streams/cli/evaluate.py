@@ -11,7 +11,7 @@ from streams.cli.common import echo_json, json_option, moment, names, run
 
 if TYPE_CHECKING:
     from models.evaluate.report import Report
-    from streams.evaluation.evaluation import Options
+    from streams.offline.evaluation.evaluation import Options
 
 #: models.evaluate.sample.TASKS and SURFACES, spelled here so that --help does not import them; a test compares them
 TASKS = ("unseen", "repeat", "all")
@@ -71,7 +71,7 @@ def command(
     if off_policy:
         _off_policy(log, redis, clip, as_json)
         return
-    from streams.evaluation.evaluation import Options
+    from streams.offline.evaluation.evaluation import Options
 
     chosen = None if compare is None else tuple(n for n in names(compare) if n != "none")
     options = Options(
@@ -92,9 +92,9 @@ def command(
 
 def _evaluate(log: str, redis: str | None, options: Options, quiet: bool) -> Report:
     from streams.cli.progress import stages
-    from streams.evaluation.drills import dying
-    from streams.evaluation.evaluation import check, evaluate
-    from streams.log import input_lines
+    from streams.offline.evaluation.drills import dying
+    from streams.offline.evaluation.evaluation import check, evaluate
+    from streamrank_client.logs import input_lines
     from streams.settings import load
 
     settings = load()
@@ -102,7 +102,7 @@ def _evaluate(log: str, redis: str | None, options: Options, quiet: bool) -> Rep
     lines = list(input_lines(log))
     with ExitStack() as stack:
         redis = redis or _embedded(stack)
-        from streams.brain import Brain
+        from streams.handlers.brain import Brain
 
         progress = stack.enter_context(stages(quiet=quiet))
         databases = (redis, next_database(redis), next_database(redis, 2))
@@ -114,7 +114,7 @@ def _evaluate(log: str, redis: str | None, options: Options, quiet: bool) -> Rep
 def _draw(found: Report, path: str) -> None:
     from pathlib import Path
 
-    from streams.evaluation.plot import plot
+    from streams.offline.evaluation.plot import plot
 
     try:
         Path(path).write_text(plot(found), encoding="utf-8")
@@ -124,15 +124,15 @@ def _draw(found: Report, path: str) -> None:
 
 def _off_policy(log: str, redis: str | None, clip: float, as_json: bool) -> None:
     from streams.cli.progress import stages
-    from streams.evaluation.counterfactual import off_policy
-    from streams.log import read_lines
+    from streams.offline.evaluation.counterfactual import off_policy
+    from streamrank_client.logs import read_lines
     from streams.settings import load
 
     settings = load()
     lines = list(read_lines(log))
     with ExitStack() as stack:
         redis = redis or _embedded(stack)
-        from streams.brain import Brain
+        from streams.handlers.brain import Brain
 
         show = stack.enter_context(stages(quiet=as_json))
         show("replay", 0, len(lines))
@@ -154,7 +154,7 @@ def _off_policy(log: str, redis: str | None, clip: float, as_json: bool) -> None
 
 def _embedded(stack: ExitStack) -> str:
     """The URL of an embedded Valkey that lives as long as ``stack``."""
-    from streams.embedded import EmbeddedRedis
+    from streams.offline.servers import EmbeddedRedis
 
     return stack.enter_context(EmbeddedRedis()).redis
 

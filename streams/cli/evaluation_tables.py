@@ -13,7 +13,7 @@ from models.evaluate.report import Report
 from models.evaluate.strikes import Drill
 
 if TYPE_CHECKING:
-    from streams.evaluation.counterfactual import OffPolicy
+    from streams.offline.evaluation.counterfactual import OffPolicy
 
 __all__ = ["off_policy_table", "tables"]
 

@@ -9,9 +9,10 @@ import click
 from streams.cli.common import echo_json, json_option, moment, names, run
 
 if TYPE_CHECKING:
-    from streams.events import Event, Place
+    from streamrank_client.events import Event
+    from streamrank_client.fields import Place
 
-#: streams.routing.BEHAVIORS, spelled here so that --help does not import it; a test compares them
+#: streamrank_client.routing.BEHAVIORS, spelled here so that --help does not import it; a test compares them
 KINDS = ("impression", "view", "click", "add_to_cart", "purchase", "rating", "dislike", "dwell")
 #: what the shop says of its lists
 RULES = ("rule", "delete_rule")
@@ -49,7 +50,7 @@ def command(kind: str, user_id: str | None, items: str | None, as_json: bool, **
     Example: streamrank event click --user u1 --item p1 --request 3f9c2a
              streamrank event rule --rule tea --action pin --items p1 --text "red tea"
     """
-    from streams.routing import behavior, rule
+    from streamrank_client.making import behavior, rule
 
     fields |= {name: _list(fields[name]) for name in ("category", "brand", "surfaces")}
     fields |= {name: _moment(name, fields[name]) for name in ("valid_from", "valid_to")}
@@ -79,7 +80,7 @@ def _moment(name: str, text: object) -> int | None:
 
 
 async def _publish(event: Event) -> Place:
-    from streams.client import Client
+    from streamrank_client.client import Client
 
     async with Client() as client:
         return await client.publish(event)

@@ -9,11 +9,11 @@ import click
 from streams.cli.common import echo_json, json_option, moment, run
 
 if TYPE_CHECKING:
-    from streams.experiments.config import Experiment
-    from streams.experiments.joining import Join
+    from streams.policy.experiment_file import Experiment
+    from streams.offline.experiments.joining import Join
     from streams.settings import Settings
 
-#: models.experiment.METRICS, spelled here so that --help does not import numpy; a test compares them
+#: models.experiments.comparison.METRICS, spelled here so that --help does not import numpy; a test compares them
 METRICS = ("ctr", "ctr_item", "purchases_per_answer", "conversion", "dwell_per_click")
 
 
@@ -48,8 +48,8 @@ def command(
     \b
     Example: streamrank experiment diverse-home --config home.toml --since 2026-03-01
     """
-    from streams.experiments.joining import Join
-    from streams.experiments.report import plain, report
+    from streams.offline.experiments.joining import Join
+    from streams.offline.experiments.report import plain, report
     from streams.settings import load
 
     if (answers is None) != (events is None):
@@ -74,8 +74,8 @@ def command(
 
 def _experiment(name: str, config: str | None, settings: Settings) -> Experiment | None:
     """The experiment's file, where one is named; raises SettingsError when it is another experiment's."""
-    from streams.errors import SettingsError
-    from streams.experiments.config import load_experiment
+    from streamrank_client.errors import SettingsError
+    from streams.policy.experiment_file import load_experiment
     from streams.settings import variable
 
     path = config or settings.experiment
@@ -93,7 +93,7 @@ def _experiment(name: str, config: str | None, settings: Settings) -> Experiment
 
 def _read(join: Join, settings: Settings, answers: str | None, events: str | None, quiet: bool) -> None:
     from streams.cli.progress import stages
-    from streams.experiments.reading import read_files, read_topics
+    from streams.offline.experiments.reading import read_files, read_topics
 
     if answers is not None and events is not None:
         read_files(answers, events, join)

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from models.experiment import METRICS, Difference, Estimate
-from streams.experiments.report import Report
+from models.experiments.comparison import METRICS, Difference, Estimate
+from streams.offline.experiments.report import Report
 
 __all__ = ["print_report"]
 

@@ -19,9 +19,9 @@ def command(files: tuple[str, ...], as_json: bool) -> None:
     \b
     Example: streamrank image shoe.ppm --json
     """
-    from models.image_encoder import ImageEncoder
-    from models.pictures import read_picture
-    from streams.artifacts import artifact_path
+    from models.items.image_encoder import ImageEncoder
+    from models.base.pictures import read_picture
+    from streams.artifacts.opening import artifact_path
     from streams.settings import load, variable
 
     settings = load()

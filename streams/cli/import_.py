@@ -8,7 +8,7 @@ import click
 
 from streams.cli.common import echo_json, json_option
 
-#: streams.importers.IMPORTERS, spelled here so that --help does not import them; a test compares them
+#: streams.offline.importers.IMPORTERS, spelled here so that --help does not import them; a test compares them
 DATASETS = ("complete-journey", "online-retail", "best-buy", "movielens")
 
 
@@ -47,7 +47,7 @@ def command(
     \b
     Example: streamrank import complete-journey --weeks 1-8 -o journey.jsonl.gz
     """
-    from streams.importers import IMPORTERS, write_log
+    from streams.offline.importers import IMPORTERS, write_log
 
     source = Path(path) if path is not None else None
     events = IMPORTERS[dataset].open(source, keep_order=keep_order, seed=seed, weeks=weeks)

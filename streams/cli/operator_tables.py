@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from rich.markup import escape
 from rich.table import Table
 
-from streams.handlers.profile import Profile
-from streams.handlers.stored import StoredAnswer
+from streams.lookup.user_profile import Profile
+from streams.lookup.stored_answer import StoredAnswer
 
 #: contributions and features of an item that are shown, and groups left out
 LINES = 6

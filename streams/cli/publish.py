@@ -9,7 +9,7 @@ import click
 from streams.cli.common import echo_json, json_option, run
 
 if TYPE_CHECKING:
-    from streams.publish import Summary
+    from streams.offline.publishing.publish_log import Summary
 
 
 class Speed(click.ParamType):
@@ -44,7 +44,7 @@ def command(log: str, speed: float | None, end_now: bool, wait: bool, patience: 
     Example: streamrank publish shop.jsonl.gz --end-now
     """
     from streams.cli.progress import stages
-    from streams.publish import publish_log
+    from streams.offline.publishing.publish_log import publish_log
     from streams.settings import load
 
     settings = load()

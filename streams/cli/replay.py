@@ -10,8 +10,8 @@ import click
 from streams.cli.common import echo_json, json_option, run
 
 if TYPE_CHECKING:
-    from streams.golden import Difference
-    from streams.log import Line
+    from streams.offline.golden import Difference
+    from streamrank_client.logs import Line
 
 
 @click.command()
@@ -36,8 +36,8 @@ def command(
     \b
     Example: streamrank replay shop.jsonl --answers now.jsonl --expect golden.jsonl
     """
-    from streams.golden import first_difference
-    from streams.log import input_lines, read_lines, write_lines
+    from streams.offline.golden import first_difference
+    from streamrank_client.logs import input_lines, read_lines, write_lines
 
     golden = list(read_lines(expect)) if expect is not None else None
     lines = list(input_lines(log))
@@ -62,10 +62,10 @@ def _replay(lines: list[Line], redis: str | None, quiet: bool) -> tuple[list[byt
     dead: list[bytes] = []
     with ExitStack() as stack:
         if redis is None:
-            from streams.embedded import EmbeddedRedis
+            from streams.offline.servers import EmbeddedRedis
 
             redis = stack.enter_context(EmbeddedRedis()).redis
-        from streams.replay import replay
+        from streams.offline.replay import replay
 
         progress = stack.enter_context(stages(quiet=quiet))
         progress("replay", 0, len(lines))

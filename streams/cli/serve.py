@@ -12,7 +12,7 @@ from streams.cli.common import run
 if TYPE_CHECKING:
     from streams.settings import Settings
 
-#: streams.app.ROLES, spelled here so that --help does not import Faust; a test compares them
+#: streams.worker.app.ROLES, spelled here so that --help does not import Faust; a test compares them
 ROLES = ("all", "ingest", "query", "trainer")
 
 
@@ -30,14 +30,14 @@ def command(role: str, embedded: bool) -> None:
     settings = load()
     with ExitStack() as stack:
         if embedded:
-            from streams.admin import create_topics
-            from streams.embedded import start_pair
+            from streams.kafka.admin import create_topics
+            from streams.offline.servers import start_pair
 
             settings = start_pair(stack, settings)
             run(create_topics(settings))
             for line in environment(settings):
                 click.echo(line)
-        from streams.serving import serve
+        from streams.worker.serving import serve
 
         serve(settings, role)
 

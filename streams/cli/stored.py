@@ -12,7 +12,7 @@ from streams.cli.common import echo_json, run
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from streams.operators import Desk
+    from streams.lookup.desk import Desk
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ def show_stored(
 ) -> None:
     """Print what ``find`` finds, as JSON or as ``tables``; exit with 1 when it is not stored."""
     from streams.errors import NotStored
-    from streams.operators import open_desk
+    from streams.lookup.desk import open_desk
     from streams.settings import load
 
     async def found() -> T:

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from streams.events import Answer, AnswerItem, DeadLetter
-from streams.understood import Understood
+from streamrank_client.answers import Answer, AnswerItem, DeadLetter
+from streamrank_client.answers import Understood
 
 if TYPE_CHECKING:
-    from models.artifact import Artifact
-    from streams.admin import TopicState
-    from streams.doctor import Check
+    from models.base.artifact import Artifact
+    from streams.kafka.admin import TopicState
+    from streams.lookup.doctor import Check
 
 __all__ = [
     "answer_table",

@@ -24,7 +24,7 @@ def create(as_json: bool) -> None:
     \b
     Example: STREAMRANK_PARTITIONS=16 streamrank topics create
     """
-    from streams.admin import create_topics
+    from streams.kafka.admin import create_topics
     from streams.settings import load
 
     made = run(create_topics(load()))
@@ -45,7 +45,7 @@ def list_(as_json: bool) -> None:
     \b
     Example: streamrank topics list --json
     """
-    from streams.admin import topic_states
+    from streams.kafka.admin import topic_states
     from streams.settings import load
 
     states = run(topic_states(load()))

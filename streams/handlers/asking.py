@@ -8,16 +8,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models import attributes
-from models.ask import Ask, Bought, Filter, Followers, Neighbours, Recent, Weighted
-from models.catalogue import Catalogue
-from models.expansion import nearness
+from models.items import attributes
+from models.ask import Ask, Bought, Filter, Followers, Companions as Neighbours, Recent, Weighted
+from models.items.catalogue import Catalogue
+from models.lore.query_lore import nearness
 from state import contexts, covisits, purchases, query_clicks, trends
 from state.records import CONTEXT, COVISIT, FOLLOWERS, NEIGHBOURS, QUERY_CLICK, RING
-from streams.events import DAY_MS, Filters, Query, Range
-from streams.fields import Wanted
+from streamrank_client.vocabulary import DAY_MS
+from streamrank_client.fields import Filters, Range
+from streamrank_client.events import Query
+from streamrank_client.fields import Wanted
 from streams.handlers.images import query_image
-from streams.ids import key
+from streamrank_client.vocabulary import key
 
 #: how many of the user's recent items have their co-visits read, after the query's own items: as far as pairs reach
 ANCHORS: Final = 31
@@ -62,18 +64,18 @@ def add_user(ask: Ask, value: bytes | None, catalogue: Catalogue) -> NDArray[np.
         return np.zeros(0, np.uint64)
     context = np.frombuffer(value, CONTEXT)
     short, long = contexts.interest(context)
-    ask.short, ask.long = short[0], long[0]
-    ask.events = int(context["events"][0])
-    held = min(ask.events, RING)
+    ask.user.short, ask.user.long = short[0], long[0]
+    ask.user.events = int(context["events"][0])
+    held = min(ask.user.events, RING)
     # ring order is order of arrival; the user's own order is that of time, latest arrival first among equals
-    slots = (ask.events - 1 - np.arange(held)) % RING
+    slots = (ask.user.events - 1 - np.arange(held)) % RING
     at = context["at"][0].take(slots)
     order = np.argsort(-at.astype(np.int64), kind="stable")
     slots = slots.take(order)
     items: NDArray[np.uint64] = context["item"][0].take(slots)
-    ask.recent = Recent(
+    ask.user.recent = Recent(
         rows=catalogue.rows(items),
-        age=np.maximum(ask.now / 1000 - at.take(order), 0).astype(np.float32),
+        age=np.maximum(ask.query.now / 1000 - at.take(order), 0).astype(np.float32),
         weight=context["weight"][0].take(slots).astype(np.float32) / 8,
         kind=context["kind"][0].take(slots),
     )
@@ -86,8 +88,8 @@ def add_purchases(ask: Ask, value: bytes | None, catalogue: Catalogue) -> None:
     rows = catalogue.rows_of_heads(had["item"].astype(np.uint64))
     had, rows = had[rows >= 0], rows[rows >= 0]
     first, last = had["first"].astype(np.float32), had["last"].astype(np.float32)
-    since = np.maximum(np.float32(ask.now / DAY_MS) - last - np.float32(0.5), 0)
-    ask.bought = Bought(rows, had["count"].astype(np.float32), last - first, since)
+    since = np.maximum(np.float32(ask.query.now / DAY_MS) - last - np.float32(0.5), 0)
+    ask.user.bought = Bought(rows, had["count"].astype(np.float32), last - first, since)
 
 
 def anchor_keys(query: Query, recent: NDArray[np.uint64], liked: NDArray[np.bool_]) -> list[int]:
@@ -102,10 +104,10 @@ def add_neighbours(ask: Ask, anchors: Sequence[int], values: Mapping[int, bytes 
     blank = bytes(COVISIT.itemsize)
     rows = np.frombuffer(b"".join([values[a] or blank for a in anchors]), COVISIT)
     if not len(rows):
-        ask.anchors = catalogue.rows(keys)
+        ask.crowd.anchors = catalogue.rows(keys)
         return
-    found = covisits.decayed(rows, ask.now / 1000)
-    ask.anchors, ask.anchor_mass = catalogue.rows(keys), found.mass
+    found = covisits.decayed(rows, ask.query.now / 1000)
+    ask.crowd.anchors, ask.crowd.anchor_mass = catalogue.rows(keys), found.mass
     came, went = np.flatnonzero(found.follower), np.flatnonzero(found.neighbour)
     # one look into the catalogue for all
     heads = np.concatenate([found.follower.take(came), found.neighbour.take(went)])
@@ -115,9 +117,9 @@ def add_neighbours(ask: Ask, anchors: Sequence[int], values: Mapping[int, bytes 
         came, went = came[after >= 0], went[beside >= 0]
         after, beside = after[after >= 0], beside[beside >= 0]
     anchor = (came // FOLLOWERS).astype(np.int32)
-    ask.followers = Followers(anchor, after, found.after.take(came))
+    ask.crowd.followers = Followers(anchor, after, found.after.take(came))
     anchor = (went // NEIGHBOURS).astype(np.int32)
-    ask.neighbours = Neighbours(anchor, beside, found.together.take(went), found.wide.take(went))
+    ask.crowd.companions = Neighbours(anchor, beside, found.together.take(went), found.wide.take(went))
 
 
 def add_choices(ask: Ask, value: bytes | None, catalogue: Catalogue) -> None:
@@ -125,8 +127,8 @@ def add_choices(ask: Ask, value: bytes | None, catalogue: Catalogue) -> None:
     if value is None:
         return
     row = np.frombuffer(value, QUERY_CLICK)
-    weight = query_clicks.decayed(row, ask.now / 1000).weight[0]
-    ask.choices = _weighted(row["item"][0], weight, catalogue)
+    weight = query_clicks.decayed(row, ask.query.now / 1000).weight[0]
+    ask.crowd.choices = _weighted(row["item"][0], weight, catalogue)
 
 
 def add_near_choices(ask: Ask, values: Mapping[int, bytes | None], catalogue: Catalogue) -> None:
@@ -134,16 +136,16 @@ def add_near_choices(ask: Ask, values: Mapping[int, bytes | None], catalogue: Ca
 
     ``values``: QUERY_CLICK rows by query key. An item's share of a query's choices is as in the source query_clicks.
     """
-    found = [(near, value) for near in ask.near if (value := values[near.key]) is not None]
+    found = [(near, value) for near in ask.text.near if (value := values[near.key]) is not None]
     if not found:
         return
     rows = np.frombuffer(b"".join(value for _, value in found), QUERY_CLICK)
-    weight = query_clicks.decayed(rows, ask.now / 1000).weight
+    weight = query_clicks.decayed(rows, ask.query.now / 1000).weight
     counts = np.array([nearness(near) for near, _ in found])
     share = weight / (weight.sum(axis=1, keepdims=True) + 1) * counts[:, None]
     items, place = np.unique(rows["item"], return_inverse=True)
     total = np.bincount(place.ravel(), share.ravel(), minlength=len(items))
-    ask.near_choices = _weighted(items, total.astype(np.float32), catalogue)
+    ask.crowd.near_choices = _weighted(items, total.astype(np.float32), catalogue)
 
 
 def trending(values: Sequence[bytes | None], now: int, catalogue: Catalogue) -> tuple[Weighted, ...]:

@@ -8,15 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.catalogue import Entry, encode_entry
-from models.rule_book import RuleEntry, encode_rule
-from streams.errors import InvalidEvent
-from streams.events import DAY_MS, DeadLetter, Delete, DeleteRule, Item, ItemEvents, Rule, decode_item
+from models.items.catalogue import Entry, encode_entry
+from models.shop.rule_book import RuleEntry, encode_rule
+from streamrank_client.errors import InvalidEvent
+from streamrank_client.vocabulary import DAY_MS
+from streamrank_client.answers import DeadLetter
+from streamrank_client.events import Delete, Item, ItemEvents, decode_item
+from streamrank_client.rules import DeleteRule, Rule
 from streams.handlers.decoding import dead_letter, decode_one
 from streams.handlers.images import item_image
-from streams.ids import key
-from streams.messages import Message, Record
-from streams.ruling import RULE_KEY, check_rule, rule_entry, rule_key
+from streamrank_client.vocabulary import key
+from streams.wire.messages import Message, Record
+from streamrank_client.vocabulary import RULE_KEY
+from streamrank_client.rules import check_rule, rule_key
+from streams.handlers.rule_events import rule_entry
 
 Encode = Callable[[Sequence[str]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 

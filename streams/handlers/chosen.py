@@ -9,12 +9,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.known_queries import KnownQuery, encode_query
+from models.lore.known_queries import KnownQuery, encode_query
 from state import query_clicks
 from state.rows import Rows
-from streams.ids import key
-from streams.messages import Message
-from streams.signals import Signals
+from streamrank_client.vocabulary import key
+from streams.wire.messages import Message
+from streams.wire.signals import Signals
 
 #: a longer text is a pasted page or a question, which nobody asks again
 LONGEST: Final = 120

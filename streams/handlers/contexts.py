@@ -14,31 +14,20 @@ from state import contexts, keys, purchases
 from state.event_ids import Window
 from state.impressions import Impression as Shown
 from state.impressions import decode as decode_shown
-from state.records import CONTEXT, KINDS, WATERMARK
-from streams.errors import InvalidEvent
-from streams.events import (
-    DAY_MS,
-    AddToCart,
-    Behavior,
-    Click,
-    DeadLetter,
-    Dislike,
-    Dwell,
-    Impression,
-    ItemEvent,
-    Purchase,
-    Rating,
-    View,
-    decode_behavior,
-)
+from state.records import CONTEXT, WATERMARK
+from streamrank_client.vocabulary import KINDS
+from streamrank_client.errors import InvalidEvent
+from streamrank_client.vocabulary import DAY_MS
+from streamrank_client.events import AddToCart, Behavior, Click, Dislike, Dwell, Impression, ItemEvent, Purchase, Rating, View, decode_behavior
+from streamrank_client.answers import DeadLetter
 from streams.handlers.decoding import Decoded, dead_letter, decode_batch
 from streams.handlers.feedback import Feedback, join
 from streams.handlers.outcomes import Outcome, outcomes
-from streams.handlers.packing import pack
+from streams.wire.packing import pack
 from streams.handlers.pairs import pairs_of
-from streams.ids import key
-from streams.messages import Record
-from streams.signals import CHOICE, TOUCH, Signals
+from streamrank_client.vocabulary import key
+from streams.wire.messages import Record
+from streams.wire.signals import CHOICE, TOUCH, Signals
 
 Values = list[bytes | None]
 Reads = Generator[list[bytes], Values, "Changes"]

@@ -9,9 +9,10 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from streams.errors import InvalidEvent
-from streams.events import MAX_RECORD_BYTES, DeadLetter, encode, invalid
-from streams.messages import Message, Record
+from streamrank_client.errors import InvalidEvent
+from streamrank_client.events import MAX_RECORD_BYTES, encode, invalid
+from streamrank_client.answers import DeadLetter
+from streams.wire.messages import Message, Record
 
 T = TypeVar("T", bound=msgspec.Struct)
 RAW_KEPT: Final = 64 << 10

@@ -13,19 +13,20 @@ from numpy.typing import NDArray
 
 from models.features import FEATURES
 from models.features.names import INDEX, SOURCES
-from models.loss import loss, usual_place
-from models.pairwise import PairwiseFeedback, skipped_positions
-from models.position_bias import PositionBias
-from models.weights import OPENING, inputs_of, opens
+from models.learning.loss import loss, usual_place
+from models.learning.pairwise import PairwiseFeedback, skipped_positions
+from models.learning.position_bias import PositionBias
+from models.ranking.weights import OPENING, inputs_of, opens
 from state.impressions import Impression as Shown
 from state.impressions import Known
 from state.impressions import decode as decode_shown
 from state.impressions import encode as encode_shown
-from streams.events import AddToCart, Click, ItemEvent, Place, Purchase
+from streamrank_client.events import AddToCart, Click, ItemEvent, Purchase
+from streamrank_client.fields import Place
 
 if TYPE_CHECKING:  # they load River, which only a trainer needs
-    from models.drift import Watch
-    from models.online import OnlineRanker
+    from models.learning.drift import Watch
+    from models.learning.online import OnlineRanker
 
 #: how much each behaviour says that the item was the right one; others are no feedback on a ranking
 SAYS: Final = {Click: 1.0, AddToCart: 1.5, Purchase: 2.0}
@@ -39,10 +40,10 @@ class Feedback(msgspec.Struct, tag="feedback", tag_field="event", omit_defaults=
     ``inputs`` are the online ranker's inputs of the items shown, in order of position (shape (shown, d)), as they
     were when the answer was given; ``chosen`` is the position of the item. ``source`` is the behaviour event's
     place, by which a redelivered example is recognised. ``up`` and ``down``: how the item could have been exchanged
-    with the one above and the one below it (``models.slates.Shown``). ``shown``, where rankers are retrained: the
+    with the one above and the one below it (``models.exploration.slates.Shown``). ``shown``, where rankers are retrained: the
     impression with a sample of what was not shown (``pack``). ``scored``: the sources that scored any item shown; None
-    in those written before they told. ``opening``: the list opened a basket (``models.weights.opens``). ``usual``: the
-    place, from 1, at which the items' popularity would have put the chosen one (``models.loss``); 0: not told.
+    in those written before they told. ``opening``: the list opened a basket (``models.ranking.weights.opens``). ``usual``: the
+    place, from 1, at which the items' popularity would have put the chosen one (``models.learning.loss``); 0: not told.
     """
 
     source: Place

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.errors import InvalidEvent
+from streamrank_client.errors import InvalidEvent
 from streams.settings import variable
 
 FIELD: Final = "image_vector"

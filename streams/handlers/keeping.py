@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
-from models import explore
-from models.catalogue import Catalogue
+from models.exploration import explore
+from models.items.catalogue import Catalogue
 from models.features import FEATURES_VERSION, SOURCES
-from models.weights import INITIAL
+from models.ranking.weights import INITIAL
 from state.contexts import eighths
 from state.impressions import RECENT, Impression, Known
-from streams.events import Answer
+from streamrank_client.answers import Answer
 from streams.handlers.ranking import Ranked
 
 #: anchors that are kept
@@ -72,11 +72,11 @@ def _known(ranked: Ranked, order: NDArray[np.intp], catalogue: Catalogue) -> Kno
     if ranked.query.explain:
         others = np.setdiff1d(np.arange(len(ranked.score)), order)
     return Known(
-        events=ask.events,
-        short=bool(ask.short.any()),
-        long=bool(ask.long.any()),
+        events=ask.user.events,
+        short=bool(ask.user.short.any()),
+        long=bool(ask.user.long.any()),
         recent=_recent(ranked, catalogue),
-        anchors=_keys(ask.anchors[:ANCHORS], catalogue),
+        anchors=_keys(ask.crowd.anchors[:ANCHORS], catalogue),
         given={name: count for name, count in given.items() if count},
         found=len(ranked.score),
         scores=ranked.score[order],
@@ -89,7 +89,7 @@ def _known(ranked: Ranked, order: NDArray[np.intp], catalogue: Catalogue) -> Kno
 
 def _recent(ranked: Ranked, catalogue: Catalogue) -> bytes:
     """The user's recent events on items that the catalogue holds, as records."""
-    recent = ranked.ask.recent
+    recent = ranked.ask.user.recent
     known = recent.rows >= 0
     records = np.zeros(int(known.sum()), RECENT)
     records["item"] = catalogue.keys[recent.rows[known]]

@@ -6,22 +6,14 @@ from collections.abc import Generator, Sequence
 
 from models.ask import Ask
 from state import keys
-from streams.brain import Brain
-from streams.events import Place, Query, Rating
-from streams.handlers.asking import (
-    add_choices,
-    add_near_choices,
-    add_neighbours,
-    add_purchases,
-    add_user,
-    anchor_keys,
-    new_ask,
-    trending,
-)
+from streams.handlers.brain import Brain
+from streamrank_client.fields import Place
+from streamrank_client.events import Query, Rating
+from streams.handlers.asking import add_choices, add_near_choices, add_neighbours, add_purchases, add_user, anchor_keys, new_ask, trending
 from streams.handlers.contexts import KIND, read_mark
 from streams.handlers.sessions import refine, speaks_of
 from streams.handlers.shelves import add_shelves, shelf_keys, shelves_of
-from streams.ids import key
+from streamrank_client.vocabulary import key
 
 Values = list[bytes | None]
 
@@ -52,15 +44,15 @@ def know(
     for query, ask in zip(queries, asks, strict=True):
         recent = add_user(ask, user_values.get(query.user_id or ""), brain.catalogue)
         add_purchases(ask, bought.get(query.user_id or ""), brain.catalogue)
-        ask.trends = trending(trends, query.time, brain.catalogue)
-        used = (ask.recent.weight > 0) | (ask.recent.kind == KIND[Rating])
+        ask.crowd.trends = trending(trends, query.time, brain.catalogue)
+        used = (ask.user.recent.weight > 0) | (ask.user.recent.kind == KIND[Rating])
         anchors.append(anchor_keys(query, recent, used))
         refine(ask, query, sessions.get(query.user_id or ""), brain)
     brain.understand(asks)
     for query, ask in zip(queries, asks, strict=True):
         speaks_of(ask, query, brain.catalogue)
     for ask in asks:
-        ask.ruled = brain.rule_book.find(ask.surface, brain.normalise(ask.text), ask.tokens, ask.now, brain.catalogue)
+        ask.ruled = brain.rule_book.find(ask.query.surface, brain.normalise(ask.text.asked), ask.text.tokens, ask.query.now, brain.catalogue)
     yield from _neighbourhood(asks, anchors, brain)
     offset = int(read_mark(mark)["offset"])
     return asks, Place(partition, offset) if offset >= 0 else None
@@ -72,11 +64,11 @@ def _neighbourhood(
     """Read what was chosen after the asks' texts and after known queries like them, and the co-visits of their
     ``anchors`` (u64 keys).
     """
-    texts = [[key(brain.normalise(t)) for t in (ask.text, ask.known_as) if t] for ask in asks]
+    texts = [[key(brain.normalise(t)) for t in (ask.text.asked, ask.text.known_as) if t] for ask in asks]
     for ask, own in zip(asks, texts, strict=True):
-        if ask.compact is not None and own:
-            ask.near = brain.lore.neighbours(ask.compact, own)
-    known = [near.key for ask in asks for near in ask.near]
+        if ask.text.compact is not None and own:
+            ask.text.near = brain.lore.neighbours(ask.text.compact, own)
+    known = [near.key for ask in asks for near in ask.text.near]
     asked = list(dict.fromkeys([*(t for own in texts for t in own), *known]))
     wanted = list(dict.fromkeys(a for own in anchors for a in own))
     shares = [shelves_of(ask, brain.catalogue) for ask in asks]
@@ -94,8 +86,8 @@ def _neighbourhood(
         if own_texts:
             # it has been chosen after: its own choices count, however few
             if choices[own_texts[0]] is not None:
-                ask.known_as = ""
-            add_choices(ask, choices[own_texts[-1 if ask.known_as else 0]], brain.catalogue)
+                ask.text.known_as = ""
+            add_choices(ask, choices[own_texts[-1 if ask.text.known_as else 0]], brain.catalogue)
             add_near_choices(ask, choices, brain.catalogue)
         add_neighbours(ask, own, rows, brain.catalogue)
     for ask, share in zip(asks, shares, strict=True):

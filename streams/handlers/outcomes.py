@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from state.impressions import Impression as Shown
-from streams.events import AddToCart, Click, Dwell, ItemEvent, Purchase
+from streamrank_client.events import AddToCart, Click, Dwell, ItemEvent, Purchase
 from streams.handlers.feedback import belongs
 
 #: the kinds that are counted; of a dwell its seconds

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from state.compiled import compiled
 from state.contexts import Events, eighths
-from state.records import KINDS, RING
-from streams.signals import AFTER, BACK, PAIR, TOGETHER
+from streamrank_client.vocabulary import KINDS
+from state.records import RING
+from streams.wire.signals import AFTER, BACK, PAIR, TOGETHER
 
 #: every event is paired with so many before it, with more of its own hour, as far as the ring reaches; with so many it
 #: counts as having come after them

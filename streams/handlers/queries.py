@@ -7,20 +7,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models import explore
+from models.exploration import explore
 from models.features import INDEX, SOURCES
 from state import keys
 from state.impressions import Impression
 from state.impressions import encode as encode_shown
 from state.sessions import encode as encode_session
-from streams.brain import Brain
-from streams.events import Answer, AnswerItem, IntentLabel, Query
+from streams.handlers.brain import Brain
+from streamrank_client.answers import Answer, AnswerItem, IntentLabel
+from streamrank_client.events import Query
 from streams.handlers.keeping import impression
 from streams.handlers.knowing import know
 from streams.handlers.ranking import Ranked, in_order, prepare
 from streams.handlers.sessions import remembered
 from streams.handlers.telling import explain
-from streams.understood import understood
+from streams.handlers.understanding import understood
 
 Values = list[bytes | None]
 
@@ -79,8 +80,8 @@ def _answer(ranked: Ranked, brain: Brain) -> tuple[Answer, Impression | None]:
         time=query.time,
         request_id=query.request_id,
         user_id=query.user_id,
-        surface=ask.surface,
-        intent=IntentLabel(*ask.meant) if ask.meant else None,
+        surface=ask.query.surface,
+        intent=IntentLabel(*ask.text.meant) if ask.text.meant else None,
         understood=understood(ask, query.explain),
         items=items,
         experiment=ranked.plan.experiment,

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from models.ask import Ask
 from models.features import compute, recent_inputs
-from models.order import Arranged, arrange
-from models.ranker import RankInput
-from models.sources import Candidates, retrieve
-from models.weights import INITIAL, OPENING, OnlineWeights, apply, inputs_of, opens
+from models.ranking.order import Arranged, arrange
+from models.ranking.ranker import RankInput
+from models.retrieval.candidates import Candidates, retrieve
+from models.ranking.weights import INITIAL, OPENING, OnlineWeights, apply, inputs_of, opens
 from state import keys
 from state.records import COUNT
-from streams.brain import Brain
-from streams.events import Query
-from streams.handlers.adjusting import adjust
-from streams.handlers.meaning import broad
-from streams.plans import Plan
+from streams.handlers.brain import Brain
+from streamrank_client.events import Query
+from models.ranking.adjustments import adjust
+from models.ranking.intent_adjustments import broad
+from streams.policy.plans import Plan
 
 Values = list[bytes | None]
 #: candidates asked of each source before they are united
@@ -100,7 +100,7 @@ def _retrieve(asks: Sequence[Ask], brain: Brain, plans: Sequence[Plan]) -> list[
         places = [n for n, own in enumerate(plans) if own is plan]
         some = [asks[n] for n in places]
         for ask in some:
-            ask.new_days = plan.new_days
+            ask.query.new_days = plan.new_days
         together = retrieve(some, brain.catalogue, plan.sources, EACH, plan.candidates, plan.rules, brain.timed)
         found |= dict(zip(places, together, strict=True))
     return [found[n] for n in range(len(asks))]
@@ -117,7 +117,7 @@ def in_order(
 ) -> Ranked:
     """The candidates in the order in which they are shown, before exploration."""
     features = rank_input.features
-    learnt = OPENING if opens(ask.surface, features) else ask.surface
+    learnt = OPENING if opens(ask.query.surface, features) else ask.query.surface
     weights = brain.weights.get(learnt, INITIAL) if plan.online else INITIAL
     score = apply(weights, inputs_of(features, offline)) if len(offline) else offline
     ranker = brain.ranker_for(plan)

@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ask import Ask, Continued, Filter
-from models.attributes import one_of
-from models.catalogue import Catalogue
-from models.refine import Said, kind_of, points_back, said
-from models.sources.meaning import sure
-from models.words import normalise
+from models.items.attributes import one_of
+from models.items.catalogue import Catalogue
+from models.text.refinement import Said, kind_of, points_back, said
+from models.retrieval.intent_candidates import sure
+from models.text.words import normalise
 from state import sessions
 from state.sessions import SHOWN, TEXTS, Session
-from streams.events import Query
+from streamrank_client.events import Query
 
 if TYPE_CHECKING:
-    from streams.brain import Brain
+    from streams.handlers.brain import Brain
 
 #: A refinement has so many words at most; more is a query of its own.
 WORDS: Final = 4
@@ -33,7 +33,7 @@ def refine(ask: Ask, query: Query, value: bytes | None, brain: Brain) -> None:
     A text refines when nothing remains of it but what it says about the price, words of the search before, colours,
     sizes, or brands and attributes of the items shown or found then; in Chinese a short one that ends with 的 too.
     """
-    previous = sessions.decode(value, query.time) if ask.surface == "search" and query.text.strip() else None
+    previous = sessions.decode(value, query.time) if ask.query.surface == "search" and query.text.strip() else None
     if previous is None:
         return
     if query.offset:
@@ -46,7 +46,7 @@ def refine(ask: Ask, query: Query, value: bytes | None, brain: Brain) -> None:
     low, high = _limits(meant, previous, brain)
     kept = [word for word in previous.words if not any(_replaces(new, word) for new in words)]
     every = kept + [word for word in words if word not in kept]
-    ask.refined_from = " ".join([previous.text, *(word for word, _ in previous.words)])
+    ask.text.refined_from = " ".join([previous.text, *(word for word, _ in previous.words)])
     _ask_for(ask, previous, every, low, high, brain)
 
 
@@ -54,7 +54,7 @@ def _page_on(ask: Ask, query: Query, previous: Session, brain: Brain) -> None:
     """A further page of the search before asks for what page one asked for, and refines nothing again."""
     refined = previous.words or (previous.price_min, previous.price_max) != (None, None)
     if refined and normalise(query.text) == normalise(previous.texts[-1]):
-        ask.refined_from = previous.text
+        ask.text.refined_from = previous.text
         _ask_for(ask, previous, list(previous.words), previous.price_min, previous.price_max, brain)
 
 
@@ -62,30 +62,30 @@ def _ask_for(
     ask: Ask, previous: Session, every: list[Word], low: float | None, high: float | None, brain: Brain
 ) -> None:
     """Make ``ask`` ask for the search before with these words, within these prices."""
-    ask.text = " ".join([previous.text, *(word for word, _ in every)])
+    ask.text.asked = " ".join([previous.text, *(word for word, _ in every)])
     if every:
         by_words = _by_words(previous, brain)
-        ask.preferred = _having(every, by_words if by_words.any() else _found(previous, brain), brain)
+        ask.text.preferred = _having(every, by_words if by_words.any() else _found(previous, brain), brain)
     if low is not None or high is not None:
-        ask.filter = _within(ask.filter or Filter(), low, high)
-    ask.continued = Continued(previous.text, tuple(every), low, high, tuple(previous.texts))
+        ask.query.filter = _within(ask.query.filter or Filter(), low, high)
+    ask.text.continued = Continued(previous.text, tuple(every), low, high, tuple(previous.texts))
 
 
 def speaks_of(ask: Ask, query: Query, catalogue: Catalogue) -> None:
     """A question about a product that it does not name is about the one that the user viewed last in the session."""
     if sure(ask, "product_question") and points_back(query.text):
-        recent = ask.recent
+        recent = ask.user.recent
         seen = (recent.weight > 0) & (recent.age <= sessions.LASTS_MS / 1000) & (recent.rows >= 0)
-        if not catalogue.recommendable[catalogue.lexical.holding(ask.tokens)].any():
-            ask.about = recent.rows[seen][:1]
+        if not catalogue.recommendable[catalogue.lexical.holding(ask.text.tokens)].any():
+            ask.text.about = recent.rows[seen][:1]
 
 
 def remembered(ask: Ask, query: Query, rows: NDArray[np.int32], catalogue: Catalogue) -> Session | None:
     """What to keep of an answered search that showed ``rows``, in order; None when it was for no product."""
-    if ask.surface != "search" or not query.text.strip() or not len(rows) or len(ask.about) or query.offset:
+    if ask.query.surface != "search" or not query.text.strip() or not len(rows) or len(ask.text.about) or query.offset:
         return None
     prices = catalogue.price_at(query.time, rows[:SHOWN])
-    now = ask.continued or Continued(query.text)
+    now = ask.text.continued or Continued(query.text)
     return Session(
         time=query.time,
         text=now.text,

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ask import Ask, Relation
-from models.catalogue import Catalogue
+from models.ask import Ask, Shelves as Relation
+from models.items.catalogue import Catalogue
 from state import category_trends, keys
 from state.records import CATEGORY_TOP, CATEGORY_TREND, RING
 from state.rows import join
@@ -23,10 +23,10 @@ _FALL: Final = (np.arange(1, RING + 1) ** -0.5).tolist()
 
 def shelves_of(ask: Ask, catalogue: Catalogue) -> dict[int, float]:
     """Codes of the categories in question with their shares, which add up to 1: the filter's, else the user's own."""
-    if ask.filter is not None and ask.filter.category is not None:
-        codes = dict.fromkeys(code for name in ask.filter.category for code in catalogue.categories.under(name))
+    if ask.query.filter is not None and ask.query.filter.category is not None:
+        codes = dict.fromkeys(code for name in ask.query.filter.category for code in catalogue.categories.under(name))
         return {code: 1 / min(len(codes), SHELVES) for code in list(codes)[:SHELVES]}
-    rows = ask.recent.rows[ask.recent.weight >= 0]
+    rows = ask.user.recent.rows[ask.user.recent.weight >= 0]
     known = np.flatnonzero(rows >= 0)
     codes_of = catalogue.category.take(rows.take(known)).tolist()
     # at most 32 events: a dict is quicker than numpy's sorting
@@ -56,11 +56,11 @@ def add_shelves(
     """Put what is popular in the categories of ``shares`` into ``ask``; ``values``: what was read, by key."""
     names = shelf_keys(list(shares), partitions, catalogue)
     found = [(n // partitions, value) for n, name in enumerate(names) if (value := values[name]) is not None]
-    shelf = category_trends.decayed(join([value for _, value in found], CATEGORY_TREND), ask.now / 1000)
+    shelf = category_trends.decayed(join([value for _, value in found], CATEGORY_TREND), ask.query.now / 1000)
     used = np.flatnonzero(shelf.item)
     rows = catalogue.rows(shelf.item.ravel().take(used))
     known = np.flatnonzero(rows >= 0)
     used = used.take(known)
     anchor: NDArray[np.int32] = np.array([n for n, _ in found], np.int32).take(used // CATEGORY_TOP)
     mass = np.array(list(shares.values()), np.float32)
-    ask.shelves = Relation(anchor, rows.take(known), shelf.weight.ravel().take(used), mass)
+    ask.crowd.shelves = Relation(anchor, rows.take(known), shelf.weight.ravel().take(used), mass)

@@ -1,4 +1,4 @@
-"""Signals received: item- and query-side updates folded into what is stored (`streams.handlers.packing` sends them).
+"""Signals received: item- and query-side updates folded into what is stored (`streams.wire.packing` sends them).
 
 ``fold_signals`` is a generator that yields the keys to read, is sent their values and returns what to store.
 """
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from state import category_trends, counts, covisits, keys, trends
 from state.records import CATEGORY_TREND, COUNT, COVISIT, QUERY_CLICK, TREND
 from state.rows import distinct_of, join, split
-from streams.errors import SettingsError
+from streamrank_client.errors import SettingsError
 from streams.handlers.chosen import Chosen, fold_choices, texts_of
-from streams.handlers.packing import unpacked
-from streams.signals import AFTER, CHOICE, PAIR, TOGETHER, TOUCH, Signals
+from streams.wire.packing import unpacked
+from streams.wire.signals import AFTER, CHOICE, PAIR, TOGETHER, TOUCH, Signals
 
 Deltas = NDArray[Any]
 #: from u64 item keys (n,) to the u64 keys of their categories (n,), 0 for none or an unknown item

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.facts import Case
+from models.ranking.facts import Case
 from models.features import FEATURES
-from models.reasons import in_words
-from streams.brain import Brain
-from streams.events import AnswerItem
-from streams.handlers.explaining import DIGITS, reasons
+from models.ranking.reasons import in_words
+from streams.handlers.brain import Brain
+from streamrank_client.answers import AnswerItem
+from models.ranking.explanations import DIGITS, reasons
 from streams.handlers.ranking import Ranked
 
 

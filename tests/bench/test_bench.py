@@ -12,8 +12,8 @@ from bench import ingest, query
 from bench.load import first_purchases
 from bench.questions import questions
 from bench.servers import missing
-from streams.events import Item, Purchase, decode_event, decode_query, encode
-from streams.transport import partition_for
+from streamrank_client.events import Item, Purchase, decode_event, decode_query, encode
+from streams.kafka.transport import partition_for
 from tests.servers import need
 
 PERCENTILES = {"p50_ms", "p90_ms", "p99_ms"}

@@ -12,10 +12,10 @@ pytest.importorskip("torch")
 pytest.importorskip("lightgbm")
 
 from bench import rankers
-from models.ask import DIM
+from streamrank_client.vocabulary import COMPACT as DIM
 from models.features import FEATURES, RECENT
 from models.training.rankings import RankingsWriter
-from streams.errors import LogError
+from streamrank_client.errors import LogError
 from tests.data.round_log import write_round
 
 

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("torch")
 
 from bench import retraining
-from models.ranker import Ranker
+from models.ranking.ranker import Ranker
 from models.training.ranker import train
 from models.training.rankings import Rankings
 from tests.data.round_log import write_round

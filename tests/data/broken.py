@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from streams.routing import now
+from streamrank_client.making import now
 
 DAY = 86_400_000
 MIB = 1 << 20

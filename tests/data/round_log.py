@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from streams.events import Item, Purchase, encode
-from streams.log import write_lines
+from streamrank_client.events import Item, Purchase, encode
+from streamrank_client.logs import write_lines
 
 
 def write_round(path: Path) -> Path:

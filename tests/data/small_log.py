@@ -9,9 +9,9 @@ from typing import Final
 
 import msgspec
 
-from streams.events import Behavior, Click, Item, Purchase, Query, encode
-from streams.log import Line
-from streams.routing import behavior
+from streamrank_client.events import Behavior, Click, Item, Purchase, Query, encode
+from streamrank_client.logs import Line
+from streamrank_client.making import behavior
 
 START: Final = 1_760_000_000_000
 WORDS: Final = {

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from streams.brain import Brain
-from streams.errors import SettingsError
-from streams.events import Query
-from streams.experiments.config import allowed, load_experiment
-from streams.plans import plan_of
+from streams.handlers.brain import Brain
+from streamrank_client.errors import SettingsError
+from streamrank_client.events import Query
+from streams.policy.experiment_file import allowed, load_experiment
+from streams.policy.plans import plan_of
 from streams.settings import Settings, checkout, load, variable
 
 GOOD = """
@@ -115,7 +115,7 @@ def test_a_user_keeps_the_arm_across_processes_and_files(tmp_path: Path) -> None
     """Another process, reading the same file anew, puts 500 users where this one does; another salt does not."""
     path = written(tmp_path, GOOD)
     code = (
-        "import sys; from streams.experiments.config import load_experiment; from streams.settings import Settings\n"
+        "import sys; from streams.policy.experiment_file import load_experiment; from streams.settings import Settings\n"
         "found = load_experiment(sys.argv[1], Settings(candidates=99))\n"
         "print(','.join(found.arm(f'u{n}').name for n in range(500)))"
     )

@@ -7,11 +7,11 @@ import random
 import numpy as np
 import pytest
 
-from models.experiment import COLUMNS
-from streams.errors import SettingsError
-from streams.events import DAY_MS
-from streams.experiments.joining import SLACK_MS, Event, Given, GivenItem, Join
-from streams.experiments.report import report
+from models.experiments.comparison import COLUMNS
+from streamrank_client.errors import SettingsError
+from streamrank_client.vocabulary import DAY_MS
+from streams.offline.experiments.joining import SLACK_MS, Event, Given, GivenItem, Join
+from streams.offline.experiments.report import report
 
 HOUR = 3_600_000
 ITEMS = [GivenItem("p1"), GivenItem("p2")]

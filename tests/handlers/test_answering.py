@@ -10,11 +10,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from state import keys
 from state.store import Store
-from streams.answering import Answering, Asked
-from streams.brain import Brain
-from streams.events import Query
-from streams.messages import Message
-from streams.metrics import Metrics
+from streams.worker.answering import Answering, Asked
+from streams.handlers.brain import Brain
+from streamrank_client.events import Query
+from streams.wire.messages import Message
+from streams.worker.metrics import Metrics
 from streams.settings import Settings
 from tests.data.small_log import START
 from tests.handlers.driving import PARTITIONS

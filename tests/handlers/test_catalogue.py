@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.catalogue import Catalogue, decode_entry
-from streams.events import DAY_MS, Delete, Item, encode
+from models.items.catalogue import Catalogue, decode_entry
+from streamrank_client.vocabulary import DAY_MS
+from streamrank_client.events import Delete, Item, encode
 from streams.handlers.catalogue import ItemChanges, Understand, on_items
-from streams.ids import key
-from streams.messages import Record
+from streamrank_client.vocabulary import key
+from streams.wire.messages import Record
 
 AT = 1_760_000_000_000
 

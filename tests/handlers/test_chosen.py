@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.known_queries import decode_query
+from models.lore.known_queries import decode_query
 from state.query_clicks import LANDMARK
 from state.records import QUERY_CLICK
 from streams.handlers.chosen import LONGEST, TOLD, Chosen, fold_choices, known, texts_of
-from streams.ids import key
-from streams.signals import CHOICE, Signals
+from streamrank_client.vocabulary import key
+from streams.wire.signals import CHOICE, Signals
 
 #: a whole number of half-lives after the landmark, where one choice weighs a power of two
 NOW = LANDMARK + 290 * 30 * 86_400

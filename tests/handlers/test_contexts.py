@@ -14,11 +14,12 @@ from state import contexts, keys
 from state.event_ids import SIZE
 from state.impressions import Impression as Shown
 from state.impressions import encode as encode_shown
-from state.records import CONTEXT, KINDS
-from streams.events import Behavior, Click
+from state.records import CONTEXT
+from streamrank_client.vocabulary import KINDS
+from streamrank_client.events import Behavior, Click
 from streams.handlers.contexts import read_mark
-from streams.ids import key
-from streams.routing import behavior
+from streamrank_client.vocabulary import key
+from streamrank_client.making import behavior
 from tests.handlers.driving import AT, VECTORS, Ingest, records
 
 DAY = 86_400_000

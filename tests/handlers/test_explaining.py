@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.features import FEATURES, GROUPS, INDEX, RECENT, SOURCES
-from models.ranker import RankInput
-from models.weights import INPUTS, OFFLINE, OnlineWeights, apply, inputs_of
-from streams.brain import Brain
-from streams.events import AnswerItem, Query
-from streams.handlers.explaining import reasons
+from models.ranking.ranker import RankInput
+from models.ranking.weights import INPUTS, OFFLINE, OnlineWeights, apply, inputs_of
+from streams.handlers.brain import Brain
+from streamrank_client.answers import AnswerItem
+from streamrank_client.events import Query
+from models.ranking.explanations import reasons
 from streams.handlers.queries import on_queries
 from tests.data.small_log import START
 from tests.handlers.driving import TOPIC, run

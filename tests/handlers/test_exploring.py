@@ -9,18 +9,20 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.errors import ModelError
-from models.online import INPUTS, OnlineRanker
-from models.position_bias import PositionBias
+from models.base.errors import ModelError
+from models.learning.online import INPUTS, OnlineRanker
+from models.learning.position_bias import PositionBias
 from state import keys
 from state.impressions import decode as decode_shown
-from streams.brain import Brain
-from streams.errors import SettingsError
-from streams.events import Answer, Place, Query, encode
+from streams.handlers.brain import Brain
+from streamrank_client.errors import SettingsError
+from streamrank_client.answers import Answer
+from streamrank_client.fields import Place
+from streamrank_client.events import Query, encode
 from streams.handlers.feedback import Feedback, on_feedback
 from streams.handlers.queries import Answers, on_queries
-from streams.plans import plan_of
-from streams.routing import behavior
+from streams.policy.plans import plan_of
+from streamrank_client.making import behavior
 from streams.settings import Settings
 from tests.data.small_log import START
 from tests.handlers.driving import TOPIC, Ingest, records, run

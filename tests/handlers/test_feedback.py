@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 
 from models.features import FEATURES as FEATURE_NAMES
-from models.loss import usual_place
-from models.online import INPUTS, OnlineRanker
-from models.weights import OPENING
+from models.learning.loss import usual_place
+from models.learning.online import INPUTS, OnlineRanker
+from models.ranking.weights import OPENING
 from state import keys
 from state.impressions import Impression as Shown
 from state.impressions import encode as encode_shown
-from streams.events import Behavior, Place
+from streamrank_client.events import Behavior
+from streamrank_client.fields import Place
 from streams.handlers.feedback import Feedback, decode_feedback, encode_feedback, on_feedback
-from streams.routing import behavior
+from streamrank_client.making import behavior
 from tests.handlers.driving import AT, Ingest, records
 
 HOUR = 3_600_000

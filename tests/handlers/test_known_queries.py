@@ -8,17 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.catalogue import Catalogue, encode_entry
-from models.expansion import Lore
-from models.known_queries import KnownQuery, encode_query
+from models.items.catalogue import Catalogue, encode_entry
+from models.lore.query_lore import Lore
+from models.lore.known_queries import KnownQuery, encode_query
 from models.sample import sample_entry
 from state import keys, query_clicks
 from state.records import QUERY_CLICK
-from streams.brain import Brain
-from streams.events import Answer, Query
+from streams.handlers.brain import Brain
+from streamrank_client.answers import Answer
+from streamrank_client.events import Query
 from streams.handlers.queries import on_queries
-from streams.ids import key
-from streams.understood import Understood
+from streamrank_client.vocabulary import key
+from streamrank_client.answers import Understood
 from tests.data.small_log import START
 from tests.handlers.driving import TOPIC, run
 

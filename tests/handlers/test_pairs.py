@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from streams.handlers.signals import strengths
-from streams.ids import key
-from streams.routing import behavior
-from streams.signals import PAIR
+from streamrank_client.vocabulary import key
+from streamrank_client.making import behavior
+from streams.wire.signals import PAIR
 from tests.handlers.driving import AT, PARTITIONS, Delta, Ingest, records
 
 MINUTE, DAY = 60_000, 86_400_000

@@ -7,15 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.explore import policy
+from models.exploration.explore import policy
 from models.features import FEATURES, SOURCES
-from models.weights import INITIAL, INPUTS, OPENING, OnlineWeights, apply, inputs_of
+from models.ranking.weights import INITIAL, INPUTS, OPENING, OnlineWeights, apply, inputs_of
 from state import keys
 from state.impressions import decode as decode_shown
-from streams.brain import Brain
-from streams.events import Answer, Filters, Query, Range, encode
+from streams.handlers.brain import Brain
+from streamrank_client.answers import Answer
+from streamrank_client.fields import Filters, Range
+from streamrank_client.events import Query, encode
 from streams.handlers.queries import Answers, on_queries
-from streams.routing import behavior
+from streamrank_client.making import behavior
 from tests.data.small_log import START
 from tests.handlers.driving import TOPIC, Ingest, records, run
 

@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 
 from models.features import GROUPS, SOURCES
-from models.weights import INPUTS, OnlineWeights
+from models.ranking.weights import INPUTS, OnlineWeights
 from state import covisits, keys
 from state.impressions import Impression, decode, encode
 from state.records import COVISIT
-from streams.brain import Brain
-from streams.events import Answer, Query
+from streams.handlers.brain import Brain
+from streamrank_client.answers import Answer
+from streamrank_client.events import Query
 from streams.handlers.queries import on_queries
-from streams.handlers.recalling import recall
-from streams.handlers.stored import StoredAnswer
-from streams.ids import key
-from streams.routing import behavior
+from streams.lookup.recalling import recall
+from streams.lookup.stored_answer import StoredAnswer
+from streamrank_client.vocabulary import key
+from streamrank_client.making import behavior
 from tests.data.small_log import START
 from tests.handlers.driving import TOPIC, Ingest, records, run
 

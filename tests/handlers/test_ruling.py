@@ -10,18 +10,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.explore import epsilon_swap
-from models.rule_book import RuleBook, decode_rule
-from models.rules import Rules
-from models.words import normalise
-from streams.brain import Brain
-from streams.errors import InvalidEvent
-from streams.events import Answer, DeleteRule, Filters, Item, Query, Range, Rule, encode
+from models.exploration.explore import epsilon_swap
+from models.shop.rule_book import RuleBook, decode_rule
+from models.shop.rules import Rules
+from models.text.words import normalise
+from streams.handlers.brain import Brain
+from streamrank_client.errors import InvalidEvent
+from streamrank_client.answers import Answer
+from streamrank_client.rules import DeleteRule, Rule
+from streamrank_client.fields import Filters, Range
+from streamrank_client.events import Item, Query, encode
 from streams.handlers.catalogue import ItemChanges, Understand, key_of, on_items
 from streams.handlers.queries import on_queries
-from streams.messages import Record
-from streams.routing import checked, route, rule
-from streams.topics import topics
+from streams.wire.messages import Record
+from streamrank_client.making import checked, rule
+from streamrank_client.routing import route
+from streamrank_client.topics import topics
 from tests.data.small_log import START
 from tests.handlers.driving import TOPIC, run
 

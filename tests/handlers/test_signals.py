@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from state import counts, covisits, keys, query_clicks, trends
-from state.records import COUNT, COVISIT, KINDS, QUERY_CLICK
+from state.records import COUNT, COVISIT, QUERY_CLICK
+from streamrank_client.vocabulary import KINDS
 from state.rows import LayoutMismatch
-from streams.errors import SettingsError
-from streams.handlers.packing import pack, unpacked
+from streamrank_client.errors import SettingsError
+from streams.wire.packing import pack, unpacked
 from streams.handlers.signals import fold_signals, strengths
-from streams.signals import BACK, CHOICE, MOMENT, PAIR, SENT_PAIR, TOUCH, Signals, decode_signals, encode_signals
+from streams.wire.signals import BACK, CHOICE, MOMENT, PAIR, SENT_PAIR, TOUCH, Signals, decode_signals, encode_signals
 
 NOW = 1_700_000_000
 PARTITIONS = 3

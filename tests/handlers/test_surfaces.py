@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import pytest
 
-from models.catalogue import Catalogue
-from streams.brain import Brain
-from streams.events import Filters, Range
-from streams.routing import behavior
+from models.items.catalogue import Catalogue
+from streams.handlers.brain import Brain
+from streamrank_client.fields import Filters, Range
+from streamrank_client.making import behavior
 from tests.handlers.driving import AT, Ingest, records
 from tests.handlers.shop import ITEMS, Shopper, ids
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from streams.events import Click, Event, Item, Purchase, Query, Rating, decode_event, encode
+from streamrank_client.events import Click, Event, Item, Purchase, Query, Rating, decode_event, encode
 
 
 def assert_log(events: Iterable[Event]) -> Counter[str]:

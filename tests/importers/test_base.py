@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.errors import LogError
-from streams.events import Purchase
-from streams.importers import IMPORTERS
-from streams.importers.base import find_file, read_rows, shuffle_lines
+from streamrank_client.errors import LogError
+from streamrank_client.events import Purchase
+from streams.offline.importers import IMPORTERS
+from streams.offline.importers.base import find_file, read_rows, shuffle_lines
 
 
 def purchase(row: int, time: int, basket: int) -> Purchase:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from streams.errors import LogError
-from streams.events import Click, Event, Item, Query
-from streams.importers.best_buy import events
+from streamrank_client.errors import LogError
+from streamrank_client.events import Click, Event, Item, Query
+from streams.offline.importers.best_buy import events
 from tests.importers.logs import assert_log
 
 CLICKS = "user,sku,category,query,click_time,query_time\n"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from streams.errors import LogError
-from streams.events import Event, Item, Purchase
-from streams.importers import IMPORTERS, write_log
-from streams.importers.complete_journey import enough_weeks, events
+from streamrank_client.errors import LogError
+from streamrank_client.events import Event, Item, Purchase
+from streams.offline.importers import IMPORTERS, write_log
+from streams.offline.importers.complete_journey import enough_weeks, events
 from tests.importers.logs import assert_log
 
 WEEKS = (1, 4)

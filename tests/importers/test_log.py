@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from streams.errors import LogError
-from streams.events import Click, Event, Item, decode_event
-from streams.importers import write_log
+from streamrank_client.errors import LogError
+from streamrank_client.events import Click, Event, Item, decode_event
+from streams.offline.importers import write_log
 
 EVENTS: list[Event] = [
     Item(item_id="i", time=1, title="酸奶"),

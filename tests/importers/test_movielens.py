@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from streams.errors import LogError
-from streams.events import Item, Rating
-from streams.importers.movielens import events, natural_title
+from streamrank_client.errors import LogError
+from streamrank_client.events import Item, Rating
+from streams.offline.importers.movielens import events, natural_title
 from tests.importers.logs import assert_log
 
 MOVIES = 'movieId,title,genres\n1,"Shawshank Redemption, The (1994)",Crime|Drama\n2,Cosmos,(no genres listed)\n'

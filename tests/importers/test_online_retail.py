@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from streams.errors import LogError
-from streams.events import Item, Purchase
-from streams.importers.online_retail import events
+from streamrank_client.errors import LogError
+from streamrank_client.events import Item, Purchase
+from streams.offline.importers.online_retail import events
 from tests.importers.logs import assert_log
 
 EVENTS = "ts,user_id,invoice,item_id,qty,unit_price,country\n"

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 from time import monotonic
 
-from models.artifact import Artifact, write
-from streams.client import Client
+from models.base.artifact import Artifact, write
+from streamrank_client.client import Client
 from tests.integration.conftest import Shop
 
 REFUSED = "new artifact refused"

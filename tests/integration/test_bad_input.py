@@ -12,13 +12,13 @@ from time import monotonic
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 
 from bench.servers import RealRedis
-from streams.client import Client
-from streams.events import Answer, DeadLetter, decode_answer, decode_dead_letter
-from streams.follow import following
-from streams.publish import publish_log
-from streams.replay import replay
-from streams.topics import topics
-from streams.transport import BatchProducer
+from streamrank_client.client import Client
+from streamrank_client.answers import Answer, DeadLetter, decode_answer, decode_dead_letter
+from streamrank_client.following import following
+from streams.offline.publishing.publish_log import publish_log
+from streams.offline.replay import replay
+from streamrank_client.topics import topics
+from streams.kafka.transport import BatchProducer
 from tests.data.broken import BEHAVIORS, ITEMS, MIB, QUERIES, UNTOLD, Bad, click, item, query
 from tests.data.small_log import lines
 from tests.integration.conftest import Shop

@@ -9,7 +9,7 @@ from time import perf_counter, thread_time
 
 import pytest
 
-from streams.broadcast import BroadcastError, BroadcastReader
+from streams.kafka.broadcast import BroadcastError, BroadcastReader
 from tests.servers import Broker
 
 

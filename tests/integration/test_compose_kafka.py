@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from bench.servers import fetch_kafka, missing_kafka
-from streams.embedded import answers_kafka, free_port
+from streams.offline.servers import answers_kafka, free_port
 from tests.servers import need
 
 COMPOSE = Path(__file__).resolve().parents[2] / "compose" / "compose.yaml"

@@ -13,14 +13,7 @@ import pytest
 import redis
 
 from bench.servers import RealKafka, RealRedis, missing_kafka, missing_redis
-from streams.embedded import (
-    EmbeddedBroker,
-    EmbeddedRedis,
-    LocalServer,
-    ServerError,
-    answers_kafka,
-    answers_redis,
-)
+from streams.offline.servers import EmbeddedBroker, EmbeddedRedis, LocalServer, ServerError, answers_kafka, answers_redis
 from tests.servers import Broker, need
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +47,7 @@ def test_the_embedded_pair_answers_while_it_lives_and_ends_with_its_context() ->
 def test_a_server_ends_when_its_parent_is_killed() -> None:
     """Nothing is left behind after kill -9 of the program that started it."""
     code = (
-        "import time; from streams.embedded import EmbeddedRedis; server = EmbeddedRedis().start(); "
+        "import time; from streams.offline.servers import EmbeddedRedis; server = EmbeddedRedis().start(); "
         "print(server.pid, server.folder, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT)
@@ -111,7 +104,7 @@ async def test_real_kafka_keeps_its_records_over_a_kill(topic_prefix: str) -> No
         assert not answers_kafka(server.port)
         server.restart()
         assert server.kafka == broker.kafka
-        from streams.broadcast import BroadcastReader
+        from streams.kafka.broadcast import BroadcastReader
 
         got: list[bytes | None] = []
         async with BroadcastReader(topic, server.kafka, lambda pairs: got.extend(v for _, v in pairs)):

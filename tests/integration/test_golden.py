@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench.servers import RealKafka, RealRedis
-from streams.admin import create_topics
+from streams.kafka.admin import create_topics
 from streams.cli import main
-from streams.events import decode_answer
-from streams.replay import replay
+from streamrank_client.answers import decode_answer
+from streams.offline.replay import replay
 from streams.settings import variable
 from tests.data.small_log import Size, lines, log
 from tests.integration.worker_process import deployment, publish_lines, serving, settled, stored

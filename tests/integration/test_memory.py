@@ -7,12 +7,12 @@ import redis
 
 from bench.servers import RealRedis
 from state.store import Store
-from streams.brain import Brain
-from streams.engine import Engine
-from streams.events import Behavior, encode
+from streams.handlers.brain import Brain
+from streams.worker.engine import Engine
+from streamrank_client.events import Behavior, encode
 from streams.handlers.catalogue import on_items
-from streams.messages import Record
-from streams.routing import behavior
+from streams.wire.messages import Record
+from streamrank_client.making import behavior
 from streams.settings import Settings
 from tests.data.small_log import START, items
 from tests.test_engine import Kept

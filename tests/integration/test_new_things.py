@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from streams.client import Client
-from streams.events import Answer, Delete, Event, Filters, Item, Range
-from streams.routing import now
+from streamrank_client.client import Client
+from streamrank_client.answers import Answer
+from streamrank_client.events import Delete, Event, Item
+from streamrank_client.fields import Filters, Range
+from streamrank_client.making import now
 from tests.integration.conftest import Shop
 
 #: longest wait until a published item event is in force; it takes some milliseconds

@@ -12,12 +12,12 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 
-from streams.client import Client
-from streams.embedded import HOST
+from streamrank_client.client import Client
+from streams.offline.servers import HOST
 from streams.errors import NotStored
-from streams.handlers.profile import Profile
-from streams.handlers.stored import StoredAnswer
-from streams.operators import open_desk
+from streams.lookup.user_profile import Profile
+from streams.lookup.stored_answer import StoredAnswer
+from streams.lookup.desk import open_desk
 from streams.settings import checkout
 from tests.integration.conftest import Shop
 

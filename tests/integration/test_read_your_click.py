@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
-from streams.client import Client
-from streams.routing import behavior, now
+from streamrank_client.client import Client
+from streamrank_client.making import behavior, now
 from tests.integration.conftest import Shop
 
 PAIRS, USERS = 1_000, 20

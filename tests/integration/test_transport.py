@@ -18,8 +18,8 @@ from aiokafka.errors import KafkaConnectionError  # type: ignore[import-untyped]
 from faust.types import TP, StreamT
 
 from bench.servers import RealKafka
-from streams.broadcast import BroadcastReader
-from streams.transport import BatchApp, BatchOptions, BatchProducer, RecordBatch, batch_topic
+from streams.kafka.broadcast import BroadcastReader
+from streams.kafka.transport import BatchApp, BatchOptions, BatchProducer, RecordBatch, batch_topic
 from tests.servers import Broker
 from tests.transport.apps import Seen, make_app, running, until
 

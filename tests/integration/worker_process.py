@@ -20,12 +20,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-unt
 
 from bench.servers import RealKafka, RealRedis
 from state import keys
-from streams.app import Worker
-from streams.brain import Brain
-from streams.embedded import HOST, LocalServer, ServerError, free_port
-from streams.kafka_options import kafka_options
+from streams.worker.app import Worker
+from streams.handlers.brain import Brain
+from streams.offline.servers import HOST, LocalServer, ServerError, free_port
+from streamrank_client.kafka_options import kafka_options
 from streams.settings import PREFIX, Settings, checkout, variable
-from streams.topics import topics
+from streamrank_client.topics import topics
 
 __all__ = ["WorkerProcess", "deployment", "progress", "publish_lines", "serving", "settled", "stored"]
 
@@ -112,7 +112,7 @@ def deployment(kafka: RealKafka, server: RealRedis, prefix: str, db: int, **more
 
 async def publish_lines(raw: Sequence[bytes], settings: Settings, folder: Path) -> None:
     """Publish a log as `streamrank publish` does: items first, the rest once the catalogue has them."""
-    from streams.publish import publish_log
+    from streams.offline.publishing.publish_log import publish_log
 
     path = folder / "published.jsonl"
     path.write_bytes(b"\n".join(raw) + b"\n")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from models.artifact import Artifact, current_version
-from models.encoder import Encoder
-from models.encoder_build import build_encoder
-from models.paths import DATA, ROOT
-from models.words import Words
+from models.base.artifact import Artifact, current_version
+from models.text.encoder import Encoder
+from models.text.encoder_build import build_encoder
+from models.base.paths import DATA, ROOT
+from models.text.words import Words
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from models import artifact as artifacts
-from models.artifact import Artifact, Manifest
-from models.errors import ArtifactError, ModelError
-from models.session import Port
+from models.base import artifact as artifacts
+from models.base.artifact import Artifact, Manifest
+from models.base.errors import ArtifactError, ModelError
+from models.base.onnx_session import Port
 
 
 def tiny_graph(factor: float = 2.0) -> bytes:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import attributes as module
-from models.attributes import Attributes, Wanted, between, one_of
-from models.words import normalise
+from models.items import attributes as module
+from models.items.attributes import Attributes, Wanted, between, one_of
+from models.text.words import normalise
 
 Value: TypeAlias = bool | float | str | list[str]
 TEXTS = st.sampled_from(["red", "RED", "blue", "ＢＬＵＥ", "true", ""])

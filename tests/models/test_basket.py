@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.ask import Ask, Neighbours, Recent
-from models.basket import in_hand, in_hand_or_last
+from models.ask import Ask, Companions as Neighbours, Recent
+from models.retrieval.baskets import in_hand, in_hand_or_last
 from models.sample import sample
-from models.sources import SOURCES, search
+from models.retrieval.sources import SOURCES, search
 
 HOUR = 3600.0
 

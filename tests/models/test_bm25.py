@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.bm25 import K1, MOST_ROWS, B, Bm25
+from models.items.bm25 import K1, MOST_ROWS, B, Bm25
 
 TOKENS = st.lists(st.sampled_from(["a", "b", "c", "d", "奶"]), max_size=6)
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.catalogue import NARROW, WIDE, Catalogue, Entry, decode_entry, encode_entry
-from models.errors import ModelError
-from streams.ids import key
+from streamrank_client.vocabulary import COMPACT as NARROW, WIDE
+from models.items.catalogue import Catalogue, Entry, decode_entry, encode_entry
+from models.base.errors import ModelError
+from streamrank_client.vocabulary import key
 
 
 def entry(item_id: str, **changes: Any) -> Entry:

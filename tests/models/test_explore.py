@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.errors import ModelError
-from models.explore import epsilon_swap, nothing, policy, shown
+from models.base.errors import ModelError
+from models.exploration.explore import epsilon_swap, nothing, policy, shown
 
 
 def scores_of(ranked: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.explore import epsilon_swap, nothing, shown
+from models.exploration.explore import epsilon_swap, nothing, shown
 
 RANKED, LIMIT, DRAWS = 60, 10, 20_000
 SCORES = -np.arange(float(RANKED))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from models.evaluate.off_policy import Shown, ips, snips
-from models.explore import epsilon_swap, shown
-from models.plackett_luce import PlackettLuce
-from models.slates import CONDITIONAL, Policy
+from models.exploration.explore import epsilon_swap, shown
+from models.exploration.plackett_luce import PlackettLuce
+from models.exploration.slates import CONDITIONAL, Policy
 
 LISTS, ITEMS, LIMIT = 2_500, 8, 3
 EXAMINED = np.array([1.0, 0.6, 0.4])

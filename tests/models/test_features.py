@@ -11,20 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.ask import Ask, Floats, Followers, Neighbours, Recent, Rows
-from models.features import (
-    FEATURES,
-    GROUPS,
-    INDEX,
-    MEANING,
-    RECENT,
-    SOURCES,
-    columns,
-    compute,
-    neighbours,
-    recent_inputs,
-)
-from models.images import Images
+from models.ask import Ask, Followers, Companions as Neighbours, Recent
+from models.base.arrays import Floats, Rows
+from models.features import FEATURES, GROUPS, INDEX, MEANING, RECENT, SOURCES, groups as columns, compute, neighbours, recent_inputs
+from models.items.images import Images
 from state import records
 
 NOW = 1_700_000_000_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.images import CAPACITY, Images, codes
+from models.items.images import CAPACITY, Images, codes
 from models.sample import sample, sample_entry
 
 

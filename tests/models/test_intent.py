@@ -11,12 +11,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from models import artifact as artifacts
-from models.encoder import Encoder
-from models.errors import ArtifactError
-from models.intent import HEAD, INTENTS, UNKNOWN, Head, IntentModel
-from models.paths import DATA
-from models.words import normalise
+from models.base import artifact as artifacts
+from models.text.encoder import Encoder
+from models.base.errors import ArtifactError
+from models.text.intent import HEAD, INTENTS, UNKNOWN, Head, IntentModel
+from models.base.paths import DATA
+from models.text.words import normalise
 
 LANGUAGES = ("en", "zh")
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.errors import ModelError
-from models.known_queries import HALF_LIFE, KnownQueries, KnownQuery, decode_query, encode_query
+from models.base.errors import ModelError
+from models.lore.known_queries import HALF_LIFE, KnownQueries, KnownQuery, decode_query, encode_query
 from state.query_clicks import HALF_LIFE_DAYS
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.features.names import FEATURES, INDEX
-from models.loss import POPULARITY, loss, usual_place
+from models.learning.loss import POPULARITY, loss, usual_place
 
 PLACES = st.integers(1, 400)
 

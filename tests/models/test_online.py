@@ -8,19 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.online import (
-    INITIAL,
-    INPUTS,
-    FeedbackError,
-    OnlineRanker,
-    OnlineWeights,
-    PairwiseFeedback,
-    StateError,
-    apply,
-    contributions,
-    skipped_positions,
-)
-from models.weights import usable
+from models.learning.online import INITIAL, INPUTS, FeedbackError, OnlineRanker, OnlineWeights, PairwiseFeedback, StateError, apply, contributions, skipped_positions
+from models.ranking.weights import usable
 
 WIDTH = len(INPUTS)
 number = st.floats(-1e6, 1e6, width=32)

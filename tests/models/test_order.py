@@ -9,11 +9,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.ask import Ask, Filter, Named, Ruled
-from models.catalogue import Catalogue
-from models.diversity import marginal_relevance
-from models.order import arrange
-from models.rules import Rules
+from models.ask import Ask, Filter, NamedItems as Named, Ruled
+from models.items.catalogue import Catalogue
+from models.ranking.diversity import marginal_relevance
+from models.ranking.order import arrange
+from models.shop.rules import Rules
 from models.sample import sample
 
 N = 24

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.errors import ModelError
-from models.experiment import chi_square_tail
-from models.explore import epsilon_swap, policy, shown
-from models.plackett_luce import PlackettLuce
-from models.slates import Policy
+from models.base.errors import ModelError
+from models.experiments.comparison import chi_square_tail
+from models.exploration.explore import epsilon_swap, policy, shown
+from models.exploration.plackett_luce import PlackettLuce
+from models.exploration.slates import Policy
 
 SCORES = np.array([2.0, 1.7, 1.0, 0.4, 0.1, -1.0])
 DRAWS = 6_000

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.errors import ModelError
-from models.explore import epsilon_swap, nothing, shown
-from models.plackett_luce import PlackettLuce
-from models.position_bias import POSITIONS, PositionBias
-from models.slates import Policy
+from models.base.errors import ModelError
+from models.exploration.explore import epsilon_swap, nothing, shown
+from models.exploration.plackett_luce import PlackettLuce
+from models.learning.position_bias import POSITIONS, PositionBias
+from models.exploration.slates import Policy
 
 EXAMINED = np.array([1.0, 0.7, 0.45, 0.3])
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.query_spelling import LONGEST, Texts, may_be, squeezed
-from models.spelling import LONG, distance
+from models.lore.query_spelling import LONGEST, Texts, may_be, squeezed
+from models.lore.spelling import LONG, distance
 
 _texts = st.text("abc 12小", max_size=12)
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.artifact import Artifact, verify, write
-from models.errors import ArtifactError
+from models.base.artifact import Artifact, verify, write
+from models.base.errors import ArtifactError
 from models.features import FEATURES, FEATURES_VERSION, GROUPS, RECENT
-from models.ranker import NAMES_FILE, Ranker, RankInput
+from models.ranking.ranker import NAMES_FILE, Ranker, RankInput
 from models.training.ranker import train
 from tests.models.training.synthetic import rankings
 

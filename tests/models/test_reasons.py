@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.ask import Ask, Followers, Near, Neighbours, Recent, Weighted
-from models.catalogue import Catalogue
-from models.facts import NEW_MS, VERBS, Case
+from models.ask import Ask, Followers, NearText as Near, Companions as Neighbours, Recent, Weighted
+from models.items.catalogue import Catalogue
+from models.ranking.facts import NEW_MS, VERBS, Case
 from models.features import FEATURES, GROUPS, INDEX, SOURCES
-from models.reasons import REASONS, in_words
-from models.reasons import VERBS as PHRASES
+from models.ranking.reasons import REASONS, in_words
+from models.ranking.reasons import VERBS as PHRASES
 from models.sample import sample
 
 MONTH = 40 * 86_400_000

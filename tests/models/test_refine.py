@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.refine import kind_of, points_back, said
+from models.text.refinement import kind_of, points_back, said
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.ask import Ask, Ruled
-from models.catalogue import Catalogue
-from models.rule_book import SURFACES, RuleBook, RuleEntry, decode_rule, encode_rule
-from models.rules import Rules, allowed, mask
+from models.items.catalogue import Catalogue
+from streamrank_client.vocabulary import SURFACES
+from models.shop.rule_book import RuleBook, RuleEntry, decode_rule, encode_rule
+from models.shop.rules import Rules, allowed, mask
 from models.sample import sample, sample_entry
 
 CATALOGUE = sample(

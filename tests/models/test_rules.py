@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.ask import Ask, Filter, Recent
-from models.attributes import between, one_of
-from models.catalogue import Catalogue
-from models.rules import PURCHASE, Rules, allowed, mask
+from models.items.attributes import between, one_of
+from models.items.catalogue import Catalogue
+from models.shop.rules import PURCHASE, Rules, allowed, mask
 from models.sample import sample
-from state.records import KINDS
+from streamrank_client.vocabulary import KINDS
 
 
 def shop() -> Catalogue:

@@ -9,8 +9,8 @@ import onnxruntime  # type: ignore[import-untyped]
 import pytest
 from onnx import TensorProto, helper
 
-from models.errors import SessionError
-from models.session import CPU, CUDA, Device, Port, open_session
+from models.base.errors import SessionError
+from models.base.onnx_session import CPU, CUDA, Device, Port, open_session
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_cuda_wheel_that_cannot_start_cuda_is_told_even_when_not_asked(
         pytest.skip("this wheel has CUDA: the fallback is not to be had here")
     assert open_session(graph, device).fell_back is False
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
-    monkeypatch.setattr("models.session.CUDA_OPTIONS", {})
+    monkeypatch.setattr("models.base.onnx_session.CUDA_OPTIONS", {})
     with pytest.warns(UserWarning, match="CUDAExecutionProvider"):
         session = open_session(graph, device)
     assert session.fell_back

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.errors import StateError
-from models.silence import KNOWN, LEAST, Silences
+from models.base.errors import StateError
+from models.learning.silence import KNOWN, LEAST, Silences
 
 NAMES = ("covisits", "popular", "trending")
 

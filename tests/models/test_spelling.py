@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.spelling import LONG, Speller, correctable, distance, edits
+from models.lore.spelling import LONG, Speller, correctable, distance, edits
 
 WORDS = ("assassin", "battlefield", "borderland", "console", "controller", "forza", "gear", "halo", "kinect", "warfare")
 _letters = st.text(string.ascii_lowercase[:4], max_size=9)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.known_queries import KnownQueries
-from models.synonyms import Synonyms
+from models.lore.known_queries import KnownQueries
+from models.lore.synonyms import Synonyms
 from tests.models.test_known_queries import query
 
 

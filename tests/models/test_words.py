@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.errors import TextError
-from models.paths import ROOT
-from models.units import UNITS, join_units
-from models.words import Words, normalise, singular
+from models.base.errors import TextError
+from models.base.paths import ROOT
+from models.text.units import UNITS, join_units
+from models.text.words import Words, normalise, singular
 
 
 @pytest.mark.parametrize(
@@ -112,9 +112,9 @@ def test_words_that_only_look_plural_stay(word: str) -> None:
 
 
 def test_jieba_is_neither_imported_at_import_nor_heard_when_loaded() -> None:
-    """Importing ``models.words`` loads no jieba; loading it writes nothing to either stream."""
+    """Importing ``models.text.words`` loads no jieba; loading it writes nothing to either stream."""
     code = (
-        "import sys, models.words as w; assert 'jieba' not in sys.modules;"
+        "import sys, models.text.words as w; assert 'jieba' not in sys.modules;"
         "assert w.Words.load().tokens('婴儿奶粉') == ['婴儿', '奶粉']"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any
 
-from streams.transport import BatchApp, BatchOptions, MaxBatch, RecordBatch, batch_topic
+from streams.kafka.transport import BatchApp, BatchOptions, MaxBatch, RecordBatch, batch_topic
 from tests.servers import Broker
 
 __all__ = ["Seen", "make_app", "running", "until"]

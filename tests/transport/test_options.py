@@ -11,8 +11,8 @@ from faust.exceptions import ImproperlyConfigured
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from yarl import URL
 
-from streams.transport import BatchApp, BatchOptions, BatchTransport, batch_topic
-from streams.transport.supervisor import BackoffSupervisor
+from streams.kafka.transport import BatchApp, BatchOptions, BatchTransport, batch_topic
+from streams.kafka.transport.supervisor import BackoffSupervisor
 
 
 @pytest.mark.parametrize("name", ["fetch_max_wait_ms", "session_timeout", "max_inflight_records"])

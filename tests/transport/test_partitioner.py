@@ -7,7 +7,7 @@ from aiokafka.partitioner import DefaultPartitioner  # type: ignore[import-untyp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.transport import partition_for
+from streams.kafka.transport import partition_for
 
 
 @given(st.binary(max_size=64), st.integers(1, 300))

@@ -20,7 +20,7 @@ from aiokafka.structs import ConsumerRecord, TopicPartition  # type: ignore[impo
 from faust.exceptions import ImproperlyConfigured
 from faust.types import TP
 
-from streams.transport.records import RecordBatch, unpack_to_tuples
+from streams.kafka.transport.records import RecordBatch, unpack_to_tuples
 
 
 def partition_records(tp: Any) -> Any:

@@ -9,7 +9,7 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.transport.window import Window, slices
+from streams.kafka.transport.window import Window, slices
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.data())

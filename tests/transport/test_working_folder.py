@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.transport import BatchApp
+from streams.kafka.transport import BatchApp
 
 
 def test_a_worker_makes_no_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import sys
 
 import uvloop
 
-from streams.transport import RecordBatch
+from streams.kafka.transport import RecordBatch
 from tests.servers import Broker
 from tests.transport.apps import make_app, running
 

@@ -10,18 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.errors import ModelError
-from models.evaluate.off_policy import (
-    ESTIMATORS,
-    RewardTable,
-    Shown,
-    doubts,
-    effective,
-    ips,
-    on_policy,
-    snips,
-    weights,
-)
+from models.base.errors import ModelError
+from models.evaluate.off_policy import ESTIMATORS, RewardTable, Shown, doubts, effective, ips, on_policy, snips, weights
 
 DATA = Path(os.environ.get("STREAMRANK_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data")
 CONTEXTS, ACTIONS, ROUNDS = 4, 6, 1_500

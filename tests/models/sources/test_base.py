@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from models.ask import Weighted
-from models.sources.base import SLACK, best, cosines, look_up, near_top, summed
+from models.retrieval.sources.base import SLACK, best, cosines, look_up, near_top, summed
 
 SCORES = hnp.arrays(np.float32, st.integers(0, 3_000), elements=st.integers(-3, 40).map(float))
 

@@ -6,10 +6,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.ask import Ask, Bought, Filter, Relation
+from models.ask import Ask, Bought, Filter, Shelves as Relation
 from models.sample import sample
-from models.sources import SOURCES, retrieve, search
-from models.sources.repurchase import TYPICAL, Repurchase, gaps
+from models.retrieval.sources import SOURCES, search
+from models.retrieval.candidates import retrieve
+from models.retrieval.sources.repurchase import TYPICAL, Repurchase, gaps
 
 DAY = 86_400_000
 

@@ -7,8 +7,9 @@ import numpy as np
 from models.ask import Ask, Filter, Recent
 from models.features import FEATURES, INDEX, compute
 from models.sample import sample
-from models.sources import SOURCES, retrieve, search
-from models.sources.image import RESCORED
+from models.retrieval.sources import SOURCES, search
+from models.retrieval.candidates import retrieve
+from models.retrieval.sources.image import RESCORED
 from state.records import COUNT
 from tests.models.test_images import raw, units
 

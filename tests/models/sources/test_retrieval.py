@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.ask import Ask, Filter, Followers, Neighbours, Recent, Weighted
-from models.catalogue import Catalogue
-from models.errors import ModelError
+from models.ask import Ask, Filter, Followers, Companions as Neighbours, Recent, Weighted
+from models.items.catalogue import Catalogue
+from models.base.errors import ModelError
 from models.features.names import SOURCES as FEATURE_SOURCES
-from models.rules import allowed
+from models.shop.rules import allowed
 from models.sample import sample, sample_entry
-from models.sources import SOURCES, SURFACES, Candidates, retrieve
+from models.retrieval.sources import SOURCES
+from models.retrieval.candidates import SURFACES, Candidates, retrieve
 from streams.settings import Settings
 
 ALL = tuple(SOURCES)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.ask import Ask, Followers, Neighbours, Recent, Weighted
+from models.ask import Ask, Followers, Companions as Neighbours, Recent, Weighted
 from models.sample import sample, sample_entry
-from models.sources import SOURCES, search
+from models.retrieval.sources import SOURCES, search
 
 CATALOGUE = sample([f"{word} w{i}" for i in range(100) for word in ("red", "tea", "wine", "milk")])
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.artifact import verify
-from models.errors import ArtifactError, ImageError
-from models.image_encoder import ImageEncoder
+from models.base.artifact import verify
+from models.base.errors import ArtifactError, ImageError
+from models.items.image_encoder import ImageEncoder
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.encoder import Encoder
-from models.errors import ArtifactError
-from models.intent import INTENTS, UNKNOWN, IntentModel
+from models.text.encoder import Encoder
+from models.base.errors import ArtifactError
+from models.text.intent import INTENTS, UNKNOWN, IntentModel
 from models.training.intent import train_intent
 from models.training.intent_data import read_labelled, split, with_copies, words_of
-from streams.artifacts import artifact_path
+from streams.artifacts.opening import artifact_path
 from streams.settings import Settings
 
 COLOURS = ("red", "green", "blue", "black", "white", "yellow", "brown", "pink")

@@ -7,16 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.artifact import verify
-from models.ask import Ask, Floats, Recent
-from models.catalogue import Catalogue
-from models.errors import ArtifactError
+from models.base.artifact import verify
+from models.ask import Ask, Recent
+from models.base.arrays import Floats
+from models.items.catalogue import Catalogue
+from models.base.errors import ArtifactError
 from models.features import INDEX, compute
-from models.item_tower import BATCH, ItemTower, inputs_of
+from models.tower.item_tower import BATCH, ItemTower, inputs_of
 from models.sample import sample, sample_entry
-from models.session import open_session
-from models.sources import SOURCES, retrieve, search
-from models.tower_column import TowerColumn
+from models.base.onnx_session import open_session
+from models.retrieval.sources import SOURCES, search
+from models.retrieval.candidates import retrieve
+from models.tower.column import TowerColumn
 from models.training.item_tower import Choices, train
 from models.training.rankings import RankingsError
 from models.training.tower_network import TowerNetwork, check, export, tensors

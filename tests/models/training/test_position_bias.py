@@ -7,11 +7,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.explore import epsilon_swap, shown
+from models.exploration.explore import epsilon_swap, shown
 from models.features import FEATURES, INDEX, RECENT
-from models.plackett_luce import PlackettLuce
-from models.position_bias import PositionBias, exchanges
-from models.slates import Policy
+from models.exploration.plackett_luce import PlackettLuce
+from models.learning.position_bias import PositionBias, exchanges
+from models.exploration.slates import Policy
 from models.training.fitting import fit, scores
 from models.training.rankings import Rankings, RankingsWriter
 

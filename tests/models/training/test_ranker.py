@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from models.artifact import Artifact, current_version
-from models.errors import SessionError
+from models.base.artifact import Artifact, current_version
+from models.base.errors import SessionError
 from models.features import FEATURES, INDEX, RECENT
-from models.ranker import Ranker
-from models.session import open_session
+from models.ranking.ranker import Ranker
+from models.base.onnx_session import open_session
 from models.training import export, fitting
 from models.training.figures import interval, quality
 from models.training.network import KNOTS, UNSEEN, Network, Normaliser, fit_scales, list_stats

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.artifact import verify
-from models.encoder import COMPACT, DIM, Encoder
-from models.errors import ArtifactError, ModelError, SessionError
+from models.base.artifact import verify
+from models.text.encoder import COMPACT, DIM, Encoder
+from models.base.errors import ArtifactError, ModelError, SessionError
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

@@ -1,0 +1,136 @@
+"""What streamrank publishes: answers, and letters for what it could not use.
+
+>>> decode_answer(b'{"event":"answer","time":5,"request_id":"r1"}').items
+[]
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from streamrank_client.fields import Base, Place
+
+__all__ = [
+    "REQUEST_ID",
+    "Answer",
+    "AnswerError",
+    "AnswerItem",
+    "DeadLetter",
+    "IntentLabel",
+    "NearQuery",
+    "Understood",
+    "WordExpansion",
+    "decode_answer",
+    "decode_dead_letter",
+]
+
+#: name of the header of an answer's record with the request id
+REQUEST_ID = "request_id"
+
+
+class WordExpansion(Struct):
+    """A word that was searched for beside the query's own word ``of``, or for it when ``weight`` is 1.
+
+    ``kind``: "spelling" or "synonym".
+    """
+
+    term: str
+    of: str
+    kind: str
+    weight: float
+
+
+class NearQuery(Struct):
+    """A known query near this one in meaning, whose choices counted; ``cosine``: of their vectors, at most 1."""
+
+    text: str
+    cosine: float
+
+
+class Understood(Struct, omit_defaults=True):
+    """How the query's text was read. ``refined_from``: the search that it goes on from ("red" after "dress").
+
+    With ``explain`` also: its ``words`` after correction, the ``corrected`` text where that is not what was typed,
+    how words were corrected and what was searched for beside them, and the known queries like it.
+    """
+
+    refined_from: str = ""
+    words: list[str] = []
+    corrected: str = ""
+    expansions: list[WordExpansion] = []
+    neighbours: list[NearQuery] = []
+
+
+class IntentLabel(Struct):
+    """What the shopper means, with a calibrated confidence from 0 to 1."""
+
+    label: str
+    confidence: float
+
+
+class AnswerItem(Struct, omit_defaults=True):
+    """One recommended item; ``propensity`` is the probability with which it stands at this position.
+
+    Where the answer's ``exploration`` is ``plackett-luce``, it is the probability given what stands above as well.
+
+    With ``explain``: ``reasons`` are contributions that add up to the score, ``features`` what the ranker saw, and,
+    in the query's ``language``, ``why`` says in words what spoke for it most, where something did.
+    """
+
+    item_id: str
+    score: float
+    propensity: float
+    sources: list[str] = []
+    reasons: dict[str, float] | None = None
+    features: dict[str, float] | None = None
+    why: str | None = None
+
+
+class AnswerError(Struct):
+    """Why a query could not be answered: a word for programs, the field, a sentence for people."""
+
+    code: str
+    field: str
+    message: str
+
+
+class Answer(Base, tag="answer", kw_only=True):
+    """The answer to one query; ``seen`` is the last behaviour event whose effects it contains.
+
+    ``arm`` is that of the ``experiment`` in which the query took part; ``control`` where it took part in none.
+    ``exploration`` is the policy's name.
+    """
+
+    request_id: str
+    user_id: str | None = None
+    surface: str = ""
+    intent: IntentLabel | None = None
+    understood: Understood | None = None
+    items: list[AnswerItem] = []
+    experiment: str = ""
+    arm: str = ""
+    artifact: str = ""
+    weights_version: int = 0
+    seen: Place | None = None
+    error: AnswerError | None = None
+    exploration: str = "none"
+
+
+class DeadLetter(Struct, tag="dead_letter", tag_field="event"):
+    """A record that could not be used. ``raw`` holds at most its first 64 KiB (``size`` is its whole length)."""
+
+    topic: str
+    partition: int
+    offset: int
+    code: str
+    field: str
+    reason: str
+    key: bytes | None
+    raw: bytes | None
+    size: int
+
+
+#: bytes -> struct; raise msgspec.DecodeError (ValidationError names the path)
+decode_answer = msgspec.json.Decoder(Answer).decode
+decode_dead_letter = msgspec.json.Decoder(DeadLetter).decode

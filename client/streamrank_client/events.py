@@ -1,0 +1,193 @@
+"""The wire: every event a struct, all of them one union tagged by the field ``event``.
+
+JSON objects; times are integer Unix milliseconds. Unknown fields are ignored, wrong ones make a
+dead letter that names the field. An event log is JSON Lines of the same objects.
+
+>>> decode_event(b'{"event":"click","event_id":"e9","user_id":"u1","item_id":"p1","time":1700000001000}').item_id
+'p1'
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Literal, get_args
+
+import msgspec
+from msgspec import Meta, Struct
+
+from streamrank_client.answers import Answer
+from streamrank_client.errors import InvalidEvent
+from streamrank_client.fields import Attribute, Base, Filters, Id, Place, Price, Text, Time, Vector
+from streamrank_client.rules import DeleteRule, Rule
+from streamrank_client.vocabulary import CODE, DAY_MS, Surface
+
+MAX_RECORD_BYTES: Final = 1 << 20
+
+
+# ---------------------------------------------------------------- item-events
+class Item(Base, tag="item", kw_only=True):
+    """An item that can be recommended, whole: a later one replaces it.
+
+    ``price`` is what it costs; ``list_price`` what it costs without a promotion. With ``valid_from`` or ``valid_to``
+    the promotion's ``price`` holds from and until then, and ``list_price`` otherwise.
+    """
+
+    item_id: Id
+    title: Text = ""
+    description: Annotated[str, Meta(max_length=20_000)] = ""
+    category: Annotated[list[Id], Meta(max_length=10)] = []
+    brand: Annotated[str, Meta(max_length=200)] = ""
+    price: Price | None = None
+    list_price: Price | None = None
+    valid_from: Time | None = None
+    valid_to: Time | None = None
+    attributes: Annotated[dict[str, Attribute], Meta(max_length=100)] = {}
+    image_vector: Vector | None = None
+    in_stock: bool = True
+
+
+class Delete(Base, tag="delete", kw_only=True):
+    """An item that is gone; the same as a tombstone with its key."""
+
+    item_id: Id
+
+
+# ---------------------------------------------------------------- behavior-events
+class UserEvent(Base, kw_only=True):
+    """What every behaviour event has. ``request_id`` names the answer it came from, if any."""
+
+    event_id: Id
+    user_id: Id
+    request_id: Id | None = None
+
+
+class ItemEvent(UserEvent, kw_only=True):
+    """A user did something with one item; ``position`` counts from 0 in the answer, ``query`` is its text."""
+
+    item_id: Id
+    position: Annotated[int, Meta(ge=0, le=10_000)] | None = None
+    query: Text | None = None
+
+
+class Impression(UserEvent, tag="impression", kw_only=True):
+    """These items were really seen, in this order."""
+
+    item_ids: Annotated[list[Id], Meta(min_length=1, max_length=1_000)]
+
+
+class View(ItemEvent, tag="view", kw_only=True):
+    """The item's page was opened."""
+
+
+class Click(ItemEvent, tag="click", kw_only=True):
+    """The item was clicked in an answer or elsewhere."""
+
+
+class AddToCart(ItemEvent, tag="add_to_cart", kw_only=True):
+    """The item was put in the basket."""
+
+    quantity: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+
+
+class Purchase(ItemEvent, tag="purchase", kw_only=True):
+    """The item was bought; ``price`` is per unit; lines of one order share ``basket_id``."""
+
+    quantity: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    price: Price | None = None
+    basket_id: Id | None = None
+
+
+class Rating(ItemEvent, tag="rating", kw_only=True):
+    """The item was rated from 0 to 5."""
+
+    value: Annotated[float, Meta(ge=0, le=5)]
+
+
+class Dislike(ItemEvent, tag="dislike", kw_only=True):
+    """The user does not want to see the item."""
+
+
+class Dwell(ItemEvent, tag="dwell", kw_only=True):
+    """The user stayed on the item for ``milliseconds``."""
+
+    milliseconds: Annotated[int, Meta(ge=0, le=DAY_MS)]
+
+
+Behavior = Impression | View | Click | AddToCart | Purchase | Rating | Dislike | Dwell
+#: The code of each kind's struct.
+CODE_OF: Final[dict[type[Struct], int]] = {kind: CODE[str(kind.__struct_config__.tag)] for kind in get_args(Behavior)}
+#: Behaviours that choose an item: what an evaluation tests, and a ranker learns from.
+CHOICES: Final = (Click, AddToCart, Purchase, Rating)
+
+
+# ---------------------------------------------------------------- query-events
+class Query(Base, tag="query", kw_only=True):
+    """A question: the answer goes to the recommendations topic, or to ``reply_topic``.
+
+    Without ``surface`` it follows from what is given: ``candidates`` → rerank, ``item_id`` → similar,
+    ``cart`` → cart, ``text`` or ``image_vector`` → search, else home. Without ``user_id`` nobody is known, and the
+    record's key is the request id; an anonymous session that should be remembered uses its session id as user id.
+
+    ``offset`` gives the items from there on: page two of the same user, text, time and limit has none of page one's.
+    With exploration, ``page_of`` names page one's ``request_id``, so that its chance is drawn again. With ``explain``
+    and a ``language``, each item says in words why it is shown.
+    """
+
+    request_id: Id
+    user_id: Id | None = None
+    surface: Surface | None = None
+    text: Text = ""
+    image_vector: Vector | None = None
+    item_id: Id | None = None
+    cart: Annotated[list[Id], Meta(max_length=200)] = []
+    candidates: Annotated[list[Id], Meta(max_length=1_000)] = []
+    limit: Annotated[int, Meta(ge=1, le=100)] = 10
+    offset: Annotated[int, Meta(ge=0, le=1_000)] = 0
+    page_of: Id | None = None
+    filters: Filters | None = None
+    exclude: Annotated[list[Id], Meta(max_length=1_000)] = []
+    explain: bool = False
+    language: Literal["en", "zh"] | None = None
+    after: Place | None = None
+    reply_topic: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,249}$")] | None = None
+
+    @property
+    def key(self) -> str:
+        """The record's key: the user id, or the request id of a query by nobody known."""
+        return self.user_id if self.user_id is not None else self.request_id
+
+
+ItemEvents = Item | Delete | Rule | DeleteRule
+Event = ItemEvents | Behavior | Query | Answer
+
+_any: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_item: msgspec.json.Decoder[ItemEvents] = msgspec.json.Decoder(ItemEvents)
+_behavior: msgspec.json.Decoder[Behavior] = msgspec.json.Decoder(Behavior)
+_query: msgspec.json.Decoder[Query] = msgspec.json.Decoder(Query)
+
+#: bytes -> struct; raise msgspec.DecodeError (ValidationError names the path); see ``invalid``
+decode_event = _any.decode
+decode_item = _item.decode
+decode_behavior = _behavior.decode
+decode_query = _query.decode
+encode = msgspec.json.Encoder().encode
+
+
+def invalid(error: msgspec.DecodeError | UnicodeDecodeError | RecursionError) -> InvalidEvent:
+    """Turn a decoder's error into one with a code, a field and a sentence.
+
+    >>> try: decode_behavior(b'{"event":"click","event_id":"e","user_id":"u","item_id":"i","time":"now"}')
+    ... except msgspec.DecodeError as e: print(invalid(e).field, "|", invalid(e).message)
+    time | Expected `int`, got `str`
+    """
+    text = str(error)
+    if not isinstance(error, msgspec.ValidationError):
+        return InvalidEvent("malformed", "", f"not a JSON object: {text}")
+    message, _, path = text.partition(" - at `")
+    field = path.rstrip("`").removeprefix("$").removeprefix(".")
+    missing = re.search(r"missing required field `(\w+)`", message)
+    if missing:
+        return InvalidEvent("missing", f"{field}.{missing[1]}".lstrip("."), "required, but missing")
+    if "Invalid value" in message and "event" in field:
+        return InvalidEvent("unknown_event", "event", message)
+    return InvalidEvent("invalid", field, message)

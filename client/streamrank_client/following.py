@@ -1,0 +1,91 @@
+"""Reading a topic without a group: all partitions, from the end or from the start.
+
+On the embedded broker the end of a partition is reported as the first offset of its last batch, plus one:
+following from there may show a few records that were there before, and misses none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition  # type: ignore[import-untyped]
+from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+
+from streamrank_client.errors import SettingsError, Unavailable
+from streamrank_client.kafka_options import kafka_options
+from streamrank_client.settings import ClientSettings, variable
+
+__all__ = ["existing_topics", "following", "records", "unavailable"]
+
+
+@asynccontextmanager
+async def following(settings: ClientSettings, *names: str, from_start: bool = False) -> AsyncIterator[AIOKafkaConsumer]:
+    """A started consumer on all partitions of the topics, its positions fixed before the block begins.
+
+    Whatever is published after that is read. Raises SettingsError when a topic is missing, Unavailable
+    when Kafka does not answer.
+    """
+    consumer = AIOKafkaConsumer(
+        **kafka_options(settings),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=settings.fetch_wait_ms,
+        max_partition_fetch_bytes=8 << 20,
+    )
+    try:
+        try:
+            await consumer.start()
+            await assign_all(consumer, names, from_start=from_start)
+        except (KafkaError, OSError) as error:
+            raise unavailable(settings, error) from error
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def assign_all(consumer: AIOKafkaConsumer, names: Iterable[str], *, from_start: bool) -> None:
+    """Assign all partitions of the topics and fix their positions; SettingsError when one is missing."""
+    found = await existing_topics(consumer, names)
+    partitions = [TopicPartition(name, number) for name, count in found.items() for number in range(count)]
+    consumer.assign(partitions)
+    if from_start:
+        await consumer.seek_to_beginning(*partitions)
+    else:
+        await consumer.seek_to_end(*partitions)
+    for partition in partitions:
+        await consumer.position(partition)
+
+
+async def existing_topics(consumer: AIOKafkaConsumer, names: Iterable[str]) -> dict[str, int]:
+    """The number of partitions of each topic named. Raises SettingsError naming those that do not exist.
+
+    Metadata of all topics are asked for: to ask for one by its name makes it, on some brokers.
+    """
+    cluster = await consumer._client.fetch_all_metadata()
+    found = {name: len(cluster.partitions_for_topic(name) or ()) for name in names}
+    missing = sorted(name for name, partitions in found.items() if not partitions)
+    if missing:
+        raise SettingsError(
+            f"no topic {', '.join(missing)} on this Kafka: make the topics with `streamrank topics create`, "
+            f"or correct {variable('topic_prefix')}"
+        )
+    return found
+
+
+def unavailable(settings: ClientSettings, error: Exception) -> Unavailable:
+    """Kafka's error as one line with the address and what to do."""
+    reason = str(error) or type(error).__name__
+    return Unavailable(
+        f"Kafka at {settings.kafka} ({settings.kafka_security}) failed: {reason}: "
+        f"check {variable('kafka')} and the broker, or ask `streamrank doctor`"
+    )
+
+
+async def records(consumer: AIOKafkaConsumer) -> AsyncGenerator[ConsumerRecord, None]:
+    """Every record as it comes, without end."""
+    while True:
+        for batch in (await consumer.getmany(timeout_ms=1_000)).values():
+            for record in batch:
+                yield record

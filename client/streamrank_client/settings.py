@@ -1,0 +1,168 @@
+"""Settings from the environment: how to reach a deployment, and how any class of settings is read and checked.
+
+Each field of a frozen dataclass is the environment variable ``STREAMRANK_<NAME>``. Its annotation says what is
+allowed, ``setting`` its default and its line of help. The application's settings (``streams/settings.py``) extend the
+client's. This is the only module that reads the environment.
+
+>>> read(ClientSettings, {"STREAMRANK_PARTITIONS": "16"}).partitions
+16
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+from msgspec import Meta
+
+from streamrank_client.errors import SettingsError
+
+__all__ = ["ClientSettings", "allowed", "parse", "read", "setting", "variable"]
+
+PREFIX: Final = "STREAMRANK_"
+_YES_NO: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+S = TypeVar("S", bound="ClientSettings")
+
+
+def setting(default: Any, help: str, *, secret: bool = False, url: tuple[str, ...] = (), file: bool = False) -> Any:
+    """A field with its line of help. ``secret``: never shown; ``url``: an address that begins with one of these
+    schemes, its password never shown; ``file``: a path that must exist where it is given.
+    """
+    more = {"help": help, "secret": secret, "url": url, "file": file}
+    return field(default=default, repr=not (secret or url), metadata=more)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientSettings:
+    """What a client needs to reach a deployment. Secrets are never shown by ``repr`` or ``shown``."""
+
+    kafka: str = setting("127.0.0.1:9092", "Kafka bootstrap servers, host:port, comma separated")
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = setting(
+        "PLAINTEXT", "how Kafka is spoken to"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = setting(
+        "SCRAM-SHA-512", "SASL mechanism"
+    )
+    kafka_username: str = setting("", "SASL user")
+    kafka_password: str = setting("", "SASL password", secret=True)
+    kafka_ca: str = setting("", "file of the certificate authority that signed Kafka's certificate", file=True)
+    kafka_cert: str = setting("", "file of this client's certificate, where Kafka asks for one", file=True)
+    kafka_cert_key: str = setting("", "file of that certificate's key", file=True)
+    partitions: Annotated[int, Meta(ge=1, le=1024)] = setting(
+        8, "partitions of the user topics; fixed once there is state"
+    )
+    topic_prefix: str = setting("", "put before every topic's name, to share a Kafka cluster")
+    fetch_wait_ms: Annotated[int, Meta(ge=1)] = setting(
+        500, "how long Kafka may hold a fetch (10 with the embedded broker)"
+    )
+
+    def shown(self) -> dict[str, str]:
+        """Every setting as text, secrets and the passwords in addresses masked."""
+        return {f.name: _mask(f, getattr(self, f.name)) for f in fields(self)}
+
+    def as_environment(self) -> dict[str, str]:
+        """Every setting as its variable, for a process that is to have the same ones."""
+        return {variable(f.name): str(getattr(self, f.name)) for f in fields(self)}
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting.
+
+    >>> variable("topic_prefix")
+    'STREAMRANK_TOPIC_PREFIX'
+    """
+    return PREFIX + name.upper()
+
+
+def environment(changes: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with ``changes``, for a process that it starts."""
+    return {**os.environ, **changes}
+
+
+def read(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
+    """Settings of a class from the environment; raises SettingsError naming the variable, the value and what is
+    allowed.
+    """
+    env = os.environ if environ is None else environ
+    given = {f.name: env[variable(f.name)] for f in fields(kind) if variable(f.name) in env}
+    found = kind(**{name: parse(kind, name, text, variable(name)) for name, text in given.items()})
+    _check_together(found)
+    return found
+
+
+def parse(kind: type[ClientSettings], name: str, text: str, label: str) -> Any:
+    """One setting's value from its text, checked as ``read`` does; SettingsError calls it ``label``.
+
+    >>> parse(ClientSettings, "fetch_wait_ms", "10", "fetch_wait_ms in arms.toml")
+    10
+    """
+    about = kind.__dataclass_fields__[name].metadata
+    shown = "***" if about["secret"] or about["url"] else repr(text)
+    wanted = _type(kind, name)
+    try:
+        value = msgspec.convert(_YES_NO.get(text.lower(), text) if wanted is bool else text, wanted, strict=False)
+    except msgspec.ValidationError:
+        raise SettingsError(f"{label}={shown}: expected {allowed(kind, name)}") from None
+    if about["url"] and urlsplit(text).scheme not in about["url"]:
+        schemes = ", ".join(f"{scheme}://" for scheme in about["url"])
+        raise SettingsError(f"{label}={shown}: expected an address that begins with one of {schemes}")
+    return value
+
+
+def allowed(kind: type[ClientSettings], name: str) -> str:
+    """What a setting may be, in words.
+
+    >>> allowed(ClientSettings, "partitions")
+    'a whole number from 1 to 1024'
+    >>> allowed(ClientSettings, "kafka_sasl_mechanism")
+    'one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512'
+    """
+    wanted = _type(kind, name)
+    if get_origin(wanted) is Literal:
+        return "one of " + ", ".join(get_args(wanted))
+    base, *metas = get_args(wanted) if get_origin(wanted) is Annotated else (wanted,)
+    text = {bool: "true or false", int: "a whole number", float: "a number"}.get(base, "a text")
+    for meta in metas:
+        if meta.le is not None:
+            text += f" from {meta.ge:g} to {meta.le:g}"
+        elif meta.ge is not None:
+            text += f" of {meta.ge:g} or more"
+    return text
+
+
+@cache
+def _types(kind: type[ClientSettings]) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
+def _type(kind: type[ClientSettings], name: str) -> Any:
+    return _types(kind)[name]
+
+
+def _check_together(s: ClientSettings) -> None:
+    if s.kafka_security.startswith("SASL") and not (s.kafka_username and s.kafka_password):
+        raise SettingsError(
+            f"{variable('kafka_security')}={s.kafka_security} needs {variable('kafka_username')} "
+            f"and {variable('kafka_password')}"
+        )
+    for f in fields(s):
+        path = getattr(s, f.name)
+        if f.metadata["file"] and path and not Path(path).is_file():
+            raise SettingsError(f"{variable(f.name)}={path!r}: no such file")
+
+
+def _mask(f: Field[Any], value: Any) -> str:
+    if f.metadata["secret"]:
+        return "***" if value else ""
+    if f.metadata["url"]:
+        parts = urlsplit(str(value))
+        if parts.password:
+            netloc = f"{parts.username or ''}:***@{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+            return urlunsplit((parts.scheme, netloc, parts.path, "", ""))
+    return str(value)

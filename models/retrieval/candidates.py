@@ -1,0 +1,224 @@
+"""Retrieval: a batch of asks to their candidates, one shared search for all that is dense.
+
+>>> from models.sample import sample
+>>> catalogue = sample(["green tea", "red tea", "wine"])
+>>> ask = Ask(now=0, surface="search", tokens=("red", "tea"))
+>>> found = retrieve([ask], catalogue, ["lexical", "trending"], k_each=100, k_total=200)[0]
+>>> [catalogue.ids[row] for row in found.rows], found.given[:, 4].tolist()
+(['red tea', 'green tea', 'wine'], [True, True, False])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.ask import Ask, Weighted
+from models.base.arrays import Floats, Rows
+from models.items.catalogue import Catalogue
+from models.base.errors import ModelError
+from models.shop.rules import PLAIN, Rules, allowed, mask
+from models.base.arrays import Mask
+from models.retrieval.sources.base import Scope, Source, TableSource, liked
+from models.retrieval.fusion import WEIGHTS, joined
+from models.retrieval.intent_candidates import named, wants_no_product
+from models.retrieval.sources.registry import SOURCES
+
+_USER: Final = (
+    "covisits",
+    "context",
+    "trending",
+    "covisits_wide",
+    "covisits_basket",
+    "image",
+    "trending_category",
+    "popular",
+    "repurchase",
+    "new_arrivals",
+    "tower",
+)
+#: Which sources give candidates on a surface; the others only score them. When these give fewer than the
+#: answer has places, trending fills up.
+SURFACES: Final = {
+    "search": ("query_clicks", "semantic", "lexical", "image", "query_neighbours", "trending_category", "new_arrivals"),
+    "home": _USER,
+    "similar": ("covisits", "semantic", "covisits_wide", "covisits_basket", "image", "new_arrivals", "tower"),
+    "cart": _USER,
+    "rerank": (),
+}
+#: from a source's name to a context that measures the time spent in it: clocks are the caller's
+Timer = Callable[[str], AbstractContextManager[None]]
+#: Directions in one pass over the compact vectors, and rows times directions in one matrix product. Small
+#: products stay in the second cache and on OpenBLAS's fast path for narrow matrices: two directions over
+#: 68,000 rows take 0.7 ms, in one product 1.0.
+TOGETHER: Final = 8
+BLOCK: Final = 8192
+
+
+#: Each source's column in ``Candidates.scores``.
+COLUMN: Final = {name: column for column, name in enumerate(SOURCES)}
+
+
+@dataclass(slots=True)
+class Candidates:
+    """What was found for one ask, (n,) distinct rows, best ranks first.
+
+    ``scores``: (n, sources), a column a source in the order of ``SOURCES``: each row's true score from every source
+    in use, named by it or not. ``given``: (n, sources) bool, which sources named it (empty when not kept).
+    """
+
+    rows: Rows
+    scores: Floats
+    given: Mask = field(default_factory=lambda: np.zeros((0, len(SOURCES)), np.bool_))
+
+    def taken(self, order: NDArray[np.intp]) -> Candidates:
+        """The candidates at the given places, in that order."""
+        return Candidates(self.rows.take(order), self.scores.take(order, axis=0), self.given.take(order, axis=0))
+
+
+def untimed(source: str) -> AbstractContextManager[None]:
+    """Measures nothing."""
+    return nullcontext()
+
+
+def retrieve(
+    asks: Sequence[Ask],
+    catalogue: Catalogue,
+    sources: Sequence[str],
+    k_each: int,
+    k_total: int,
+    rules: Rules = PLAIN,
+    timed: Timer = untimed,
+) -> list[Candidates]:
+    """Candidates of each ask: at most ``k_each`` of a source and ``k_total`` in all.
+
+    On the rerank surface: the given rows that may be shown, in their order, whatever the limits. A candidate
+    list does not depend on what else is in the batch. ``timed``: entered by name around each source (a shared matrix
+    product counts for the source that needs it first). Raises ModelError on an unknown source or surface.
+    """
+    used = [SOURCES[name] for name in check(sources)]
+    plans = [_plan(ask, catalogue, used) for ask in asks]
+    products = _products([direction for plan in plans for _, found in plan for direction in found], catalogue)
+    out: list[Candidates] = []
+    for ask, plan in zip(asks, plans, strict=True):
+        if ask.query.surface == "rerank":
+            out.append(_given_rows(ask, catalogue, used, rules))
+            continue
+        shown, first = mask(ask, catalogue, rules), liked(ask, catalogue)
+        lists: dict[str, Weighted] = {}
+        for source, found in plan:
+            with timed(source.name):
+                scope = Scope(shown, first, tuple(next(products) for _ in found))
+                lists[source.name] = source.candidates(ask, catalogue, k_each, scope)
+        few = sum(len(one.rows) for one in lists.values()) < ask.query.limit
+        if few and "trending" in sources and "trending" not in lists:
+            lists["trending"] = SOURCES["trending"].candidates(ask, catalogue, k_each, Scope(shown, first))
+        meant = Weighted()
+        if wants_no_product(ask, catalogue):
+            lists = {}
+        else:
+            meant = named(ask, catalogue, k_each, shown)
+        united = _union(ask, catalogue, used, lists, k_total, meant.rows)
+        out.append(_with_pinned(united, ask, catalogue, used, rules))
+    return out
+
+
+def check(sources: Sequence[str]) -> Sequence[str]:
+    """The names as given; raises ModelError when one is no source."""
+    for name in sources:
+        if name not in SOURCES:
+            remedy = f"set STREAMRANK_SOURCES to some of {', '.join(SOURCES)}."
+            raise ModelError(f"sources: {name!r} is no source.", remedy)
+    return sources
+
+
+def _plan(ask: Ask, catalogue: Catalogue, used: Sequence[Source]) -> list[tuple[Source, list[Floats]]]:
+    """The sources that give candidates for an ask, with the directions that each wants searched."""
+    if ask.query.surface not in SURFACES:
+        raise ModelError(f"surface: {ask.query.surface!r} is none.", f"ask for one of {', '.join(SURFACES)}.")
+    if not len(catalogue):
+        return []
+    givers = SURFACES[ask.query.surface]
+    return [(source, source.directions(ask, catalogue)) for source in used if source.name in givers]
+
+
+def _products(directions: Sequence[Floats], catalogue: Catalogue) -> Iterator[Floats]:
+    """Products of each direction with every compact vector, (n,) each, in order, a few at a time."""
+    vectors = catalogue.compact
+    for start in range(0, len(directions), TOGETHER):
+        some = np.stack(directions[start : start + TOGETHER], axis=1)
+        out = np.empty((some.shape[1], len(vectors)), np.float32)
+        step = BLOCK // some.shape[1]
+        for row in range(0, len(vectors), step):
+            out[:, row : row + step] = (vectors[row : row + step] @ some).T
+        yield from out
+
+
+def _given_rows(ask: Ask, catalogue: Catalogue, used: Sequence[Source], rules: Rules) -> Candidates:
+    rows = np.zeros(0, np.int32) if ask.query.candidates is None else _distinct(ask.query.candidates)
+    rows = rows[allowed(rows, ask, catalogue, rules)]
+    return Candidates(rows, _scores(ask, catalogue, used, rows), np.zeros((len(rows), len(SOURCES)), np.bool_))
+
+
+def _union(
+    ask: Ask, catalogue: Catalogue, used: Sequence[Source], lists: dict[str, Weighted], k_total: int, meant: Rows
+) -> Candidates:
+    """The lists as one (``models.retrieval.fusion``); the rows that the text's meaning names are a list too, of no
+    source.
+    """
+    order = [name for name in SOURCES if name in lists]
+    named_rows = {"": meant, **{name: lists[name].rows for name in order}}
+    rows, place = joined(named_rows, WEIGHTS.get(ask.query.surface, {}), k_total)
+    scores = np.zeros((len(rows), len(SOURCES)), np.float32)
+    given = np.zeros(scores.shape, np.bool_)
+    if not len(rows):
+        return Candidates(rows, scores, given)
+    place = place[len(meant) :]
+    column = np.repeat([COLUMN[name] for name in order], [len(lists[name].rows) for name in order])
+    kept = np.flatnonzero(place >= 0)
+    place, column = place.take(kept), column.take(kept)
+    given[place, column] = True
+    for number, source in enumerate(SOURCES.values()):
+        if source not in used:
+            continue
+        if isinstance(source, TableSource):
+            scores[:, number] = source.score(ask, catalogue, rows)
+        elif len(others := np.flatnonzero(~given[:, number])):
+            scores[others, number] = source.score(ask, catalogue, rows.take(others))
+    # last, as a list's weights may differ from the table's: trending fills up with new items
+    if len(place):
+        scores[place, column] = np.concatenate([lists[name].weight for name in order]).take(kept)
+    return Candidates(rows, scores, given)
+
+
+def _with_pinned(found: Candidates, ask: Ask, catalogue: Catalogue, used: Sequence[Source], rules: Rules) -> Candidates:
+    """The candidates, and behind them the pinned items that may be shown and that no source named."""
+    if not ask.ruled.pins:
+        return found
+    pinned = np.array([row for _, row in ask.ruled.pins], np.int32)
+    more = pinned[allowed(pinned, ask, catalogue, rules) & ~np.isin(pinned, found.rows)]
+    none = np.zeros((len(more), len(SOURCES)), np.bool_)
+    return Candidates(
+        np.concatenate([found.rows, more]),
+        np.concatenate([found.scores, _scores(ask, catalogue, used, more)]),
+        np.concatenate([found.given, none]),
+    )
+
+
+def _scores(ask: Ask, catalogue: Catalogue, used: Iterable[Source], rows: Rows) -> Floats:
+    scores = np.zeros((len(rows), len(SOURCES)), np.float32)
+    for column, source in enumerate(SOURCES.values()):
+        if source in used and len(rows):
+            scores[:, column] = source.score(ask, catalogue, rows)
+    return scores
+
+
+def _distinct(rows: Rows) -> Rows:
+    """Rows without repeats, in order of first appearance."""
+    _, first = np.unique(rows, return_index=True)
+    return rows[np.sort(first)]

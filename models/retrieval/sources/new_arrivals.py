@@ -1,0 +1,81 @@
+"""New arrivals: items of the last days, those near what is asked for or liked first, the newest first among equals.
+
+Score: (1 + c) / 2, where c is the largest cosine of the item's compact vector with the query's text, the similar item,
+or the user's short and long interest; 0.5 in a feed for a user of whom nothing is known. In (0, 1]; 0 for older items.
+
+>>> from models.sample import sample
+>>> from models.retrieval.sources.base import search
+>>> day = 86_400_000
+>>> catalogue = sample(["red tea", "wine", "green tea"], time=[30 * day, 30 * day, 0])
+>>> ask = Ask(now=31 * day, surface="home", short=catalogue.compact[2].copy())
+>>> [catalogue.ids[row] for row in search(NewArrivals(), ask, catalogue, 10).rows]
+['red tea', 'wine']
+"""
+
+from __future__ import annotations
+
+from math import floor
+from typing import Final
+
+import numpy as np
+
+from models.ask import Ask, Weighted
+from models.base.arrays import Floats, Rows
+from models.items.catalogue import Catalogue
+from models.retrieval.sources.base import Scope, nearest
+
+DAY_MS: Final = 86_400_000
+#: of many new items the newest so many are looked at (a whole catalogue is new when it is first read)
+MOST: Final = 2_000
+#: where an item may be shown though nothing is known of what is wanted
+FEEDS: Final = ("home", "cart")
+
+
+class NewArrivals:
+    """Items that came lately."""
+
+    name = "new_arrivals"
+
+    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
+        """None: only the new items are looked at."""
+        return []
+
+    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
+        """The nearest new items."""
+        first = catalogue.first_time
+        rows = np.flatnonzero(first > _since(ask)).astype(np.int32)
+        rows = rows[scope.allowed.take(rows)]
+        if not len(rows):
+            return Weighted()
+        if len(rows) > MOST:
+            rows = rows[np.argsort(-first[rows], kind="stable")[:MOST]]
+        weight = self.score(ask, catalogue, rows)
+        order = np.lexsort((rows, -first[rows], -weight))[:k]
+        order = order[weight[order] > 0]
+        return Weighted(rows[order], weight[order])
+
+    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
+        """Each row's nearness; 0 for items that are not new."""
+        new = catalogue.first_time.take(rows) > _since(ask)
+        if not new.any():
+            return np.zeros(len(rows), np.float32)
+        wishes = _wishes(ask, catalogue)
+        if not wishes and ask.query.surface not in FEEDS:
+            return np.zeros(len(rows), np.float32)
+        near = nearest(catalogue.compact, rows, wishes) if wishes else np.zeros(len(rows), np.float32)
+        score: Floats = np.where(new, np.maximum((1 + near) / 2, 1e-6), 0).astype(np.float32)
+        return score
+
+
+def _since(ask: Ask) -> int:
+    """The last moment, Unix ms, at which an item came that is not new any more."""
+    return floor(ask.query.now - ask.query.new_days * DAY_MS)
+
+
+def _wishes(ask: Ask, catalogue: Catalogue) -> list[Floats]:
+    """What new items should be near: the query's meaning, the item that similar ones are wanted to, else interests."""
+    anchor = int(ask.crowd.anchors[0]) if ask.query.surface == "similar" and len(ask.crowd.anchors) else -1
+    if anchor >= 0:
+        return [catalogue.compact[anchor]]
+    wishes = [ask.text.compact] if ask.text.compact is not None else [ask.user.short, ask.user.long]
+    return [wish for wish in wishes if wish.any()]

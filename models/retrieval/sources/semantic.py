@@ -1,0 +1,69 @@
+"""Semantic search: items whose title means what the query, or the anchor item's title, means.
+
+Score: the cosine of the 512-d vectors, in [-1, 1]; candidates have one above 0. Two exact stages: the compact
+vectors of all items give 400, which the wide vectors rescore. When a vector index is worth its build, and
+what it would save, is in docs/decisions/0002-lexical-and-vector-search.md.
+
+>>> from models.sample import sample
+>>> from models.retrieval.sources.base import search
+>>> catalogue = sample(["a", "b", "c"])
+>>> ask = Ask(now=0, surface="similar", anchors=np.array([2], np.int32))
+>>> Semantic().score(ask, catalogue, np.array([2], np.int32)).round(2).tolist()
+[1.0]
+>>> 2 in search(Semantic(), ask, catalogue, 3).rows
+False
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from models.ask import Ask, Weighted
+from models.base.arrays import Floats, Rows
+from models.items.catalogue import Catalogue
+from models.retrieval.sources.base import SLACK, Scope, best, cosines, near_top
+
+RESCORED: Final = 400
+
+
+class Semantic:
+    """Items by the meaning of a text."""
+
+    name = "semantic"
+
+    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
+        """The compact vector of the text or of the anchor, if it has one (an empty title has zeros)."""
+        anchor = _anchor(ask, catalogue)
+        compact = catalogue.compact[anchor] if anchor >= 0 else ask.text.compact
+        return [] if compact is None or not compact.any() else [compact]
+
+    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
+        """The nearest of the 400 that the compact vectors find."""
+        if not scope.dense:
+            return Weighted()
+        few = max(RESCORED, k)
+        cosine = np.where(scope.allowed, scope.dense[0], np.float32(-2))
+        rows = near_top(cosine, few, above=-1.5, slack=2 * SLACK)
+        narrow = cosines(catalogue.compact, rows, self.directions(ask, catalogue)[0])
+        # cosines near -1 count too here, hence the 2: the wide vectors judge
+        rows = np.sort(best(rows, narrow + np.float32(2), few, scope.liked).rows)
+        return best(rows, self.score(ask, catalogue, rows), k, scope.liked)
+
+    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
+        """Each row's cosine with the wide vector of the text or of the anchor; 0 without either."""
+        anchor = _anchor(ask, catalogue)
+        if anchor >= 0:
+            return cosines(catalogue.vectors, rows, catalogue.vectors[anchor].astype(np.float32))
+        if ask.text.vector is None:
+            return np.zeros(len(rows), np.float32)
+        return cosines(catalogue.vectors, rows, ask.text.vector)
+
+
+def _anchor(ask: Ask, catalogue: Catalogue) -> int:
+    """Row of the item that similar ones are wanted to, or -1."""
+    if ask.query.surface != "similar" or not len(ask.crowd.anchors):
+        return -1
+    row = int(ask.crowd.anchors[0])
+    return row if row < len(catalogue) else -1

@@ -1,0 +1,74 @@
+"""The demo: a real purchase log, published through Kafka and served by the very worker that production uses."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import tempfile
+import time
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from streams.kafka.admin import create_topics
+from streams.offline.building.artifacts import ensure_encoder
+from streams.cli.progress import stages, steps
+from streamrank_client.client import Client
+from streams.cli.demonstration.process import environment, peak_memory, start_servers, until_ready, until_stored, worker_process
+from streams.cli.demonstration.scenes import click_and_ask, latencies, scenes
+from streams.cli.demonstration.shop import Shop, import_log
+from streams.offline.publishing.publish_log import publish_log
+from streams.settings import Settings
+
+
+async def demo(out: Console, keep: bool) -> None:
+    """Run the whole demo, printing to ``out``. Raises StreamrankError with what went wrong."""
+    began = time.monotonic()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamrank-demo-")))
+        settings = start_servers(stack)
+        await create_topics(settings)
+        ensure_encoder(settings, partial(steps, quiet=False))
+        log, shop = import_log(folder)
+        worker = stack.enter_context(worker_process(settings, folder / "worker.log"))
+        await until_ready(settings, worker, folder / "worker.log")
+        with stages(quiet=False) as progress:
+            summary = await publish_log(log, settings, end_now=True, progress=progress)
+        seconds = summary.seconds["events"]
+        out.print(
+            f"{summary.items:,} items and {summary.behaviors:,} purchases published, "
+            f"{summary.behaviors / seconds:,.0f} purchases/s\n"
+        )
+        async with Client(settings=settings) as client:
+            await until_stored(settings, summary.behaviors)
+            await scenes(client, shop, out)
+            await click_and_ask(client, shop, out)
+            out.print(await latencies(client, shop))
+        out.print(
+            f"\nthe demo took {time.monotonic() - began:.0f} s, peak memory of the worker {peak_memory(worker):.0f} MiB"
+        )
+        if keep:
+            await stay(settings, shop, out)
+
+
+async def stay(settings: Settings, shop: Shop, out: Console) -> None:
+    """Print the addresses and what to try, and wait for Ctrl-C or SIGTERM."""
+    out.rule("Still up; from another terminal, in this folder", align="left")
+    for name, value in environment(settings).items():
+        out.print(f"export {name}={value}", highlight=False)
+    user = shop.household()
+    for line in (
+        f".venv/bin/streamrank ask --user {user} --text 咖啡 --explain",
+        f".venv/bin/streamrank event click --user {user} --item {shop.item('coffee')}",
+        ".venv/bin/streamrank consume --topic recommendations",
+        ".venv/bin/streamrank doctor",
+        f"curl http://{settings.web_host}:{settings.web_port}/metrics",
+    ):
+        out.print(line, highlight=False)
+    out.print("Ctrl-C ends it.")
+    done = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, done.set)
+    await done.wait()

@@ -1,0 +1,46 @@
+"""What the demo sells: four weeks of a supermarket's receipts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamrank_client.events import Event, Item, Purchase
+from streams.offline.importers import complete_journey, write_log
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """What the demo knows of the log: titles by item id, and how often each household bought."""
+
+    titles: dict[str, str]
+    purchases: Counter[str]
+
+    def household(self) -> str:
+        """A household with a middling history: the one at the third quartile of purchases."""
+        ranked = sorted(self.purchases, key=lambda user: (self.purchases[user], user))
+        return ranked[len(ranked) * 3 // 4]
+
+    def item(self, word: str) -> str:
+        """An item with ``word`` in its title, the first by title."""
+        found = [(title, item_id) for item_id, title in self.titles.items() if word in title.lower()]
+        return min(found)[1] if found else next(iter(self.titles))
+
+
+def import_log(folder: Path) -> tuple[Path, Shop]:
+    """Four weeks of The Complete Journey as an event log, and what the demo must know of it."""
+    shop = Shop({}, Counter())
+
+    def noting(events: Iterator[Event]) -> Iterator[Event]:
+        for event in events:
+            if isinstance(event, Item):
+                shop.titles[event.item_id] = event.title
+            elif isinstance(event, Purchase):
+                shop.purchases[event.user_id] += 1
+            yield event
+
+    log = folder / "complete-journey.jsonl"
+    write_log(noting(complete_journey.events(weeks=complete_journey.enough_weeks())), log)
+    return log, shop

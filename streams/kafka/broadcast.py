@@ -1,0 +1,198 @@
+"""Compacted topics read whole by every worker that needs them: the catalogue, the ranker's weights.
+
+``BroadcastReader`` belongs to no consumer group: it reads all partitions from their start, and follows.
+
+    reader = BroadcastReader("catalogue", "localhost:9092", apply)
+    await reader.start()          # returns when all that was there has been applied
+    ...
+    await reader.stop()
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from time import monotonic, perf_counter
+from typing import Any, Self, TypeAlias
+
+import aiokafka  # type: ignore[import-untyped]
+import structlog
+
+from streamrank_client.errors import StreamrankError
+from streams.kafka.transport.records import Record, unpack_to_tuples
+
+__all__ = ["Apply", "BroadcastError", "BroadcastReader", "Pace"]
+
+#: takes (key, value) pairs of one partition in offset order; value None is a tombstone
+Apply: TypeAlias = Callable[[Sequence[tuple[bytes, bytes | None]]], None]
+
+log = structlog.get_logger(__name__)
+
+
+class BroadcastError(StreamrankError):
+    """A broadcast topic cannot be read. Operator action: in the message."""
+
+
+class Pace:
+    """How many records to handle before the event loop gets its turn: about ``seconds`` of work.
+
+    >>> pace = Pace(seconds=0.002)
+    >>> pace.took(records=64, seconds=0.0016)     # 25 µs each
+    >>> pace.size
+    80
+    """
+
+    def __init__(self, seconds: float, first: int = 64, most: int = 1000) -> None:
+        self._seconds = seconds
+        self._most = most
+        self.size = first
+
+    def took(self, records: int, seconds: float) -> None:
+        """Learn from a chunk: shrinks at once, at most doubles."""
+        fitting = int(self._seconds * records / max(seconds, 1e-9))
+        self.size = max(1, min(fitting, 2 * self.size, self._most))
+
+
+class BroadcastReader:
+    """Reads ``topic`` whole into ``apply``, then follows it in the background.
+
+    ``kafka`` goes to ``AIOKafkaConsumer`` (``security_protocol``, ``ssl_context``, ``sasl_*``). ``apply``
+    gets chunks of a few milliseconds at most; between them the event loop runs. When ``apply`` or Kafka
+    raises, reading ends: ``start`` raises it, later ``task`` holds it (``await reader.task`` next to the
+    worker), and ``ready`` is false. ``fetch_max_wait_ms``: 10 on Tansu, which wakes no waiting fetch.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        bootstrap: str | Sequence[str],
+        apply: Apply,
+        *,
+        fetch_max_wait_ms: int = 50,
+        **kafka: Any,
+    ) -> None:
+        self.topic = topic
+        #: records applied so far, tombstones included
+        self.applied = 0
+        self._apply = apply
+        self._pace = Pace(seconds=0.002)
+        self._settings = {
+            "bootstrap_servers": bootstrap,
+            "group_id": None,
+            "auto_offset_reset": "earliest",
+            "enable_auto_commit": False,
+            "fetch_max_wait_ms": fetch_max_wait_ms,
+            # One response is decoded in one go: small ones keep that short.
+            "fetch_max_bytes": 1 << 20,
+            "max_partition_fetch_bytes": 1 << 20,
+            **kafka,
+        }
+        self._consumer: Any = None
+        self._loaded = asyncio.Event()
+        self._ends: dict[Any, int] = {}
+        self.task: asyncio.Task[None] | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether all that was there at the start has been applied, and reading goes on."""
+        return self._loaded.is_set() and self.task is not None and not self.task.done()
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended the reading, or None."""
+        if self.task is None or not self.task.done() or self.task.cancelled():
+            return None
+        return self.task.exception()
+
+    async def start(self) -> None:
+        """Read to the end that the topic had at the start; return then. Raises what ended the reading.
+
+        Raises ``BroadcastError`` when the topic does not exist.
+        """
+        if self.task is not None:
+            raise BroadcastError(f"the reader of {self.topic!r} is started already: make another one")
+        self._consumer = aiokafka.AIOKafkaConsumer(**self._settings)
+        try:
+            await self._consumer.start()
+            unpack_to_tuples(self._consumer._fetcher, lambda _topic: True)
+            self._consumer.assign(await self._partitions())
+            await self._consumer.seek_to_beginning()
+            self.task = asyncio.create_task(self._follow(), name=f"broadcast {self.topic}")
+            loaded = asyncio.create_task(self._loaded.wait())
+            await asyncio.wait({self.task, loaded}, return_when=asyncio.FIRST_COMPLETED)
+            loaded.cancel()
+            if self.task.done():
+                await self.task
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End the reading and disconnect. ``task`` keeps its exception."""
+        if self.task is not None and not self.task.done():
+            self.task.cancel()
+            await asyncio.wait({self.task})
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def _partitions(self) -> list[Any]:
+        deadline = monotonic() + 1.5  # the metadata of a topic created just now take a moment
+        client = self._consumer._client
+        while True:
+            partitions = None
+            # Ask by name only for what exists: a broker that creates topics would make one, not compacted.
+            if self.topic in await self._consumer.topics():
+                await client.add_topic(self.topic)
+                partitions = client.cluster.partitions_for_topic(self.topic)
+            if partitions:
+                return [aiokafka.TopicPartition(self.topic, number) for number in sorted(partitions)]
+            if monotonic() > deadline:
+                raise BroadcastError(f"there is no topic {self.topic!r}: run `streamrank topics create`")
+            await asyncio.sleep(0.1)
+
+    async def _follow(self) -> None:
+        while True:
+            timeout_ms = 1000 if self._loaded.is_set() else 20
+            fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=self._pace.size)
+            for tp, records in fetched.items():
+                self._apply_records(tp, records)
+            if not self._loaded.is_set() and self._at_end():
+                self._loaded.set()
+            await asyncio.sleep(0)
+
+    def _apply_records(self, tp: Any, records: Sequence[Record]) -> None:
+        began = perf_counter()
+        pairs = [(key, value) for key, value, *_ in records if key is not None]
+        if len(pairs) < len(records):
+            offsets = [record[2] for record in records if record[0] is None]
+            log.warning("records without a key skipped", topic=tp.topic, partition=tp.partition, offsets=offsets)
+        if pairs:
+            self._apply(pairs)
+        self.applied += len(pairs)
+        self._pace.took(len(records), perf_counter() - began)
+
+    def _at_end(self) -> bool:
+        """Whether each partition has been read up to the end that its first fetch reported.
+
+        ``end_offsets`` is wrong on Tansu; the end in a fetch response is right there and on Kafka, also when
+        a partition is empty.
+        """
+        assignment = self._consumer._subscription.subscription.assignment
+        for tp in assignment.tps:
+            if tp not in self._ends:
+                end = self._consumer.highwater(tp)
+                if end is None:
+                    return False
+                self._ends[tp] = end
+            state = assignment.state_value(tp)
+            if not state.has_valid_position or state.position < self._ends[tp]:
+                return False
+        return True

@@ -1,0 +1,29 @@
+"""Messages to Kafka: what a worker publishes, through one producer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from streams.wire.messages import Message
+from streams.kafka.transport import BatchProducer
+
+
+class KafkaPublisher:
+    """Publishes through the worker's producer, and returns once the brokers have everything."""
+
+    def __init__(self, producer: BatchProducer) -> None:
+        self._producer = producer
+        self._known: frozenset[str] = frozenset()
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Send all, then wait for all acknowledgements."""
+        if messages:
+            sent = [await self._producer.send(m.topic, m.key, m.value, m.partition, list(m.headers)) for m in messages]
+            await asyncio.gather(*sent)
+
+    async def exists(self, topic: str) -> bool:
+        """Whether the brokers have this topic."""
+        if topic not in self._known:
+            self._known = await self._producer.topics()
+        return topic in self._known

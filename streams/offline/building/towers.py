@@ -1,0 +1,86 @@
+"""Building the item tower: a log's items as workers understand them, and what its users chose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from models.base.artifact import Artifact
+from models.items.catalogue import Catalogue
+from models.text.encoder import Encoder
+from models.text.intent import IntentModel
+from streams.artifacts.opening import Opened, artifact_path
+from streamrank_client.routing import Head, head
+from streamrank_client.logs import Line, in_time_order, input_lines
+from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from models.training.item_tower import Choices
+
+    Steps = Callable[[str, float], None]
+
+#: behaviours that choose an item, a rating of any height too, as co-visits count them
+CHOOSING: Final = frozenset(("view", "click", "add_to_cart", "purchase", "rating"))
+#: items that are understood together
+TOGETHER: Final = 256
+
+
+def build_item_tower(settings: Settings, out: Path, log: Path, seed: int, until: int | None, steps: Steps) -> Artifact:
+    """Train an item tower on the events of ``log`` up to ``until`` (Unix ms; None: all) and write it to ``out``.
+
+    Raises LogError where the log cannot be read, ``RankingsError`` where too little was chosen.
+    """
+    from models.training.item_tower import train
+
+    encoder = Encoder(artifact_path(settings, "encoder"), "cpu")
+    known = [(found, line) for line in in_time_order(input_lines(log)) if (found := head(line.raw)) is not None]
+    if until is not None:
+        known = [(found, line) for found, line in known if found.time is not None and found.time <= until]
+    catalogue = _catalogue(settings, encoder, known, steps)
+    choices = _choices(known, catalogue)
+    return train(catalogue, choices, encoder.version, out, log.name, seed, lambda share: steps("training", share))
+
+
+def _catalogue(settings: Settings, encoder: Encoder, known: Sequence[tuple[Head, Line]], steps: Steps) -> Catalogue:
+    """The log's items, as a query worker holds them at its end."""
+    from streams.handlers.brain import Brain
+    from streams.handlers.catalogue import on_items
+    from streams.offline.building.rankings import Unranked
+
+    unranked: Any = Unranked()
+    intent = IntentModel(artifact_path(settings, "intent"), encoder.version)
+    brain = Brain.load(settings, Opened(encoder, intent, unranked), answers=False)
+    records = [
+        ((found.item_id or "").encode(), line.raw, n, found.time or 0, ())
+        for n, (found, line) in enumerate(known)
+        if found.event in ("item", "delete")
+    ]
+    newest = -1
+    for start in range(0, len(records), TOGETHER):
+        changes = on_items(
+            records[start : start + TOGETHER], newest, "item-events", 0, "catalogue", brain.understand_items()
+        )
+        newest = changes.newest
+        brain.apply_catalogue([(m.key or b"", m.value) for m in changes.messages if m.topic == "catalogue"])
+        steps("understanding items", min(start + TOGETHER, len(records)) / len(records))
+    return brain.catalogue
+
+
+def _choices(known: Sequence[tuple[Head, Line]], catalogue: Catalogue) -> Choices:
+    """What users chose of the catalogue, in the log's order."""
+    from models.training.item_tower import Choices
+
+    users: dict[str, int] = {}
+    found: list[tuple[int, int]] = []
+    for event, _ in known:
+        if event.event in CHOOSING and event.user_id and event.item_id:
+            row = catalogue.row(event.item_id)
+            if row >= 0:
+                found.append((users.setdefault(event.user_id, len(users)), row))
+    user, row_of = np.array(found, np.int64).reshape(-1, 2).T
+    return Choices(user.copy(), row_of.copy())

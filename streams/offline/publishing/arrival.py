@@ -1,0 +1,88 @@
+"""Waiting until the catalogue holds the items that were published.
+
+The catalogue agent publishes one record for each item, with the item's id as key, or a dead letter; for a rule one
+on the rules topic, with the rule's id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from time import monotonic
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, ConsumerRecord  # type: ignore[import-untyped]
+
+from streamrank_client.errors import StreamrankError
+from streamrank_client.answers import decode_dead_letter
+from streamrank_client.following import existing_topics, following
+from streamrank_client.rules import rule_key
+from streams.settings import Settings
+from streamrank_client.topics import topics
+
+__all__ = ["Arrival", "arriving"]
+
+
+class Arrival:
+    """Which of the items sent have not reached the catalogue yet; ``refused`` became dead letters."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, catalogue: str, rules: str, item_events: str) -> None:
+        self._consumer = consumer
+        self._catalogue = catalogue
+        self._rules = rules
+        self._item_events = item_events
+        self._missing: set[bytes] = set()
+        self.refused = 0
+
+    def expect(self, item_id: bytes) -> None:
+        """An item or a rule with this key was sent."""
+        self._missing.add(item_id)
+
+    async def complete(self, patience: float, progress: Callable[[str, int, int], None]) -> None:
+        """Wait until every expected item is there or refused.
+
+        Raises StreamrankError when for ``patience`` seconds none arrived.
+        """
+        total, last = len(self._missing), monotonic()
+        while self._missing:
+            before = len(self._missing)
+            for batch in (await self._consumer.getmany(timeout_ms=200)).values():
+                for record in batch:
+                    self._take(record)
+            progress("catalogue", total - len(self._missing), total)
+            if len(self._missing) < before:
+                last = monotonic()
+            elif monotonic() - last > patience:
+                raise StreamrankError(
+                    f"{len(self._missing)} of {total} items did not reach {self._catalogue}, none came for "
+                    f"{patience:g} s: is a worker with the role ingest running? (`streamrank serve`, "
+                    "`streamrank doctor`; `publish --no-wait` does not wait)"
+                )
+
+    def _take(self, record: ConsumerRecord) -> None:
+        if record.topic == self._catalogue:
+            self._missing.discard(record.key)
+            return
+        if record.topic == self._rules:
+            self._missing.discard(rule_key(record.key.decode()).encode())
+            return
+        try:
+            letter = decode_dead_letter(record.value or b"")
+        except msgspec.DecodeError:
+            return  # not written by a worker: it says nothing about an item
+        if letter.topic == self._item_events and letter.key in self._missing:
+            self._missing.discard(letter.key)
+            self.refused += 1
+
+
+@asynccontextmanager
+async def arriving(settings: Settings) -> AsyncIterator[Arrival]:
+    """Watch the catalogue and the dead letters from now on; enter before the first item is sent.
+
+    Raises SettingsError naming the topics of the deployment that are missing.
+    """
+    named = topics(settings.partitions, settings.topic_prefix)
+    watched = (named.catalogue.name, named.rules.name, named.dead_letters.name)
+    async with following(settings, *watched) as consumer:
+        await existing_topics(consumer, [spec.name for spec in named])
+        yield Arrival(consumer, named.catalogue.name, named.rules.name, named.item_events.name)

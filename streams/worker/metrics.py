@@ -1,0 +1,152 @@
+"""Every metric, spelled once; one ``Metrics`` a worker, with a registry of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from streamrank_client.answers import DeadLetter
+from streams.handlers.outcomes import Outcome
+
+_BUCKETS = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class Metrics:
+    """Counters, gauges and timings of one worker, in Prometheus's text format by ``text``."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        self.events = Counter("streamrank_events", "events stored, by kind", ["kind"], registry=registry)
+        self.dead_letters = Counter(
+            "streamrank_dead_letters", "records that could not be used", ["topic", "code"], registry=registry
+        )
+        self.repeated = Counter(
+            "streamrank_repeated_events", "behaviour events whose id was counted before", registry=registry
+        )
+        self.feedback = Counter("streamrank_feedback", "behaviour joined to its impression", registry=registry)
+        self.learnt = Counter("streamrank_learnt_pairs", "pairs learnt by the online ranker", registry=registry)
+        self.answers = Counter("streamrank_answers", "answers given", ["surface"], registry=registry)
+        self.stale = Counter(
+            "streamrank_stale_answers", "answers given before their `after` event was stored", registry=registry
+        )
+        self._add_arms()
+        self.retries = Counter("streamrank_retries", "batches tried again", ["stage"], registry=registry)
+        self.seconds = Histogram(
+            "streamrank_stage_seconds",
+            "time of one batch in a stage",
+            ["stage"],
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self.source_seconds = Histogram(
+            "streamrank_source_seconds",
+            "time of one source for one query",
+            ["source"],
+            buckets=(0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05),
+            registry=registry,
+        )
+        self.items = Gauge("streamrank_catalogue_items", "items in the catalogue", registry=registry)
+        self.queries = Gauge("streamrank_known_queries", "query texts known by their choices", registry=registry)
+        self._add_learning()
+        self._add_models()
+
+    def _add_learning(self) -> None:
+        """What the online ranker has come to, by surface."""
+        registry = self.registry
+        self.weights = Gauge(
+            "streamrank_weights_version", "version of the online weights in use", ["surface"], registry=registry
+        )
+        self.examination = Gauge(
+            "streamrank_examination",
+            "how likely a position is looked at, relative to the first",
+            ["surface", "position"],
+            registry=registry,
+        )
+        self.drift_alarms = Counter(
+            "streamrank_drift_alarms", "the loss of the answers rose for good", ["surface"], registry=registry
+        )
+        self.silent_sources = Counter(
+            "streamrank_silent_sources", "sources that fell silent", ["surface", "source"], registry=registry
+        )
+        self.loss = Gauge(
+            "streamrank_feedback_loss",
+            "running mean of the loss of the lists as shown, by the place of what was chosen beside that of popularity",
+            ["surface"],
+            registry=registry,
+        )
+
+    def _add_models(self) -> None:
+        """What models a worker runs, and where."""
+        registry = self.registry
+        self.provider = Gauge(
+            "streamrank_provider", "execution provider in use", ["model", "provider"], registry=registry
+        )
+        self.fell_back = Gauge(
+            "streamrank_provider_fell_back",
+            "1 if a device was wanted and the CPU is used",
+            ["model"],
+            registry=registry,
+        )
+        self.retrainings = Counter(
+            "streamrank_retrainings", "rankers trained on a schedule, by outcome", ["outcome"], registry=registry
+        )
+        self.artifact = Gauge("streamrank_artifact", "artifact in use", ["kind", "version"], registry=registry)
+
+    def _add_arms(self) -> None:
+        """What each arm of an experiment gave and got; series are as many as arms."""
+        registry, labels = self.registry, ["experiment", "arm"]
+        self.arm_answers = Counter("streamrank_arm_answers", "answers given, by arm", labels, registry=registry)
+        self.arm_items = Counter("streamrank_arm_items", "items in answers, by arm", labels, registry=registry)
+        self.arm_outcomes = Counter(
+            "streamrank_arm_outcomes",
+            "clicks, add_to_carts and purchases that belong to an answer, by its arm",
+            [*labels, "kind"],
+            registry=registry,
+        )
+        self.arm_dwell = Counter(
+            "streamrank_arm_dwell_seconds", "dwell that belongs to an answer, by its arm", labels, registry=registry
+        )
+
+    def count_outcomes(self, outcomes: Mapping[Outcome, float]) -> None:
+        """Count what users did with the answers of each arm."""
+        for (experiment, arm, kind), value in outcomes.items():
+            if kind == "dwell":
+                self.arm_dwell.labels(experiment, arm).inc(value)
+            else:
+                self.arm_outcomes.labels(experiment, arm, kind).inc(value)
+
+    def examined(self, surface: str, examination: Sequence[float]) -> None:
+        """Show the examination of a surface's positions, from the first."""
+        for position, value in enumerate(examination, start=1):
+            self.examination.labels(surface, str(position)).set(value)
+
+    def watched(self, surface: str, loss: float) -> None:
+        """Show the running mean of the loss of a surface's feedback; its alarms count from 0."""
+        self.loss.labels(surface).set(loss)
+        self.drift_alarms.labels(surface)
+
+    def dead(self, letters: Sequence[DeadLetter]) -> None:
+        """Count dead letters."""
+        for letter in letters:
+            self.dead_letters.labels(letter.topic, letter.code).inc()
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Time a stage."""
+        began = perf_counter()
+        yield
+        self.seconds.labels(stage).observe(perf_counter() - began)
+
+    @contextmanager
+    def timed_source(self, source: str) -> Iterator[None]:
+        """Time one source for one query."""
+        began = perf_counter()
+        yield
+        self.source_seconds.labels(source).observe(perf_counter() - began)
+
+    def text(self) -> bytes:
+        """All metrics as Prometheus reads them."""
+        return generate_latest(self.registry)

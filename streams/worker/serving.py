@@ -1,0 +1,74 @@
+"""A worker as a process: its event loop, its log, its signals."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import faust
+import structlog
+import uvloop
+
+from streams.worker.app import Worker
+from streams.offline.servers import free_port
+from streams.worker.warming import compile_loops
+from streams.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+#: glibc's parameters of malloc: what is kept at the heap's end, what it grows by, what gets pages of its own
+_TRIM_THRESHOLD: Final = (-1, 256 << 20)
+_TOP_PAD: Final = (-2, 16 << 20)
+_MMAP_THRESHOLD: Final = (-3, 32 << 20)
+
+
+def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str], Worker] = Worker) -> None:
+    """Run a worker in this process until SIGTERM or SIGINT, which drain and commit. Never returns: exits.
+
+    ``make`` builds the worker; measurements give one that runs some stages only.
+    """
+    uvloop.install()
+    _log_to_stderr(settings.log_level)
+    if settings.web_port == 0:
+        settings = replace(settings, web_port=free_port())
+    # other threads of this process (the fetch loop, the web server) give way to an answer within a millisecond
+    sys.setswitchinterval(0.001)
+    keep_freed_memory()
+    worker = make(settings, role)
+    if {"behavior", "signals"} & set(worker.stages):
+        compile_loops()
+    log.info("worker starts", role=role, web=f"http://{settings.web_host}:{settings.web_port}", pid=os.getpid())
+    process = faust.Worker(worker.app, loglevel="WARN", redirect_stdouts=False, quiet=True)
+    process.spinner = None  # it would write escape codes into a log
+    process.execute_from_commandline()
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep what a batch frees for the next one, up to 256 MiB.
+
+    As it comes, each array above 128 KiB gets new pages from the kernel, which are cleared one by one: a quarter of the
+    time that a batch of signals takes. Other C libraries are left as they are.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for parameter, value in (_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD):
+            mallopt(parameter, value)
+
+
+def _log_to_stderr(level: str) -> None:
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper("iso", utc=True),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
