@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from state.records import CATEGORY_TOP, POPULARITY_DAYS
+from state.records import CATEGORY_TOP
+from streamrank_client.vocabulary import POPULARITY_DAYS
 from state.rows import Rows
 
 #: place of the half-life among those of popularity

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrank_client.vocabulary import KINDS
-from state.records import POPULARITY_DAYS
+from streamrank_client.vocabulary import POPULARITY_DAYS
 from state.rows import Rows
 
 #: What one event of a kind adds to an item's popularity. A rating of GOOD stars or more adds its stars, a dwell of

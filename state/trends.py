@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from state.records import POPULARITY_DAYS, TOP, TREND
+from streamrank_client.vocabulary import POPULARITY_DAYS
+from state.records import TOP, TREND
 from state.rows import Rows
 
 _HALF_LIVES: Final = np.array(POPULARITY_DAYS) * 86_400

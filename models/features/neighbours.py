@@ -12,20 +12,50 @@ from numpy.typing import NDArray
 
 from models.ask import Ask
 from models.base.arrays import Floats, Rows
+from models.features.base import Columns, Family, Inputs
 from models.retrieval.baskets import in_hand
-from models.features.groups import Columns, Lookup
-from models.retrieval.sources.base import places
+from models.retrieval.sentences import BESIDE, FOLLOWED
+from models.base.vectors import places
 
 #: What a neighbour must have of all that an anchor has before it counts, by the feature's ending. Neighbours that an
 #: anchor has by chance have little of it each, and over thirty anchors that adds up (decision 0020).
 FLOORS: Final = {"quarter": 0.0025, "one": 0.01, "four": 0.04}
 
 
-def covisits(ask: Ask, look: Lookup, counts: NDArray[np.void]) -> Columns:
+class NeighbourShares(Family):
     """Co-visits with the user's anchors: directed, alongside, and in the basket."""
-    basket = in_hand(ask)
-    size = np.float32(max(int(basket.sum()), 1))
-    return _after(ask, look.rows, basket, size) | _beside(ask, look.rows, basket, size, counts)
+
+    groups = {
+        "neighbours": {
+            "after_newest": "share of what followed the user's newest item that was this item",
+            "after_newest_2": "the same, summed over the newest 2 items",
+            "after_newest_5": "the same, summed over the newest 5 items",
+            "after_strength": "decayed number of times this item followed one of the newest 5",
+            "together_newest": "share of what was used within an hour of the newest item that was this item",
+            "together_basket": "the same, mean over the basket (items of the last hour, or of the cart)",
+            "after_basket": "share of what followed that was this item, mean over the basket",
+            "basket_cosine": "cosine of the item's use within an hour with that of the basket's items, summed",
+            "wide_newest": "the same per root of the item's own events, the n-th newest of the user's items counting 1 / n",
+            "wide_cosine": "the same, all of the user's items counting alike",
+            "wide_strength": "log of the decayed number of times this item went with one of them",
+            "after_above_quarter": "what followed the newest 5, less a quarter of a hundredth of all that followed each",
+            "after_above_one": "the same, less a hundredth",
+            "after_above_four": "the same, less four hundredths",
+            "wide_above_quarter": "what went with the user's items, less a quarter of a hundredth of all that went with each",
+            "wide_above_one": "the same, less a hundredth",
+            "wide_above_four": "the same, less four hundredths",
+            "basket_above_quarter": "share of what went with the basket's items, less a quarter of a hundredth for each",
+            "basket_above_one": "the same, less a hundredth",
+            "basket_above_four": "the same, less four hundredths",
+        },
+    }
+    sentences = {"neighbours": (FOLLOWED, BESIDE)}
+
+    def columns(self, of: Inputs) -> Columns:
+        """Shares, cosines, and sums of what lies above floors."""
+        basket = in_hand(of.ask)
+        size = np.float32(max(int(basket.sum()), 1))
+        return _after(of.ask, of.rows, basket, size) | _beside(of.ask, of.rows, basket, size, of.counts)
 
 
 def _after(ask: Ask, rows: Rows, basket: NDArray[np.bool_], size: np.float32) -> Columns:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from models.base.arrays import Floats
-from models.features.names import INDEX
+from models.features.registry import INDEX
 
 #: the feature whose order tells what popularity alone would have done
 POPULARITY: Final = "popularity_30_days"

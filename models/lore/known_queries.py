@@ -20,7 +20,7 @@ from models.base.arrays import Floats
 from models.ask import NearText as Near
 from models.base.errors import ModelError
 from models.lore.query_spelling import Texts
-from models.retrieval.sources.base import SLACK, cosines, near_top
+from models.base.vectors import SLACK, cosines, near_top
 
 #: of the weights' decay, in seconds: that of ``state.query_clicks``
 HALF_LIFE: Final = 30 * 86_400

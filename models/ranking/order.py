@@ -4,7 +4,7 @@
 >>> from models.sample import sample
 >>> catalogue = sample(["a", "b", "c", "d"], brand=["Oz", "Oz", "Ur", "Oz"])
 >>> rows, scores = np.arange(4, dtype=np.int32), np.array([4, 3, 2, 1], np.float32)
->>> ask = Ask(now=0, surface="home", limit=2, ruled=Ruled(pins=((0, 3),)))
+>>> ask = asked("home", limit=2, ruled=Ruled(pins=((0, 3),)))
 >>> arrange(rows, scores, ask, catalogue).order.tolist()
 [3, 0, 1, 2]
 >>> arrange(rows, scores, ask, catalogue, Rules(per_brand=(("home", 1),))).order.tolist()

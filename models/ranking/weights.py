@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.base.arrays import Floats
-from models.features.names import INDEX
+from models.features.registry import INDEX
 
 #: The sources whose scores are inputs: those that answer alone when another one fails. Few on purpose: each more
 #: makes the layer noisier, and what they say besides is in the offline score.

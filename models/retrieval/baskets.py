@@ -2,7 +2,7 @@
 
 >>> from models.ask import Recent
 >>> recent = Recent(rows=np.array([7, 9, 8], np.int32), age=np.array([4000, 5000, 90_000], np.float32))
->>> ask = Ask(now=0, surface="home", recent=recent, anchors=np.array([7, 9, 8], np.int32))
+>>> ask = asked("home", recent=recent, anchors=np.array([7, 9, 8], np.int32))
 >>> in_hand(ask).tolist(), in_hand_or_last(ask).tolist()
 ([False, False, False], [True, True, False])
 """

@@ -1,8 +1,8 @@
 """Retrieval: a batch of asks to their candidates, one shared search for all that is dense.
 
->>> from models.sample import sample
+>>> from models.sample import asked, sample
 >>> catalogue = sample(["green tea", "red tea", "wine"])
->>> ask = Ask(now=0, surface="search", tokens=("red", "tea"))
+>>> ask = asked("search", tokens=("red", "tea"))
 >>> found = retrieve([ask], catalogue, ["lexical", "trending"], k_each=100, k_total=200)[0]
 >>> [catalogue.ids[row] for row in found.rows], found.given[:, 4].tolist()
 (['red tea', 'green tea', 'wine'], [True, True, False])
@@ -10,47 +10,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.ask import Ask, Weighted
-from models.base.arrays import Floats, Rows
-from models.items.catalogue import Catalogue
+from models.base.arrays import Floats, Mask, Places, Rows
 from models.base.errors import ModelError
-from models.shop.rules import PLAIN, Rules, allowed, mask
-from models.base.arrays import Mask
-from models.retrieval.sources.base import Scope, Source, TableSource, liked
-from models.retrieval.fusion import WEIGHTS, joined
+from models.items.catalogue import Catalogue
+from models.retrieval.fusion import joined
 from models.retrieval.intent_candidates import named, wants_no_product
-from models.retrieval.sources.registry import SOURCES
+from models.retrieval.sources.base import Search, Source, TableSource, liked
+from models.retrieval.sources.registry import COLUMN, SOURCES
+from models.shop.rules import PLAIN, Rules, allowed, mask
+from models.tower.column import TowerColumn
 
-_USER: Final = (
-    "covisits",
-    "context",
-    "trending",
-    "covisits_wide",
-    "covisits_basket",
-    "image",
-    "trending_category",
-    "popular",
-    "repurchase",
-    "new_arrivals",
-    "tower",
-)
-#: Which sources give candidates on a surface; the others only score them. When these give fewer than the
-#: answer has places, trending fills up.
-SURFACES: Final = {
-    "search": ("query_clicks", "semantic", "lexical", "image", "query_neighbours", "trending_category", "new_arrivals"),
-    "home": _USER,
-    "similar": ("covisits", "semantic", "covisits_wide", "covisits_basket", "image", "new_arrivals", "tower"),
-    "cart": _USER,
-    "rerank": (),
-}
 #: from a source's name to a context that measures the time spent in it: clocks are the caller's
 Timer = Callable[[str], AbstractContextManager[None]]
 #: Directions in one pass over the compact vectors, and rows times directions in one matrix product. Small
@@ -60,8 +37,10 @@ TOGETHER: Final = 8
 BLOCK: Final = 8192
 
 
-#: Each source's column in ``Candidates.scores``.
-COLUMN: Final = {name: column for column, name in enumerate(SOURCES)}
+#: Surfaces that recommend to a user, of whose last items most sources speak.
+FEEDS: Final = ("home", "cart")
+#: The source that fills up an answer for which the others find too little.
+FILLER: Final = "trending"
 
 
 @dataclass(slots=True)
@@ -76,7 +55,7 @@ class Candidates:
     scores: Floats
     given: Mask = field(default_factory=lambda: np.zeros((0, len(SOURCES)), np.bool_))
 
-    def taken(self, order: NDArray[np.intp]) -> Candidates:
+    def taken(self, order: Places) -> Candidates:
         """The candidates at the given places, in that order."""
         return Candidates(self.rows.take(order), self.scores.take(order, axis=0), self.given.take(order, axis=0))
 
@@ -94,37 +73,39 @@ def retrieve(
     k_total: int,
     rules: Rules = PLAIN,
     timed: Timer = untimed,
+    tower: TowerColumn | None = None,
 ) -> list[Candidates]:
     """Candidates of each ask: at most ``k_each`` of a source and ``k_total`` in all.
 
     On the rerank surface: the given rows that may be shown, in their order, whatever the limits. A candidate
     list does not depend on what else is in the batch. ``timed``: entered by name around each source (a shared matrix
-    product counts for the source that needs it first). Raises ModelError on an unknown source or surface.
+    product counts for the source that needs it first); ``tower``: the item tower's vectors, None where there is none.
+    Raises ModelError on an unknown source.
     """
     used = [SOURCES[name] for name in check(sources)]
-    plans = [_plan(ask, catalogue, used) for ask in asks]
+    searches = [_search(ask, catalogue, tower, rules) for ask in asks]
+    plans = [_plan(search, used) for search in searches]
     products = _products([direction for plan in plans for _, found in plan for direction in found], catalogue)
     out: list[Candidates] = []
-    for ask, plan in zip(asks, plans, strict=True):
-        if ask.query.surface == "rerank":
-            out.append(_given_rows(ask, catalogue, used, rules))
+    for search, plan in zip(searches, plans, strict=True):
+        if search.ask.query.surface == "rerank":
+            out.append(_given_rows(search, used, rules))
             continue
-        shown, first = mask(ask, catalogue, rules), liked(ask, catalogue)
         lists: dict[str, Weighted] = {}
         for source, found in plan:
             with timed(source.name):
-                scope = Scope(shown, first, tuple(next(products) for _ in found))
-                lists[source.name] = source.candidates(ask, catalogue, k_each, scope)
-        few = sum(len(one.rows) for one in lists.values()) < ask.query.limit
-        if few and "trending" in sources and "trending" not in lists:
-            lists["trending"] = SOURCES["trending"].candidates(ask, catalogue, k_each, Scope(shown, first))
+                search.dense[source.name] = tuple(next(products) for _ in found)
+                lists[source.name] = source.candidates(search, k_each)
+        few = sum(len(one.rows) for one in lists.values()) < search.ask.query.limit
+        if few and FILLER in sources and FILLER not in lists:
+            lists[FILLER] = SOURCES[FILLER].candidates(search, k_each)
         meant = Weighted()
-        if wants_no_product(ask, catalogue):
+        if wants_no_product(search.ask, catalogue):
             lists = {}
         else:
-            meant = named(ask, catalogue, k_each, shown)
-        united = _union(ask, catalogue, used, lists, k_total, meant.rows)
-        out.append(_with_pinned(united, ask, catalogue, used, rules))
+            meant = named(search.ask, catalogue, k_each, search.allowed)
+        united = _union(search, used, lists, k_total, meant.rows)
+        out.append(_with_pinned(united, search, used, rules))
     return out
 
 
@@ -137,14 +118,20 @@ def check(sources: Sequence[str]) -> Sequence[str]:
     return sources
 
 
-def _plan(ask: Ask, catalogue: Catalogue, used: Sequence[Source]) -> list[tuple[Source, list[Floats]]]:
+def _search(ask: Ask, catalogue: Catalogue, tower: TowerColumn | None, rules: Rules) -> Search:
+    """Where the sources may look; what is to be re-ranked was found by others."""
+    if ask.query.surface == "rerank":
+        nowhere = np.zeros(0, np.bool_)
+        return Search(ask, catalogue, tower, nowhere, nowhere)
+    return Search(ask, catalogue, tower, mask(ask, catalogue, rules), liked(ask, catalogue))
+
+
+def _plan(search: Search, used: Sequence[Source]) -> list[tuple[Source, list[Floats]]]:
     """The sources that give candidates for an ask, with the directions that each wants searched."""
-    if ask.query.surface not in SURFACES:
-        raise ModelError(f"surface: {ask.query.surface!r} is none.", f"ask for one of {', '.join(SURFACES)}.")
-    if not len(catalogue):
+    if not len(search.catalogue):
         return []
-    givers = SURFACES[ask.query.surface]
-    return [(source, source.directions(ask, catalogue)) for source in used if source.name in givers]
+    surface = search.ask.query.surface
+    return [(source, source.directions(search)) for source in used if surface in source.surfaces]
 
 
 def _products(directions: Sequence[Floats], catalogue: Catalogue) -> Iterator[Floats]:
@@ -159,21 +146,22 @@ def _products(directions: Sequence[Floats], catalogue: Catalogue) -> Iterator[Fl
         yield from out
 
 
-def _given_rows(ask: Ask, catalogue: Catalogue, used: Sequence[Source], rules: Rules) -> Candidates:
-    rows = np.zeros(0, np.int32) if ask.query.candidates is None else _distinct(ask.query.candidates)
-    rows = rows[allowed(rows, ask, catalogue, rules)]
-    return Candidates(rows, _scores(ask, catalogue, used, rows), np.zeros((len(rows), len(SOURCES)), np.bool_))
+def _given_rows(search: Search, used: Sequence[Source], rules: Rules) -> Candidates:
+    given = search.ask.query.candidates
+    rows = np.zeros(0, np.int32) if given is None else _distinct(given)
+    rows = rows[allowed(rows, search.ask, search.catalogue, rules)]
+    return Candidates(rows, _scores(search, used, rows), np.zeros((len(rows), len(SOURCES)), np.bool_))
 
 
 def _union(
-    ask: Ask, catalogue: Catalogue, used: Sequence[Source], lists: dict[str, Weighted], k_total: int, meant: Rows
+    search: Search, used: Sequence[Source], lists: dict[str, Weighted], k_total: int, meant: Rows
 ) -> Candidates:
     """The lists as one (``models.retrieval.fusion``); the rows that the text's meaning names are a list too, of no
     source.
     """
     order = [name for name in SOURCES if name in lists]
     named_rows = {"": meant, **{name: lists[name].rows for name in order}}
-    rows, place = joined(named_rows, WEIGHTS.get(ask.query.surface, {}), k_total)
+    rows, place = joined(named_rows, _weights(search.ask), k_total)
     scores = np.zeros((len(rows), len(SOURCES)), np.float32)
     given = np.zeros(scores.shape, np.bool_)
     if not len(rows):
@@ -187,34 +175,39 @@ def _union(
         if source not in used:
             continue
         if isinstance(source, TableSource):
-            scores[:, number] = source.score(ask, catalogue, rows)
+            scores[:, number] = source.score(search, rows)
         elif len(others := np.flatnonzero(~given[:, number])):
-            scores[others, number] = source.score(ask, catalogue, rows.take(others))
+            scores[others, number] = source.score(search, rows.take(others))
     # last, as a list's weights may differ from the table's: trending fills up with new items
     if len(place):
         scores[place, column] = np.concatenate([lists[name].weight for name in order]).take(kept)
     return Candidates(rows, scores, given)
 
 
-def _with_pinned(found: Candidates, ask: Ask, catalogue: Catalogue, used: Sequence[Source], rules: Rules) -> Candidates:
+def _weights(ask: Ask) -> Mapping[str, float]:
+    """How much each source's word counts: on feeds its own weight, elsewhere all count alike."""
+    return {source.name: source.weight for source in SOURCES.values()} if ask.query.surface in FEEDS else {}
+
+
+def _with_pinned(found: Candidates, search: Search, used: Sequence[Source], rules: Rules) -> Candidates:
     """The candidates, and behind them the pinned items that may be shown and that no source named."""
-    if not ask.ruled.pins:
+    if not search.ask.ruled.pins:
         return found
-    pinned = np.array([row for _, row in ask.ruled.pins], np.int32)
-    more = pinned[allowed(pinned, ask, catalogue, rules) & ~np.isin(pinned, found.rows)]
+    pinned = np.array([row for _, row in search.ask.ruled.pins], np.int32)
+    more = pinned[allowed(pinned, search.ask, search.catalogue, rules) & ~np.isin(pinned, found.rows)]
     none = np.zeros((len(more), len(SOURCES)), np.bool_)
     return Candidates(
         np.concatenate([found.rows, more]),
-        np.concatenate([found.scores, _scores(ask, catalogue, used, more)]),
+        np.concatenate([found.scores, _scores(search, used, more)]),
         np.concatenate([found.given, none]),
     )
 
 
-def _scores(ask: Ask, catalogue: Catalogue, used: Iterable[Source], rows: Rows) -> Floats:
+def _scores(search: Search, used: Iterable[Source], rows: Rows) -> Floats:
     scores = np.zeros((len(rows), len(SOURCES)), np.float32)
     for column, source in enumerate(SOURCES.values()):
         if source in used and len(rows):
-            scores[:, column] = source.score(ask, catalogue, rows)
+            scores[:, column] = source.score(search, rows)
     return scores
 
 

@@ -22,23 +22,7 @@ from models.base.arrays import Rows
 #: So many of each list are always in: a source that names what no other does must not be outvoted.
 HEAD: Final = 5
 DEPTH: Final = 60.0
-#: How much each source's word counts, in the order of what its hundred rows find; on a surface not named here, and for
-#: a source not named, 1.
-FEED: Final = {
-    "covisits_wide": 1.0,
-    "covisits_basket": 1.0,
-    "covisits": 0.9,
-    "repurchase": 0.7,
-    "trending": 0.6,
-    "popular": 0.6,
-    "tower": 0.6,
-    "image": 0.5,
-    "trending_category": 0.3,
-    "context": 0.3,
-    "new_arrivals": 0.3,
-}
 _RANKS: Final = np.arange(256)
-WEIGHTS: Final[Mapping[str, Mapping[str, float]]] = {"home": FEED, "cart": FEED}
 
 
 def fused(lists: Mapping[str, Rows], weights: Mapping[str, float], k: int) -> Rows:

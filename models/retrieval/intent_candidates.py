@@ -2,7 +2,7 @@
 
 >>> from models.sample import sample
 >>> catalogue = sample(["tea", "cup", "pot"], price=[6.0, 4.0, 5.0], list_price=[8.0, 5.0, None])
->>> ask = Ask(now=0, surface="search", text="deals", tokens=("deal",), meant=("promotion", 0.9))
+>>> ask = asked("search", asked="deals", tokens=("deal",), meant=("promotion", 0.9))
 >>> named(ask, catalogue, 10, catalogue.recommendable).rows.tolist()
 [0, 1]
 """
@@ -18,7 +18,8 @@ from models.ask import Ask, Weighted
 from models.items.catalogue import Catalogue
 from models.items.codes import folded
 from models.base.arrays import Mask
-from models.retrieval.sources.base import best, near_top
+from models.retrieval.tables import best
+from models.base.vectors import near_top
 
 #: Intents that ask for no product: answered without items unless the text matches some.
 NO_PRODUCT: Final = ("order_service", "chitchat_other")

@@ -3,7 +3,7 @@
 >>> from models.sample import sample
 >>> catalogue = sample(["red tea", "green tea", "wine"], price=[2.0, 4.0, 9.0])
 >>> catalogue.delete("green tea")
->>> ask = Ask(now=0, surface="home", filter=Filter(price_max=8.0))
+>>> ask = asked("home", filter=Filter(price_max=8.0))
 >>> allowed(np.array([0, 1, 2, -1], np.int32), ask, catalogue).tolist()
 [True, False, False, False]
 """

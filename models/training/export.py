@@ -15,7 +15,9 @@ import torch
 from models.base.artifact import Artifact, Manifest, write
 from streamrank_client.vocabulary import COMPACT as DIM
 from models.base.errors import SessionError
-from models.features import FEATURES, FEATURES_VERSION, INDEX, LARGEST, RECENT, SOURCES
+from models.features.registry import FEATURES, FEATURES_VERSION, INDEX
+from models.features.kernels import LARGEST, RECENT
+from models.retrieval.sources.registry import SOURCES
 from models.ranking.ranker import NAMES_FILE, SILENT
 from models.base.onnx_session import Session, open_session
 from models.training.half import Precision, halved

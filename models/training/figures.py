@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.base.arrays import Floats
-from models.features import GROUPS, INDEX
+from models.features.registry import GROUPS, INDEX
 from models.ranking.ranker import Ranker, RankInput
 from models.training.rankings import Rankings
 

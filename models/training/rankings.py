@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from streamrank_client.vocabulary import COMPACT as DIM
 from models.base.arrays import Floats
 from models.base.errors import ModelError
-from models.features import FEATURES, FEATURES_VERSION, RECENT
+from models.features.registry import FEATURES, FEATURES_VERSION
+from models.features.kernels import RECENT
 from models.ranking.ranker import RankInput
 
 SURFACES: Final = ("search", "home", "similar", "cart", "rerank")

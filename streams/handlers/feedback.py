@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features import FEATURES
-from models.features.names import INDEX, SOURCES
+from models.features.registry import FEATURES
+from models.features.registry import INDEX
+from models.retrieval.sources.registry import SOURCES
 from models.learning.loss import loss, usual_place
 from models.learning.pairwise import PairwiseFeedback, skipped_positions
 from models.learning.position_bias import PositionBias

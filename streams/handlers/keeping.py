@@ -10,7 +10,8 @@ from xxhash import xxh3_64_intdigest
 
 from models.exploration import explore
 from models.items.catalogue import Catalogue
-from models.features import FEATURES_VERSION, SOURCES
+from models.features.registry import FEATURES_VERSION
+from models.retrieval.sources.registry import SOURCES
 from models.ranking.weights import INITIAL
 from state.contexts import eighths
 from state.impressions import RECENT, Impression, Known

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.exploration import explore
-from models.features import INDEX, SOURCES
+from models.features.registry import INDEX
+from models.retrieval.sources.registry import SOURCES
 from state import keys
 from state.impressions import Impression
 from state.impressions import encode as encode_shown

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ask import Ask
-from models.features import compute, recent_inputs
+from models.features.kernels import compute, recent_inputs
 from models.ranking.order import Arranged, arrange
 from models.ranking.ranker import RankInput
 from models.retrieval.candidates import Candidates, retrieve

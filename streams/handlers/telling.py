@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ranking.facts import Case
-from models.features import FEATURES
+from models.retrieval.facts import Case
+from models.features.registry import FEATURES
 from models.ranking.reasons import in_words
 from streams.handlers.brain import Brain
 from streamrank_client.answers import AnswerItem

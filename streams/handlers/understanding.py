@@ -9,9 +9,9 @@ from streamrank_client.answers import NearQuery, Understood, WordExpansion
 def understood(ask: Ask, explain: bool) -> Understood | None:
     """What an answer says of how an ask's text was read; None when there is nothing to say.
 
-    >>> understood(Ask(now=0, surface="home"), explain=True) is None
+    >>> understood(asked("home"), explain=True) is None
     True
-    >>> understood(Ask(now=0, surface="search", text="tea", tokens=("tea",)), explain=True).words
+    >>> understood(asked("search", asked="tea", tokens=("tea",)), explain=True).words
     ['tea']
     """
     if not ask.text.refined_from and not (explain and ask.text.asked):

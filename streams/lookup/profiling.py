@@ -30,7 +30,7 @@ _USER: Final = ("user_events", "basket_size")
 def profile(user_id: str, context: bytes, session: bytes | None, brain: Brain, now: int) -> Profile:
     """A user's profile at ``now``, Unix ms; ``context`` and ``session`` as stored."""
     catalogue = brain.catalogue
-    ask = Ask(now=now, surface="home")
+    ask = asked("home", now=now)
     keys = add_user(ask, context, catalogue)
     recent = ask.user.recent
     plan = brain.plan_for(Query(time=now, request_id="profile", user_id=user_id))

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from models.ask import Ask, Recent
 from models.base.arrays import Floats
 from models.items.catalogue import Catalogue
-from models.features import FEATURES, FEATURES_VERSION, GROUPS, INDEX, recent_inputs
+from models.features.registry import FEATURES, FEATURES_VERSION, GROUPS, INDEX
+from models.features.kernels import recent_inputs
 from models.ranking.ranker import Ranker, RankInput
 from models.ranking.weights import INITIAL, INPUTS, OnlineWeights, apply, inputs_of
 from state.impressions import RECENT, Impression, Known

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.features import FEATURES
+from models.features.registry import FEATURES
 from state import contexts, keys
 from state.event_ids import SIZE
 from state.impressions import Impression as Shown

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.features import FEATURES, GROUPS, INDEX, RECENT, SOURCES
+from models.features.registry import FEATURES, GROUPS, INDEX
+from models.features.kernels import RECENT
+from models.retrieval.sources.registry import SOURCES
 from models.ranking.ranker import RankInput
 from models.ranking.weights import INPUTS, OFFLINE, OnlineWeights, apply, inputs_of
 from streams.handlers.brain import Brain

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.features import FEATURES as FEATURE_NAMES
+from models.features.registry import FEATURES as FEATURE_NAMES
 from models.learning.loss import usual_place
 from models.learning.online import INPUTS, OnlineRanker
 from models.ranking.weights import OPENING

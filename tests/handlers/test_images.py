@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.items.catalogue import Catalogue, decode_entry
-from models.features import INDEX
+from models.features.registry import INDEX
 from models.ranking.weights import INPUTS
 from state import keys
 from streams.handlers.brain import Brain

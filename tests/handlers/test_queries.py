@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from models.exploration.explore import policy
-from models.features import FEATURES, SOURCES
+from models.features.registry import FEATURES
+from models.retrieval.sources.registry import SOURCES
 from models.ranking.weights import INITIAL, INPUTS, OPENING, OnlineWeights, apply, inputs_of
 from state import keys
 from state.impressions import decode as decode_shown

@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.features import GROUPS, SOURCES
+from models.features.registry import GROUPS
+from models.retrieval.sources.registry import SOURCES
 from models.ranking.weights import INPUTS, OnlineWeights
 from state import covisits, keys
 from state.impressions import Impression, decode, encode

@@ -7,7 +7,8 @@ import numpy as np
 from models.ask import Ask, Companions as Neighbours, Recent
 from models.retrieval.baskets import in_hand, in_hand_or_last
 from models.sample import sample
-from models.retrieval.sources import SOURCES, search
+from models.retrieval.sources.registry import SOURCES
+from models.retrieval.sources.base import candidates_of as search
 
 HOUR = 3600.0
 

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 
 from models.ask import Ask, Followers, Companions as Neighbours, Recent
 from models.base.arrays import Floats, Rows
-from models.features import FEATURES, GROUPS, INDEX, MEANING, RECENT, SOURCES, groups as columns, compute, neighbours, recent_inputs
+from models.features.registry import FEATURES, GROUPS, INDEX, MEANING
+from models.features.kernels import RECENT, compute, recent_inputs
+from models.features import groups as columns, neighbours
+from models.retrieval.sources.registry import SOURCES
 from models.items.images import Images
 from state import records
 

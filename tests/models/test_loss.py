@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.features.names import FEATURES, INDEX
+from models.features.registry import FEATURES, INDEX
 from models.learning.loss import POPULARITY, loss, usual_place
 
 PLACES = st.integers(1, 400)

@@ -9,8 +9,10 @@ import pytest
 
 from models.ask import Ask, Followers, NearText as Near, Companions as Neighbours, Recent, Weighted
 from models.items.catalogue import Catalogue
-from models.ranking.facts import NEW_MS, VERBS, Case
-from models.features import FEATURES, GROUPS, INDEX, SOURCES
+from models.ranking.facts import NEW_MS, VERBS
+from models.retrieval.facts import Case
+from models.features.registry import FEATURES, GROUPS, INDEX
+from models.retrieval.sources.registry import SOURCES
 from models.ranking.reasons import REASONS, in_words
 from models.ranking.reasons import VERBS as PHRASES
 from models.sample import sample

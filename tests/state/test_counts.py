@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state import counts
-from state.records import COUNT, POPULARITY_DAYS
+from state.records import COUNT
+from streamrank_client.vocabulary import POPULARITY_DAYS
 from streamrank_client.vocabulary import KINDS
 from state.rows import Rows
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from state import counts, trends
-from state.records import COUNT, POPULARITY_DAYS, TOP, TREND
+from state.records import COUNT, TOP, TREND
+from streamrank_client.vocabulary import POPULARITY_DAYS
 from state.rows import Rows
 
 NOW = 1_700_000_000

@@ -12,13 +12,13 @@ kNN over the last few items, the newest first (Ludewig and Jannach, "Evaluation 
 recommendation algorithms", 2018).
 
 >>> from models.ask import Followers
->>> from models.sample import sample
->>> from models.retrieval.sources.base import search
+>>> from models.sample import asked, sample
+>>> from models.retrieval.sources.base import candidates_of
 >>> seen = Followers(anchor=np.array([0, 0, 1], np.int32), rows=np.array([1, 2, 2], np.int32),
 ...                  after=np.array([3, 3, 8], np.float32))
->>> ask = Ask(now=0, surface="home", anchors=np.array([0, 3], np.int32), followers=seen,
+>>> ask = asked("home", anchors=np.array([0, 3], np.int32), followers=seen,
 ...           anchor_mass=np.array([[8, 0, 0], [15, 0, 0]], np.float32))
->>> found = search(Covisits(), ask, sample(["a", "b", "c", "d"]), 10)
+>>> found = candidates_of(Covisits(), ask, sample(["a", "b", "c", "d"]), 10)
 >>> found.rows.tolist(), found.weight.tolist()
 ([2, 1], [2.0, 1.0])
 """
@@ -31,8 +31,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.retrieval.sentences import FOLLOWED, BESIDE
 from models.ask import Ask, Weighted
-from models.retrieval.sources.base import TableSource, summed
+from models.retrieval.sources.base import TableSource
+from models.retrieval.tables import summed
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,10 @@ class Covisits(TableSource):
     """Neighbours of the user's last items, the cart's, or the item's."""
 
     name = "covisits"
+    meaning = "taken after, or together with, the user's last items"
+    surfaces = ("home", "similar", "cart")
+    weight = 0.9
+    sentences = (FOLLOWED, BESIDE)
 
     def table(self, ask: Ask) -> Weighted:
         """Each neighbour's score."""

@@ -8,14 +8,14 @@ where W_a is the anchor's total: the anchor's half of a cosine (Sarwar et al., "
 2001). The neighbour's half, its own popularity, is left to the ranker's features. Unit: root of decayed co-visits, 0
 upwards.
 
->>> from models.ask import Neighbours
->>> from models.sample import sample
->>> from models.retrieval.sources.base import search
->>> seen = Neighbours(anchor=np.array([0, 0, 1], np.int32), rows=np.array([1, 2, 2], np.int32),
+>>> from models.ask import Companions
+>>> from models.sample import asked, sample
+>>> from models.retrieval.sources.base import candidates_of
+>>> seen = Companions(anchor=np.array([0, 0, 1], np.int32), rows=np.array([1, 2, 2], np.int32),
 ...                   together=np.zeros(3, np.float32), wide=np.array([3, 3, 8], np.float32))
->>> ask = Ask(now=0, surface="home", anchors=np.array([0, 3], np.int32), neighbours=seen,
+>>> ask = asked("home", anchors=np.array([0, 3], np.int32), companions=seen,
 ...           anchor_mass=np.array([[0, 0, 8], [0, 0, 15]], np.float32))
->>> found = search(WideCovisits(), ask, sample(["a", "b", "c", "d"]), 10)
+>>> found = candidates_of(WideCovisits(), ask, sample(["a", "b", "c", "d"]), 10)
 >>> found.rows.tolist(), [round(float(w), 2) for w in found.weight]
 ([2, 1], [2.41, 1.0])
 """
@@ -26,8 +26,10 @@ from typing import Final
 
 import numpy as np
 
+from models.retrieval.sentences import FOLLOWED, BESIDE
 from models.ask import Ask, Weighted
-from models.retrieval.sources.base import TableSource, summed
+from models.retrieval.sources.base import TableSource
+from models.retrieval.tables import summed
 
 #: anchors that count, and how their weight falls
 ANCHORS: Final = 20
@@ -38,6 +40,10 @@ class WideCovisits(TableSource):
     """Neighbours within ten events, or within an hour."""
 
     name = "covisits_wide"
+    meaning = "goes with the user's last 20 items"
+    surfaces = ("home", "similar", "cart")
+    weight = 1.0
+    sentences = (FOLLOWED, BESIDE)
 
     def table(self, ask: Ask) -> Weighted:
         """Each neighbour's score."""

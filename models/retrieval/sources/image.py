@@ -5,12 +5,12 @@ The direction is the query's image where it has one; else, on ``similar``, the i
 mean of the newest five anchors that have an image (a cart's items come first). Two stages: the 400 items whose
 codes of 512 bits differ least from the direction's (``models.items.images``), rescored exactly.
 
->>> from models.sample import sample
->>> from models.retrieval.sources.base import search
+>>> from models.sample import asked, sample
+>>> from models.retrieval.sources.base import candidates_of
 >>> catalogue = sample(["a", "b", "c"], image=[np.eye(4)[1].astype("<f2").tobytes(), b"",
 ...                                            np.eye(4)[2].astype("<f2").tobytes()], dim=4)
->>> ask = Ask(now=0, surface="search", image=np.array([0, 0.6, 0.8, 0], np.float32))
->>> found = search(Image(), ask, catalogue, 10)
+>>> ask = asked("search", image=np.array([0, 0.6, 0.8, 0], np.float32))
+>>> found = candidates_of(Image(), ask, catalogue, 10)
 >>> [catalogue.ids[row] for row in found.rows], [round(float(w), 2) for w in found.weight]
 (['c', 'a'], [0.8, 0.6])
 """
@@ -21,10 +21,12 @@ from typing import Final
 
 import numpy as np
 
+from models.retrieval.sentences import PICTURED
 from models.ask import Ask, Weighted
 from models.base.arrays import Floats, Rows
 from models.items.catalogue import Catalogue
-from models.retrieval.sources.base import Scope, best
+from models.retrieval.sources.base import Search, Source
+from models.retrieval.tables import best
 
 RESCORED: Final = 400
 ANCHORS: Final = 5
@@ -32,30 +34,32 @@ ANCHORS: Final = 5
 FAR: Final = np.uint16(1 << 15)
 
 
-class Image:
+class Image(Source):
     """Items by what they look like."""
 
     name = "image"
+    meaning = "looks like what was asked for"
+    surfaces = ("search", "home", "similar", "cart")
+    weight = 0.5
+    sentences = (PICTURED,)
 
-    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
-        """None: the search is not among the titles' vectors."""
-        return []
-
-    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
+    def candidates(self, search: Search, k: int) -> Weighted:
         """The nearest of the 400 whose codes are nearest; of equally near codes the liked rows, then by row."""
+        ask, catalogue = search.ask, search.catalogue
         direction = _direction(ask, catalogue)
         end = len(catalogue.images)
-        shown = scope.allowed[:end] & catalogue.images.known(end)
+        shown = search.allowed[:end] & catalogue.images.known(end)
         if direction is None or not shown.any():
             return Weighted()
         far = np.where(shown, catalogue.images.distances(direction), FAR)
         few = min(max(RESCORED, k), len(far))
         rows = np.flatnonzero(far <= min(np.partition(far, few - 1)[few - 1], FAR - 1)).astype(np.int32)
-        rows = np.sort(best(rows, (FAR - far[rows]).astype(np.float32), few, scope.liked).rows)
-        return best(rows, catalogue.images.cosines(rows, direction), k, scope.liked)
+        rows = np.sort(best(rows, (FAR - far[rows]).astype(np.float32), few, search.liked).rows)
+        return best(rows, catalogue.images.cosines(rows, direction), k, search.liked)
 
-    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
+    def score(self, search: Search, rows: Rows) -> Floats:
         """Each row's cosine; 0 for a row without an image, or without anything to compare with."""
+        ask, catalogue = search.ask, search.catalogue
         direction = _direction(ask, catalogue)
         return np.zeros(len(rows), np.float32) if direction is None else catalogue.images.cosines(rows, direction)
 

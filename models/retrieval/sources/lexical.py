@@ -3,9 +3,9 @@
 Score: BM25, 0 upwards (a rare word in a short title of a large catalogue: about 10). Words that the query is
 expanded by count with their weights.
 
->>> from models.sample import sample
->>> from models.retrieval.sources.base import search
->>> found = search(Lexical(), Ask(now=0, surface="search", tokens=("red", "tea")),
+>>> from models.sample import asked, sample
+>>> from models.retrieval.sources.base import candidates_of
+>>> found = candidates_of(Lexical(), asked("search", tokens=("red", "tea")),
 ...                sample(["green tea", "red tea", "wine"]), 10)
 >>> found.rows.tolist()
 [1, 0]
@@ -15,31 +15,35 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.retrieval.sentences import SEARCHED
 from models.ask import Ask, Weighted
 from models.base.arrays import Floats, Rows
 from models.items.catalogue import Catalogue
-from models.retrieval.sources.base import Scope, best, near_top
+from models.retrieval.sources.base import Search, Source
+from models.retrieval.tables import best
+from models.base.vectors import near_top
 
 
-class Lexical:
+class Lexical(Source):
     """Items by words."""
 
     name = "lexical"
+    meaning = "shares the query's words"
+    surfaces = ("search",)
+    sentences = (SEARCHED,)
 
-    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
-        """None: nothing dense."""
-        return []
-
-    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
+    def candidates(self, search: Search, k: int) -> Weighted:
         """The best matches."""
+        ask, catalogue = search.ask, search.catalogue
         if not ask.text.tokens:
             return Weighted()
         scores = catalogue.lexical.scores(_terms(ask), len(catalogue), _weights(ask))
-        rows = near_top(np.where(scope.allowed, scores, np.float32(0)), k, above=0.0)
-        return best(rows, scores[rows], k, scope.liked)
+        rows = near_top(np.where(search.allowed, scores, np.float32(0)), k, above=0.0)
+        return best(rows, scores[rows], k, search.liked)
 
-    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
+    def score(self, search: Search, rows: Rows) -> Floats:
         """Each row's BM25."""
+        ask, catalogue = search.ask, search.catalogue
         return catalogue.lexical.score(_terms(ask), rows, _weights(ask))
 
 

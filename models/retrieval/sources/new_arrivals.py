@@ -3,12 +3,12 @@
 Score: (1 + c) / 2, where c is the largest cosine of the item's compact vector with the query's text, the similar item,
 or the user's short and long interest; 0.5 in a feed for a user of whom nothing is known. In (0, 1]; 0 for older items.
 
->>> from models.sample import sample
->>> from models.retrieval.sources.base import search
+>>> from models.sample import asked, sample
+>>> from models.retrieval.sources.base import candidates_of
 >>> day = 86_400_000
 >>> catalogue = sample(["red tea", "wine", "green tea"], time=[30 * day, 30 * day, 0])
->>> ask = Ask(now=31 * day, surface="home", short=catalogue.compact[2].copy())
->>> [catalogue.ids[row] for row in search(NewArrivals(), ask, catalogue, 10).rows]
+>>> ask = asked("home", now=31 * day, short=catalogue.compact[2].copy())
+>>> [catalogue.ids[row] for row in candidates_of(NewArrivals(), ask, catalogue, 10).rows]
 ['red tea', 'wine']
 """
 
@@ -19,43 +19,47 @@ from typing import Final
 
 import numpy as np
 
+from models.retrieval.sentences import NEW
 from models.ask import Ask, Weighted
 from models.base.arrays import Floats, Rows
 from models.items.catalogue import Catalogue
-from models.retrieval.sources.base import Scope, nearest
+from models.retrieval.sources.base import Search, Source
+from models.base.vectors import nearest
+from streamrank_client.vocabulary import DAY_MS
 
-DAY_MS: Final = 86_400_000
 #: of many new items the newest so many are looked at (a whole catalogue is new when it is first read)
 MOST: Final = 2_000
 #: where an item may be shown though nothing is known of what is wanted
 FEEDS: Final = ("home", "cart")
 
 
-class NewArrivals:
+class NewArrivals(Source):
     """Items that came lately."""
 
     name = "new_arrivals"
+    meaning = "new, and near what is asked for or liked"
+    surfaces = ("search", "home", "similar", "cart")
+    weight = 0.3
+    sentences = (NEW,)
 
-    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
-        """None: only the new items are looked at."""
-        return []
-
-    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
+    def candidates(self, search: Search, k: int) -> Weighted:
         """The nearest new items."""
+        ask, catalogue = search.ask, search.catalogue
         first = catalogue.first_time
         rows = np.flatnonzero(first > _since(ask)).astype(np.int32)
-        rows = rows[scope.allowed.take(rows)]
+        rows = rows[search.allowed.take(rows)]
         if not len(rows):
             return Weighted()
         if len(rows) > MOST:
             rows = rows[np.argsort(-first[rows], kind="stable")[:MOST]]
-        weight = self.score(ask, catalogue, rows)
+        weight = self.score(search, rows)
         order = np.lexsort((rows, -first[rows], -weight))[:k]
         order = order[weight[order] > 0]
         return Weighted(rows[order], weight[order])
 
-    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
+    def score(self, search: Search, rows: Rows) -> Floats:
         """Each row's nearness; 0 for items that are not new."""
+        ask, catalogue = search.ask, search.catalogue
         new = catalogue.first_time.take(rows) > _since(ask)
         if not new.any():
             return np.zeros(len(rows), np.float32)

@@ -2,11 +2,11 @@
 
 Score: the item's popularity as a share of the top item's, in [0, 1].
 
->>> from models.sample import sample
->>> from models.retrieval.sources.base import search
+>>> from models.sample import asked, sample
+>>> from models.retrieval.sources.base import candidates_of
 >>> year = Weighted(np.array([1, 0], np.int32), np.array([8, 2], np.float32))
->>> ask = Ask(now=0, surface="home", trends=(Weighted(), Weighted(), Weighted(), year))
->>> search(Popular(), ask, sample(["a", "b"]), 10).weight.tolist()
+>>> ask = asked("home", trends=(Weighted(), Weighted(), Weighted(), year))
+>>> candidates_of(Popular(), ask, sample(["a", "b"]), 10).weight.tolist()
 [1.0, 0.25]
 """
 
@@ -16,8 +16,10 @@ from typing import Final
 
 import numpy as np
 
+from models.retrieval.sentences import POPULAR
 from models.ask import Ask, Weighted
-from models.retrieval.sources.base import TableSource, summed
+from models.retrieval.sources.base import TableSource
+from models.retrieval.tables import summed
 
 #: place of the half-life of 180 days among the trends
 HALF_YEAR: Final = 3
@@ -27,6 +29,10 @@ class Popular(TableSource):
     """Items that were popular for long."""
 
     name = "popular"
+    meaning = "popular over the last half year"
+    surfaces = ("home", "cart")
+    weight = 0.6
+    sentences = (POPULAR,)
 
     def table(self, ask: Ask) -> Weighted:
         """Each item's share of the most popular one's weight."""

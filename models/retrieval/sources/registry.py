@@ -1,9 +1,10 @@
-"""Every source, in the fixed order of the score columns."""
+"""Every source, in the order of the score columns: those shipped, then those that installed packages add."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from models.base.plugins import installed
 from models.retrieval.sources.base import Source
 from models.retrieval.sources.context import UserContext
 from models.retrieval.sources.covisits import Covisits
@@ -37,7 +38,9 @@ _ALL: Final[tuple[Source, ...]] = (
     NewArrivals(),
     Tower(),
     BasketCovisits(),
+    *installed("streamrank.sources", Source),
 )
-
 #: Every source by name, in the order of the columns of ``Candidates.scores``.
 SOURCES: Final[dict[str, Source]] = {source.name: source for source in _ALL}
+#: Each source's column there.
+COLUMN: Final = {name: column for column, name in enumerate(SOURCES)}

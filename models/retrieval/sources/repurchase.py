@@ -10,12 +10,12 @@ of g = s / (k - 1) days (TYPICAL days after the first). So an item bought every 
 bought yesterday does not, and one that was given up sinks.
 
 >>> from models.ask import Bought
->>> from models.sample import sample
->>> from models.retrieval.sources.base import search
+>>> from models.sample import asked, sample
+>>> from models.retrieval.sources.base import candidates_of
 >>> had = Bought(rows=np.array([0, 1, 2], np.int32), count=np.array([4, 4, 1], np.float32),
 ...              span=np.array([21, 21, 0], np.float32), since=np.array([7, 1, 300], np.float32))
->>> ask = Ask(now=0, surface="home", bought=had)
->>> search(Repurchase(), ask, sample(["milk, due", "bread, of yesterday", "once"]), 10).rows.tolist()
+>>> ask = asked("home", bought=had)
+>>> candidates_of(Repurchase(), ask, sample(["milk, due", "bread, of yesterday", "once"]), 10).rows.tolist()
 [0, 1, 2]
 """
 
@@ -25,9 +25,11 @@ from typing import Final
 
 import numpy as np
 
+from models.retrieval.sentences import OWN
 from models.ask import Ask, Bought, Weighted
 from models.base.arrays import Floats
-from models.retrieval.sources.base import TableSource, summed
+from models.retrieval.sources.base import TableSource
+from models.retrieval.tables import summed
 
 ALPHA: Final = 0.5
 BETA: Final = 14.0
@@ -39,6 +41,10 @@ class Repurchase(TableSource):
     """Items that the user bought before."""
 
     name = "repurchase"
+    meaning = "purchases expected a day"
+    surfaces = ("home", "cart")
+    weight = 0.7
+    sentences = (OWN,)
 
     def table(self, ask: Ask) -> Weighted:
         """Each item's rate; the soonest expected has the highest."""

@@ -4,13 +4,13 @@ Score: the cosine of the 512-d vectors, in [-1, 1]; candidates have one above 0.
 vectors of all items give 400, which the wide vectors rescore. When a vector index is worth its build, and
 what it would save, is in docs/decisions/0002-lexical-and-vector-search.md.
 
->>> from models.sample import sample
->>> from models.retrieval.sources.base import search
+>>> from models.sample import asked, sample
+>>> from models.retrieval.sources.base import candidates_of
 >>> catalogue = sample(["a", "b", "c"])
->>> ask = Ask(now=0, surface="similar", anchors=np.array([2], np.int32))
+>>> ask = asked("similar", anchors=np.array([2], np.int32))
 >>> Semantic().score(ask, catalogue, np.array([2], np.int32)).round(2).tolist()
 [1.0]
->>> 2 in search(Semantic(), ask, catalogue, 3).rows
+>>> 2 in candidates_of(Semantic(), ask, catalogue, 3).rows
 False
 """
 
@@ -20,39 +20,48 @@ from typing import Final
 
 import numpy as np
 
+from models.retrieval.sentences import SEARCHED
 from models.ask import Ask, Weighted
 from models.base.arrays import Floats, Rows
 from models.items.catalogue import Catalogue
-from models.retrieval.sources.base import SLACK, Scope, best, cosines, near_top
+from models.base.vectors import SLACK, cosines, near_top
+from models.retrieval.sources.base import Search, Source
+from models.retrieval.tables import best
 
 RESCORED: Final = 400
 
 
-class Semantic:
+class Semantic(Source):
     """Items by the meaning of a text."""
 
     name = "semantic"
+    meaning = "near the query's meaning"
+    surfaces = ("search", "similar")
+    sentences = (SEARCHED,)
 
-    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
+    def directions(self, search: Search) -> list[Floats]:
         """The compact vector of the text or of the anchor, if it has one (an empty title has zeros)."""
+        ask, catalogue = search.ask, search.catalogue
         anchor = _anchor(ask, catalogue)
         compact = catalogue.compact[anchor] if anchor >= 0 else ask.text.compact
         return [] if compact is None or not compact.any() else [compact]
 
-    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
+    def candidates(self, search: Search, k: int) -> Weighted:
         """The nearest of the 400 that the compact vectors find."""
-        if not scope.dense:
+        catalogue = search.catalogue
+        if not search.dense[self.name]:
             return Weighted()
         few = max(RESCORED, k)
-        cosine = np.where(scope.allowed, scope.dense[0], np.float32(-2))
+        cosine = np.where(search.allowed, search.dense[self.name][0], np.float32(-2))
         rows = near_top(cosine, few, above=-1.5, slack=2 * SLACK)
-        narrow = cosines(catalogue.compact, rows, self.directions(ask, catalogue)[0])
+        narrow = cosines(catalogue.compact, rows, self.directions(search)[0])
         # cosines near -1 count too here, hence the 2: the wide vectors judge
-        rows = np.sort(best(rows, narrow + np.float32(2), few, scope.liked).rows)
-        return best(rows, self.score(ask, catalogue, rows), k, scope.liked)
+        rows = np.sort(best(rows, narrow + np.float32(2), few, search.liked).rows)
+        return best(rows, self.score(search, rows), k, search.liked)
 
-    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
+    def score(self, search: Search, rows: Rows) -> Floats:
         """Each row's cosine with the wide vector of the text or of the anchor; 0 without either."""
+        ask, catalogue = search.ask, search.catalogue
         anchor = _anchor(ask, catalogue)
         if anchor >= 0:
             return cosines(catalogue.vectors, rows, catalogue.vectors[anchor].astype(np.float32))

@@ -6,10 +6,10 @@ n-th counting n^-1/2; else the mean over the user's recent liked events, each by
 the ranker's input. Without a tower (``artifact build item-tower``) nothing is found and every score is 0.
 
 >>> from models.ask import Recent
->>> from models.sample import sample
->>> from models.retrieval.sources.base import search
->>> one = Ask(now=0, surface="similar", anchors=np.array([0], np.int32))
->>> len(search(Tower(), one, sample(["a", "b"]), 10).rows)
+>>> from models.sample import asked, sample
+>>> from models.retrieval.sources.base import candidates_of
+>>> one = asked("similar", anchors=np.array([0], np.int32))
+>>> len(candidates_of(Tower(), one, sample(["a", "b"]), 10).rows)
 0
 """
 
@@ -19,53 +19,55 @@ from typing import Final
 
 import numpy as np
 
-from models.ask import Ask, Weighted
+from models.ask import Weighted
 from models.base.arrays import Floats, Rows
-from models.items.catalogue import Catalogue
-from models.retrieval.sources.base import SLACK, Scope, best, cosines, near_top
+from models.base.vectors import SLACK, cosines, near_top
+from models.retrieval.sources.base import Search, Source
+from models.retrieval.tables import best
+from streamrank_client.vocabulary import HOUR_S
 
-HOUR_S: Final = 3600.0
 CART: Final = 8
 
 
-class Tower:
+class Tower(Source):
     """Items by the vectors of the item tower."""
 
     name = "tower"
+    meaning = "near the user's recent items in the item tower"
+    surfaces = ("home", "similar", "cart")
+    weight = 0.6
 
-    def directions(self, ask: Ask, catalogue: Catalogue) -> list[Floats]:
-        """None: the search is not among the titles' vectors."""
-        return []
-
-    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
+    def candidates(self, search: Search, k: int) -> Weighted:
         """The nearest items, rescored row by row."""
-        direction = _direction(ask, catalogue)
-        if direction is None or catalogue.tower is None:
+        direction, tower = _direction(search), search.tower
+        if direction is None or tower is None:
             return Weighted()
-        cosine = np.where(scope.allowed, catalogue.tower.vectors(len(catalogue)) @ direction, np.float32(-2))
+        cosine = np.where(search.allowed, tower.vectors(len(search.catalogue)) @ direction, np.float32(-2))
         rows = near_top(cosine, k, above=-SLACK, slack=2 * SLACK)
-        return best(rows, self.score(ask, catalogue, rows), k, scope.liked)
+        return best(rows, self.score(search, rows), k, search.liked)
 
-    def score(self, ask: Ask, catalogue: Catalogue, rows: Rows) -> Floats:
+    def score(self, search: Search, rows: Rows) -> Floats:
         """Each row's cosine; 0 without a tower, or without anything to compare with."""
-        direction = _direction(ask, catalogue)
-        if direction is None or catalogue.tower is None:
+        direction, tower = _direction(search), search.tower
+        if direction is None or tower is None:
             return np.zeros(len(rows), np.float32)
-        return cosines(catalogue.tower.vectors(len(catalogue)), rows, direction)
+        return cosines(tower.vectors(len(search.catalogue)), rows, direction)
 
 
-def _direction(ask: Ask, catalogue: Catalogue) -> Floats | None:
+def _direction(search: Search) -> Floats | None:
     """What is looked for, unit length; None when nothing is known of it."""
-    if catalogue.tower is None:
+    ask, tower = search.ask, search.tower
+    if tower is None:
         return None
     if ask.query.surface in ("similar", "cart"):
         rows = ask.crowd.anchors[: 1 if ask.query.surface == "similar" else CART]
         weight = 1 / np.sqrt(np.arange(1, len(rows) + 1, dtype=np.float32))
     else:
-        rows, weight = ask.user.recent.rows, ask.user.recent.weight * (HOUR_S / (HOUR_S + np.maximum(ask.user.recent.age, 0)))
+        recent = ask.user.recent
+        rows, weight = recent.rows, recent.weight * (HOUR_S / (HOUR_S + np.maximum(recent.age, 0)))
     known = np.flatnonzero((rows >= 0) & (weight > 0))
     if not len(known):
         return None
-    mean = np.einsum("ij,i->j", catalogue.tower.take(rows[known]), weight[known].astype(np.float32))
+    mean = np.einsum("ij,i->j", tower.take(rows[known]), weight[known].astype(np.float32))
     length = float(np.linalg.norm(mean))
     return None if length < 1e-9 else np.asarray(mean / np.float32(length), np.float32)

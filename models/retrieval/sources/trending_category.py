@@ -3,12 +3,12 @@
 Score: the category's share of the user's interest (the n-th newest item counts n^-1/2; a filter's categories count
 alike) times the item's popularity at a half-life of 30 days. Unit: weight of events, 0 upwards.
 
->>> from models.ask import Relation
->>> from models.sample import sample
->>> from models.retrieval.sources.base import search
->>> shelves = Relation(anchor=np.array([0, 0, 1], np.int32), rows=np.array([1, 2, 0], np.int32),
+>>> from models.ask import Shelves
+>>> from models.sample import asked, sample
+>>> from models.retrieval.sources.base import candidates_of
+>>> shelves = Shelves(anchor=np.array([0, 0, 1], np.int32), rows=np.array([1, 2, 0], np.int32),
 ...                    weight=np.array([4, 2, 12], np.float32), mass=np.array([0.75, 0.25], np.float32))
->>> found = search(TrendingCategory(), Ask(now=0, surface="home", shelves=shelves), sample(["a", "b", "c"]), 10)
+>>> found = candidates_of(TrendingCategory(), asked("home", shelves=shelves), sample(["a", "b", "c"]), 10)
 >>> found.rows.tolist(), found.weight.tolist()
 ([0, 1, 2], [3.0, 3.0, 1.5])
 """
@@ -17,15 +17,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.retrieval.sentences import CATEGORY
 from models.ask import Ask, Weighted
-from models.items.catalogue import Catalogue
-from models.retrieval.sources.base import Scope, TableSource, summed
+from models.retrieval.sources.base import Search, TableSource
+from models.retrieval.tables import summed
 
 
 class TrendingCategory(TableSource):
     """Popular items of the categories in question."""
 
     name = "trending_category"
+    meaning = "popular in the user's categories"
+    surfaces = ("search", "home", "cart")
+    weight = 0.3
+    sentences = (CATEGORY,)
 
     def table(self, ask: Ask) -> Weighted:
         """Each item's popularity by interest."""
@@ -33,8 +38,9 @@ class TrendingCategory(TableSource):
         weight = shelves.mass.astype(np.float64)[shelves.anchor] * shelves.weight
         return summed(shelves.rows, weight)
 
-    def candidates(self, ask: Ask, catalogue: Catalogue, k: int, scope: Scope) -> Weighted:
+    def candidates(self, search: Search, k: int) -> Weighted:
         """The most popular items; for a search only with a filter by category: its words say more than habits."""
-        if ask.query.surface == "search" and (ask.query.filter is None or ask.query.filter.category is None):
+        query = search.ask.query
+        if query.surface == "search" and (query.filter is None or query.filter.category is None):
             return Weighted()
-        return super().candidates(ask, catalogue, k, scope)
+        return super().candidates(search, k)

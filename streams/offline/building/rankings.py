@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from models.base.arrays import Floats
-from models.features import GROUPS
+from models.features.registry import GROUPS
 from models.ranking.ranker import Explanation, RankInput
 from models.training.rankings import Rankings, RankingsError, RankingsWriter
 from state.store import Store

@@ -10,7 +10,7 @@ import numpy as np
 
 from models.evaluate.journal import Journal
 from models.evaluate.strikes import struck_at
-from models.retrieval.sources import SOURCES
+from models.retrieval.sources.registry import SOURCES
 from streamrank_client.errors import SettingsError
 from streamrank_client.logs import Line
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from models.evaluate.journal import Journal
 from models.ranking.ranker import RankInput
-from models.retrieval.sources import SOURCES, search
+from models.retrieval.sources.registry import SOURCES
+from models.retrieval.sources.base import candidates_of as search
 from models.retrieval.candidates import SURFACES
 from state.impressions import Impression
 from state.store import Store

@@ -18,7 +18,7 @@ from aiokafka import TopicPartition  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from models.items.catalogue import Catalogue, decode_entry
-from models.features import FEATURES, FEATURES_VERSION
+from models.features.registry import FEATURES, FEATURES_VERSION
 from models.learning.position_bias import PositionBias
 from models.ranking.ranker import RankInput
 from models.training.rankings import Rankings, RankingsWriter

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from models.ask import Weighted
-from models.retrieval.sources.base import SLACK, best, cosines, look_up, near_top, summed
+from models.base.vectors import SLACK, cosines, near_top
+from models.retrieval.tables import best, look_up, summed
 
 SCORES = hnp.arrays(np.float32, st.integers(0, 3_000), elements=st.integers(-3, 40).map(float))
 

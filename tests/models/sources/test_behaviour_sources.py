@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from models.ask import Ask, Bought, Filter, Shelves as Relation
 from models.sample import sample
-from models.retrieval.sources import SOURCES, search
+from models.retrieval.sources.registry import SOURCES
+from models.retrieval.sources.base import candidates_of as search
 from models.retrieval.candidates import retrieve
 from models.retrieval.sources.repurchase import TYPICAL, Repurchase, gaps
 

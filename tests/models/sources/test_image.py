@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from models.ask import Ask, Filter, Recent
-from models.features import FEATURES, INDEX, compute
+from models.features.registry import FEATURES, INDEX
+from models.features.kernels import compute
 from models.sample import sample
-from models.retrieval.sources import SOURCES, search
+from models.retrieval.sources.registry import SOURCES
+from models.retrieval.sources.base import candidates_of as search
 from models.retrieval.candidates import retrieve
 from models.retrieval.sources.image import RESCORED
 from state.records import COUNT

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from models.ask import Ask, Filter, Followers, Companions as Neighbours, Recent, Weighted
 from models.items.catalogue import Catalogue
 from models.base.errors import ModelError
-from models.features.names import SOURCES as FEATURE_SOURCES
+from models.retrieval.sources.registry import SOURCES as FEATURE_SOURCES
 from models.shop.rules import allowed
 from models.sample import sample, sample_entry
-from models.retrieval.sources import SOURCES
+from models.retrieval.sources.registry import SOURCES
 from models.retrieval.candidates import SURFACES, Candidates, retrieve
 from streams.settings import Settings
 

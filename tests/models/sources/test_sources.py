@@ -7,7 +7,8 @@ import pytest
 
 from models.ask import Ask, Followers, Companions as Neighbours, Recent, Weighted
 from models.sample import sample, sample_entry
-from models.retrieval.sources import SOURCES, search
+from models.retrieval.sources.registry import SOURCES
+from models.retrieval.sources.base import candidates_of as search
 
 CATALOGUE = sample([f"{word} w{i}" for i in range(100) for word in ("red", "tea", "wine", "milk")])
 

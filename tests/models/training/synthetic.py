@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.features import FEATURES, INDEX, RECENT
+from models.features.registry import FEATURES, INDEX
+from models.features.kernels import RECENT
 from models.training.rankings import Rankings, RankingsWriter
 
 

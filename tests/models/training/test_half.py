@@ -16,7 +16,7 @@ from torch import Tensor
 from models.base.artifact import verify
 from models.base.arrays import Floats
 from models.base.errors import SessionError
-from models.features import LARGEST, RECENT
+from models.features.kernels import LARGEST, RECENT
 from models.ranking.ranker import Ranker, RankInput
 from models.base.onnx_session import open_session
 from models.training import export

@@ -14,7 +14,8 @@ from hypothesis.extra import numpy as hnp
 
 from models.base.artifact import Artifact, current_version
 from models.base.errors import SessionError
-from models.features import FEATURES, INDEX, RECENT
+from models.features.registry import FEATURES, INDEX
+from models.features.kernels import RECENT
 from models.ranking.ranker import Ranker
 from models.base.onnx_session import open_session
 from models.training import export, fitting

@@ -14,13 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ask import Ask
-from models.base.arrays import Floats, Rows
+from models.base.arrays import Rows
 from models.items.catalogue import Catalogue
-from models.features import INDEX
+from streamrank_client.vocabulary import DAY_MS, DISLIKE, IMPRESSION, KINDS
 
-#: codes of behaviour kinds (state.records.KINDS) that a sentence has a verb for
-VERBS: Final = {1: "view", 2: "click", 3: "add_to_cart", 4: "purchase", 5: "rating", 7: "dwell"}
-NEW_MS: Final = 14 * 86_400_000
+#: kinds of behaviour that a sentence has no verb for
+UNTOLD: Final = (IMPRESSION, DISLIKE)
 #: among so many most popular items of the week
 POPULAR: Final = 50
 ALIKE: Final = 0.5
@@ -29,27 +28,23 @@ WELL_RATED: Final = 4.0
 LEAST_PERCENT: Final = 5
 TITLE: Final = 60
 
-#: what a sentence names, ``verb`` one of ``VERBS``; None: it is not true
+#: what a sentence names, ``verb`` a kind of behaviour; None: it is not true
 Found = dict[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One candidate of an ask: its catalogue ``row`` and its ``features`` (F,)."""
+    """One candidate of an ask: its catalogue ``row``, and ``feature``, the value of a feature by its name."""
 
     ask: Ask
     catalogue: Catalogue
     row: int
-    features: Floats
+    feature: Callable[[str], float]
 
     def title(self, row: int) -> str:
         """A title to show, its item's id where there is none."""
         title = self.catalogue.titles[row] or self.catalogue.ids[row]
         return title if len(title) <= TITLE else title[: TITLE - 1] + "…"
-
-    def feature(self, name: str) -> float:
-        """A feature by its name."""
-        return float(self.features[INDEX[name]])
 
     def did(self, row: int) -> str | None:
         """What the user lately did with an item that shows most interest, None for nothing."""
@@ -57,7 +52,8 @@ class Case:
         liked = np.flatnonzero((recent.rows == row) & (recent.weight > 0))
         if row < 0 or not len(liked):
             return None
-        return VERBS.get(int(recent.kind[liked[np.argmax(recent.weight[liked])]]))
+        kind = int(recent.kind[liked[np.argmax(recent.weight[liked])]])
+        return None if kind in UNTOLD else KINDS[kind].name
 
 
 def followed(case: Case) -> Found:
@@ -141,9 +137,9 @@ def popular(case: Case) -> Found:
 
 
 def new(case: Case) -> Found:
-    """It came within the last two weeks."""
+    """It came within the days for which an item is new."""
     age = case.ask.query.now - int(case.catalogue.first_time[case.row])
-    return {} if 0 <= age <= NEW_MS else None
+    return {} if 0 <= age <= case.ask.query.new_days * DAY_MS else None
 
 
 def reduced(case: Case) -> Found:

@@ -1,0 +1,30 @@
+"""Every adjustment: those shipped, then those that installed packages add."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from models.base.arrays import Floats
+from models.base.plugins import installed
+from models.ranking.adjustments.base import Adjustment, ScoredList
+from models.ranking.adjustments.by_image import ImageMatch
+from models.ranking.adjustments.by_intent import NamedCategory, Promotion, Question
+from models.ranking.adjustments.by_session import Refinement
+
+#: In the order in which they are added; each sees the score without the others.
+ADJUSTMENTS: Final[tuple[Adjustment, ...]] = (
+    Promotion(),
+    Question(),
+    NamedCategory(),
+    Refinement(),
+    ImageMatch(),
+    *installed("streamrank.adjustments", Adjustment),
+)
+
+
+def adjust(to: ScoredList) -> dict[str, Floats]:
+    """What each adjustment adds to each candidate's score, (n,) by name: part of every explanation."""
+    if not len(to.score):
+        return {}
+    added = {one.name: one.added(to) for one in ADJUSTMENTS}
+    return {name: values for name, values in added.items() if values is not None}
