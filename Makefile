@@ -38,7 +38,7 @@ types: $(STAMPS)/test $(STAMPS)/self
 	$(BIN)/mypy --strict $(SOURCES)
 
 generated: $(STAMPS)/test $(STAMPS)/self
-	$(BIN)/python -m streamrank_client.asyncapi --check
+	$(BIN)/python -m streamrank_client.asyncapi docs/asyncapi.json --check
 	$(BIN)/python -m streams.cli.settings_docs --check
 
 layers: $(STAMPS)/test $(STAMPS)/self

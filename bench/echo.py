@@ -15,8 +15,8 @@ from streamrank_client.answers import Answer, AnswerItem
 from streamrank_client.events import decode_query, encode
 from streamrank_client.following import following, records
 from streamrank_client.kafka_options import kafka_options
-from streams.settings import Settings
 from streamrank_client.topics import topics
+from streams.settings import Settings
 
 __all__ = ["echo"]
 

@@ -22,12 +22,12 @@ from bench.load import Load, Record, first_purchases, machine, publish
 from bench.processes import Process
 from bench.servers import RealKafka, RealRedis
 from bench.stored import Watch, watching
+from streamrank_client.following import following
+from streamrank_client.topics import Topics, topics
+from streams.cli.progress import steps
 from streams.kafka.admin import create_topics
 from streams.offline.building.artifacts import ensure_encoder
-from streams.cli.progress import steps
-from streamrank_client.following import following
 from streams.settings import Settings
-from streamrank_client.topics import Topics, topics
 
 __all__ = ["EVENTS", "Figures", "measure", "table"]
 

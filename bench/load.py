@@ -16,10 +16,10 @@ from typing import Final
 
 from bench.servers import KAFKA_VERSION, RealRedis
 from streamrank_client.events import Item, Purchase, encode
-from streams.offline.importers import complete_journey
 from streamrank_client.kafka_options import kafka_options
-from streams.settings import Settings
 from streams.kafka.transport import BatchProducer, partition_for
+from streams.offline.importers import complete_journey
+from streams.settings import Settings
 
 __all__ = ["Load", "Record", "first_purchases", "machine", "publish"]
 

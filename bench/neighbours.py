@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from models.evaluate.journal import Journal
 from models.evaluate.sample import drawn, eligible
 from state.compiled import compiled
-from streams.offline.evaluation.reading import read_journal
 from streamrank_client.logs import in_time_order, input_lines
+from streams.offline.evaluation.reading import read_journal
 
 Ints = NDArray[np.int64]
 Singles = NDArray[np.float32]

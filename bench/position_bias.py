@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.exploration.explore import shown
-from models.learning.online import OnlineRanker
 from models.exploration.plackett_luce import PlackettLuce
+from models.learning.online import OnlineRanker
 from models.learning.position_bias import PositionBias
 from models.ranking.weights import INPUTS, OFFLINE, apply
 from streamrank_client.fields import Place

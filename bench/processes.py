@@ -10,9 +10,9 @@ from typing import Final
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from streamrank_client.settings import environment as for_child
 from streams.offline.servers import HOST, LocalServer
 from streams.settings import Settings, checkout, variable
-from streamrank_client.settings import environment as for_child
 
 __all__ = ["UP", "Process"]
 

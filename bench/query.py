@@ -23,12 +23,12 @@ from bench.processes import Process
 from bench.questions import Ask, questions
 from bench.servers import RealKafka, RealRedis
 from bench.stored import watching
+from streamrank_client.client import Client
+from streamrank_client.topics import topics
+from streams.cli.progress import steps
 from streams.kafka.admin import create_topics
 from streams.offline.building.artifacts import ensure_encoder
-from streams.cli.progress import steps
-from streamrank_client.client import Client
 from streams.settings import Settings
-from streamrank_client.topics import topics
 
 __all__ = ["EVENTS", "Figures", "Plan", "measure", "table"]
 

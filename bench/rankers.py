@@ -20,18 +20,19 @@ from models.evaluate.bootstrap import Difference, Draws, Interval
 from models.evaluate.journal import Ints, Journal
 from models.evaluate.sample import drawn, eligible
 from models.ranking.ranker import Ranker, RankInput
+from models.serving import Models
 from models.training.figures import quality
 from models.training.ranker import train
 from models.training.rankings import Rankings, RankingsWriter
 from state.store import Store
-from streams.handlers.brain import Brain
-from streams.offline.servers import EmbeddedRedis
 from streamrank_client.errors import LogError
+from streamrank_client.logs import Line, in_time_order, input_lines
+from streams.artifacts.opening import open_models
 from streams.offline.evaluation.evaluation import Options, check
 from streams.offline.evaluation.prequential import Course, Prequential
 from streams.offline.evaluation.reading import read_journal
 from streams.offline.evaluation.serving import Served
-from streamrank_client.logs import Line, in_time_order, input_lines
+from streams.offline.servers import EmbeddedRedis
 from streams.settings import Settings, load
 
 RANKER: Final = "ranker"
@@ -94,7 +95,7 @@ def gather(lines: Sequence[Line], settings: Settings, task: str, lists: int, tes
     async def run(redis: str) -> _Keeping:
         store = Store(redis, settings.redis_timeout_s, settings.redis_ca)
         try:
-            keeping = _Keeping(course, settings, Brain.load(settings), [store])
+            keeping = _Keeping(course, settings, open_models(settings), [store])
             await keeping.run(lines, queries, told)
         finally:
             await store.close()
@@ -109,14 +110,14 @@ def gather(lines: Sequence[Line], settings: Settings, task: str, lists: int, tes
 class _Keeping(Prequential):
     """Keeps every list that it asks for, with its features."""
 
-    def __init__(self, course: Course, settings: Settings, brain: Brain, stores: Sequence[Store]) -> None:
-        super().__init__(course, settings, brain, stores)
+    def __init__(self, course: Course, settings: Settings, models: Models, stores: Sequence[Store]) -> None:
+        super().__init__(course, settings, models, stores)
         self.writer = RankingsWriter()
         self.rows: list[int] = []
 
     def _kept(self, row: int, served: Served) -> None:
         journal: Journal = self.course.journal
-        target = self.brain.catalogue.row(journal.items[journal.item[row]])
+        target = self.tables.models.catalogue.row(journal.items[journal.item[row]])
         places = np.flatnonzero(served.candidates == target).tolist()
         one, surface = served.rank_input, served.ranked.ask.query.surface
         before = len(self.writer)

@@ -17,15 +17,15 @@ from bench.rankers import Say, gather, rounded, tested_gains, tested_scores
 from models.evaluate.bootstrap import Draws
 from models.ranking.ranker import Ranker, RankInput
 from models.training.ranker import SIZES, Comparison, train
-from streamrank_client.vocabulary import SURFACES
 from models.training.rankings import Rankings, RankingsWriter
-from streams.artifacts.opening import artifact_path
-from streams.offline.evaluation.serving import SHOWN
-from streams.handlers.keeping import SAMPLED
 from streamrank_client.logs import in_time_order, input_lines
+from streamrank_client.vocabulary import SURFACES
+from streams.artifacts.opening import artifact_path
+from streams.handlers.keeping import SAMPLED
+from streams.offline.evaluation.serving import SHOWN
 from streams.offline.retraining.logged_lists import whole_list
-from streams.worker.retraining_schedule import EARLY
 from streams.settings import load
+from streams.worker.retraining_schedule import EARLY
 
 #: feedback examples of which rankers are trained: those of the schedule, and half of its first
 COUNTS: Final = (EARLY[0] // 2, *EARLY[:4])

@@ -12,21 +12,22 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ask import Ask
+from models.ask import AskedText
+from models.base.paths import DATA
 from models.evaluate.bootstrap import Draws, Interval
 from models.evaluate.edits import edited
 from models.evaluate.journal import Journal
 from models.evaluate.results import place_of
 from models.evaluate.sample import drawn, eligible
-from models.base.paths import DATA
+from models.serving import Models
 from state.store import Store
-from streams.handlers.brain import Brain
-from streams.offline.servers import EmbeddedRedis
+from streamrank_client.logs import Line, in_time_order
+from streams.artifacts.opening import open_models
 from streams.offline.evaluation.prequential import Course, Prequential
 from streams.offline.evaluation.reading import read_journal
-from streams.offline.evaluation.serving import query_of, serve
+from streams.offline.evaluation.serving import Server, query_of
 from streams.offline.importers.best_buy import events
-from streamrank_client.logs import Line, in_time_order
+from streams.offline.servers import EmbeddedRedis
 from streams.settings import Settings, load
 
 EDITS: Final = (0, 1, 2)
@@ -39,12 +40,12 @@ Doubles = NDArray[np.float64]
 def measure(data: Path, tests: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Figures with 95 % intervals; ``data`` holds ``bestbuy_acm/``."""
     settings = load()
-    brain = Brain.load(settings)
-    found: dict[str, Any] = {"encoder": brain.encoder.version, "intent": {}}
+    models = open_models(settings)
+    found: dict[str, Any] = {"encoder": models.encoder.version, "intent": {}}
     for name in ("test", "unseen"):
         say(f"intent: {name}.csv")
-        found["intent"][name] = _intent(brain, DATA / "intent" / f"{name}.csv")
-    found["search"] = _search(data / "bestbuy_acm", settings, brain, tests, say)
+        found["intent"][name] = _intent(models, DATA / "intent" / f"{name}.csv")
+    found["search"] = _search(data / "bestbuy_acm", settings, models, tests, say)
     return found
 
 
@@ -60,7 +61,7 @@ def table(figures: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _intent(brain: Brain, path: Path) -> dict[str, Any]:
+def _intent(models: Models, path: Path) -> dict[str, Any]:
     """Accuracy on a labelled file, `unknown` counted as wrong; intervals over its texts.
 
     Texts are understood as by a worker that has just started: no catalogue and no known queries to correct them by.
@@ -73,21 +74,20 @@ def _intent(brain: Brain, path: Path) -> dict[str, Any]:
         for n, (text, label) in enumerate(rows):
             for time in range(scores.shape[1]):
                 changed, made = edited(text, edits, rng)
-                ask = Ask(now=0, surface="search", text=changed)
-                brain.understand([ask])
-                scores[n, time] = ask.text.meant is not None and ask.text.meant[0] == label
+                (text_,) = models.understand([AskedText(changed)])
+                scores[n, time] = text_.meant is not None and text_.meant[0] == label
                 kinds += [(made[0], scores[n, time])] if len(made) == 1 else []
         right[edits] = scores.mean(axis=1)
     return _figures(right, np.arange(len(rows)), kinds)
 
 
-def _search(folder: Path, settings: Settings, brain: Brain, tests: int, say: Callable[[str], None]) -> dict[str, Any]:
+def _search(folder: Path, settings: Settings, models: Models, tests: int, say: Callable[[str], None]) -> dict[str, Any]:
     """MAP@5 of the product clicked, through the handlers that serve; intervals over users."""
     lines = in_time_order([Line(n, msgspec.json.encode(one)) for n, one in enumerate(events(folder), 1)])
     journal, queries = read_journal(lines)
     searched = eligible(journal, "all", None) & (journal.text >= 0)
     course = Course(journal, "all", None, drawn(searched, 0.5, 1.0, tests, 0), np.zeros(0, np.int64))
-    asked = _Edited(course, settings, brain)
+    asked = _Edited(course, settings, models)
 
     def told(done: int, total: int) -> None:
         if done % 10_000 == 0:
@@ -101,8 +101,8 @@ def _search(folder: Path, settings: Settings, brain: Brain, tests: int, say: Cal
 class _Edited:
     """A log through the handlers; each tested search is asked clean, and several times with one edit and with two."""
 
-    def __init__(self, course: Course, settings: Settings, brain: Brain) -> None:
-        self.course, self.settings, self.brain = course, settings, brain
+    def __init__(self, course: Course, settings: Settings, models: Models) -> None:
+        self.course, self.settings, self.models = course, settings, models
         self.scores: dict[int, Doubles] = {edits: np.zeros(len(course.tests)) for edits in EDITS}
         self.kinds: list[tuple[str, float]] = []
         self._rng = np.random.default_rng(0)
@@ -117,16 +117,16 @@ class _Edited:
         finally:
             await store.close()
 
-    async def test(self, test: int, journal: Journal, store: Store) -> None:
+    async def test(self, test: int, journal: Journal, server: Server) -> None:
         """Ask for one tested event in each way."""
         row = int(self.course.tests[test])
-        target = self.brain.catalogue.row(journal.items[journal.item[row]])
+        target = self.models.catalogue.row(journal.items[journal.item[row]])
         query = query_of(journal, row, "all", None)
         for edits in EDITS:
             scores = []
             for _ in range(TIMES if edits else 1):
                 text, kinds = edited(query.text, edits, self._rng)
-                served = await serve(msgspec.structs.replace(query, text=text), store, self.brain, alone=False)
+                served = await server.serve(msgspec.structs.replace(query, text=text), alone=False)
                 place = place_of(served.ranked.candidates.rows, target)
                 scores.append(1 / place if 0 < place <= CUT else 0.0)
                 self.kinds += [(kinds[0], scores[-1])] if len(kinds) == 1 else []
@@ -135,12 +135,12 @@ class _Edited:
 
 class _Asking(Prequential):
     def __init__(self, edited_: _Edited, store: Store) -> None:
-        super().__init__(edited_.course, edited_.settings, edited_.brain, [store])
+        super().__init__(edited_.course, edited_.settings, edited_.models, [store])
         self._edited = edited_
 
     async def _test(self, test: int) -> None:
         await self.replay.flush()
-        await self._edited.test(test, self.course.journal, self.store)
+        await self._edited.test(test, self.course.journal, self._server(self.store, self.tables.models))
         await super()._test(test)
 
 

@@ -14,8 +14,8 @@ import faust
 from redis.asyncio import Redis
 
 from streamrank_client.events import decode_behavior
-from streams.settings import Settings
 from streams.kafka.transport import BatchOptions
+from streams.settings import Settings
 
 __all__ = ["stock_app"]
 

@@ -20,10 +20,10 @@ import uvloop
 from bench.echo import echo
 from bench.processes import UP
 from bench.stock import stock_app
+from streams.settings import Settings, load
 from streams.worker.app import Worker
 from streams.worker.metrics import Metrics
 from streams.worker.serving import serve
-from streams.settings import Settings, load
 
 
 def write_up(moment: float) -> None:

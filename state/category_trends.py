@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.records import CATEGORY_TOP
-from streamrank_client.vocabulary import POPULARITY_DAYS
 from state.rows import Rows
+from streamrank_client.vocabulary import POPULARITY_DAYS
 
 #: place of the half-life among those of popularity
 PLACE: Final = POPULARITY_DAYS.index(30.0)

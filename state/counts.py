@@ -7,20 +7,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamrank_client.vocabulary import KINDS
-from streamrank_client.vocabulary import POPULARITY_DAYS
 from state.rows import Rows
+from streamrank_client.vocabulary import DAY_MS, DWELL, KINDS, POPULARITY_DAYS, RATING, VIEW
 
-#: What one event of a kind adds to an item's popularity. A rating of GOOD stars or more adds its stars, a dwell of
-#: LONG seconds or more as much as a view; whatever else adds nothing.
-POPULARITY: Final = {"view": 1.0, "click": 2.0, "add_to_cart": 3.0, "purchase": 5.0}
+#: A rating of so many stars or more adds its stars to an item's popularity, a dwell of so many seconds or more as much
+#: as a view; other kinds add what ``Kind.popularity`` says.
 GOOD: Final = 3.5
 LONG: Final = 30.0
 
-_WEIGHT: Final = np.array([POPULARITY.get(kind, 0.0) for kind in KINDS])
-_RATING: Final = KINDS.index("rating")
-_DWELL: Final = KINDS.index("dwell")
-_HALF_LIVES_MS: Final = np.array(POPULARITY_DAYS) * 86_400_000
+_WEIGHT: Final = np.array([kind.popularity for kind in KINDS])
+_HALF_LIVES_MS: Final = np.array(POPULARITY_DAYS) * DAY_MS
 
 
 def fold(
@@ -52,11 +48,11 @@ def fold(
     rows["first"][touched] = first[touched]
     places = np.bincount(row * len(KINDS) + kind, minlength=len(rows) * len(KINDS))
     rows["kinds"] += places.reshape(len(rows), len(KINDS)).astype(np.uint32)
-    stars = np.where(kind == _RATING, value, 0)
+    stars = np.where(kind == RATING, value, 0)
     rows["ratings"] += np.bincount(row, stars, minlength=len(rows))
     weight = _WEIGHT[kind]
-    weight += np.where((kind == _RATING) & (value >= GOOD), value, 0)
-    weight += np.where((kind == _DWELL) & (value >= LONG), POPULARITY["view"], 0)
+    weight += np.where((kind == RATING) & (value >= GOOD), value, 0)
+    weight += np.where((kind == DWELL) & (value >= LONG), _WEIGHT[VIEW], 0)
     for number, half_life in enumerate(_HALF_LIVES_MS):
         added = weight * np.exp2((at - last[row]) / half_life)
         rows["popularity"][:, number] *= np.exp2((rows["last"] - last) / half_life)

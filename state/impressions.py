@@ -22,7 +22,7 @@ def _no_floats() -> NDArray[np.float32]:
     return np.zeros(0, np.float32)
 
 
-class Known(msgspec.Struct, array_like=True, frozen=True, eq=False, omit_defaults=True):
+class Circumstances(msgspec.Struct, array_like=True, frozen=True, eq=False, omit_defaults=True):
     """What was known when n items were shown, enough to explain them later. Stored: only append fields.
 
     ``events``: of the user; ``short``, ``long``: whether there was an interest vector; ``recent``: records of
@@ -46,7 +46,7 @@ class Known(msgspec.Struct, array_like=True, frozen=True, eq=False, omit_default
     other_features: NDArray[np.float32] = msgspec.field(default_factory=_no_floats)
 
 
-class Impression(msgspec.Struct, array_like=True, frozen=True, eq=False):
+class StoredImpression(msgspec.Struct, array_like=True, frozen=True, eq=False):
     """The n items shown for one query in order of position, with k features each. Stored: only append fields.
 
     ``propensities`` (n): the probability with which each item stood at its position. ``features`` (n, k) and
@@ -56,7 +56,7 @@ class Impression(msgspec.Struct, array_like=True, frozen=True, eq=False):
     nothing was exchanged. ``sampled``, where rankers are retrained: u64 keys of s candidates drawn from those not
     shown, ``sampled_features`` (s, k); None where nothing is kept of them.
 
-    >>> shown = Impression("r1", "u1", 5, "home", "control", "", ["p1"], [1.0], np.ones((1, 3), np.float32),
+    >>> shown = StoredImpression("r1", "u1", 5, "home", "control", "", ["p1"], [1.0], np.ones((1, 3), np.float32),
     ...                    np.zeros(1, np.float32), 17, "3f9c")
     >>> decode(encode(shown)).features.tolist()
     [[1.0, 1.0, 1.0]]
@@ -76,7 +76,7 @@ class Impression(msgspec.Struct, array_like=True, frozen=True, eq=False):
     artifact: str
     feature_names: str = ""
     experiment: str = ""
-    known: Known | None = None
+    known: Circumstances | None = None
     exchange: NDArray[np.float32] | None = None
     sampled: bytes | None = None
     sampled_features: NDArray[np.float32] = msgspec.field(default_factory=_no_floats)
@@ -110,4 +110,4 @@ def _from_wire(kind: type, value: Any) -> Any:
 #: bytes of msgpack; raises TypeError for an array that is not of floats
 encode = msgspec.msgpack.Encoder(enc_hook=_to_wire).encode
 #: raises msgspec.DecodeError when the bytes are no impression; its arrays are read-only
-decode = msgspec.msgpack.Decoder(Impression, dec_hook=_from_wire).decode
+decode = msgspec.msgpack.Decoder(StoredImpression, dec_hook=_from_wire).decode

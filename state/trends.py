@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streamrank_client.vocabulary import POPULARITY_DAYS
 from state.records import TOP, TREND
 from state.rows import Rows
+from streamrank_client.vocabulary import POPULARITY_DAYS
 
 _HALF_LIVES: Final = np.array(POPULARITY_DAYS) * 86_400
 #: for each half-life items and scores, read-only

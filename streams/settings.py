@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from streamrank_client import settings as reading
 from streamrank_client.settings import ClientSettings, environment, setting, variable
+from streamrank_client.vocabulary import HOUR_S
 
 __all__ = ["PlanSettings", "Settings", "checkout", "environment", "load", "parse", "variable"]
 
@@ -82,16 +83,12 @@ class Settings(PlanSettings):
     redis_timeout_s: Annotated[float, Meta(ge=0.05)] = setting(
         5.0, "a Redis call that takes longer has failed, in seconds"
     )
-    replication: Annotated[int, Meta(ge=1, le=9)] = setting(
-        1, "replicas of each topic that `topics create` makes"
-    )
+    replication: Annotated[int, Meta(ge=1, le=9)] = setting(1, "replicas of each topic that `topics create` makes")
     group: str = setting("streamrank", "consumer group, and Faust's application id")
     session_timeout_s: Annotated[float, Meta(ge=1, le=300)] = setting(
         10.0, "a worker silent for so many seconds loses its partitions"
     )
-    batch_records: Annotated[int, Meta(ge=1, le=100_000)] = setting(
-        2_000, "most records of one partition in a batch"
-    )
+    batch_records: Annotated[int, Meta(ge=1, le=100_000)] = setting(2_000, "most records of one partition in a batch")
     web_host: str = setting("127.0.0.1", "address of /health, /ready and /metrics")
     web_port: Annotated[int, Meta(ge=0, le=65535)] = setting(
         6066, "port of /health, /ready and /metrics (0: a free one)"
@@ -102,9 +99,7 @@ class Settings(PlanSettings):
     artifact_poll_s: Annotated[float, Meta(ge=0.1)] = setting(
         5.0, "how often a worker looks for newer artifacts, in seconds"
     )
-    after_wait_ms: Annotated[int, Meta(ge=0, le=10_000)] = setting(
-        50, "longest wait of a query for its `after` event"
-    )
+    after_wait_ms: Annotated[int, Meta(ge=0, le=10_000)] = setting(50, "longest wait of a query for its `after` event")
     join_hours: Annotated[float, Meta(ge=0.01)] = setting(24.0, "behaviour joins an impression at most so much older")
     learning_rate: Share = setting(0.02, "step of the online ranker")
     position_bias: bool = setting(
@@ -127,6 +122,11 @@ class Settings(PlanSettings):
         0, "length of the image vectors of items and queries (0: images are off); publish the items after a change"
     )
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "what is logged")
+
+    @property
+    def keep_s(self) -> int:
+        """How long impressions and sessions are kept, in seconds: as long as behaviour may join them, and a minute."""
+        return int(self.join_hours * HOUR_S) + 60
 
     @property
     def artifact_folder(self) -> Path:

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from streamrank_client import asyncapi
-from streamrank_client.asyncapi import EXAMPLES, document, text
 from streamrank_client.answers import decode_dead_letter
+from streamrank_client.asyncapi import EXAMPLES, document, text
 from streamrank_client.events import decode_event
-from streams.settings import checkout
 from streamrank_client.topics import topics
+from streams.settings import checkout
 
 STRUCTURE = {
     "type": "object",

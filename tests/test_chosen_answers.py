@@ -7,16 +7,16 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from streamrank_client.vocabulary import SURFACES
 from models.training.rankings import RankingsError
+from streamrank_client.answers import Answer, AnswerItem, decode_answer
+from streamrank_client.errors import LogError
+from streamrank_client.events import Behavior, Item, Query, encode
+from streamrank_client.making import behavior
+from streamrank_client.vocabulary import SURFACES
 from streams.handlers.brain import Brain
 from streams.offline.building.chosen_answers import Chosen, chosen_answers
-from streamrank_client.errors import LogError
-from streamrank_client.answers import Answer, AnswerItem, decode_answer
-from streamrank_client.events import Behavior, Item, Query, encode
 from streams.offline.building.rankings import Plan, Unranked, log_rankings
 from streams.offline.replay import replay
-from streamrank_client.making import behavior
 from streams.settings import Settings
 from tests.data.small_log import START, Size, behaviors, items, lines
 

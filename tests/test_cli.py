@@ -16,8 +16,9 @@ from click.testing import CliRunner, Result
 
 from models.experiments.comparison import METRICS
 from models.ranking.reasons import Language
-from streams.kafka.admin import create_topics
-from streams.worker.app import ROLES
+from streamrank_client.routing import BEHAVIORS, ITEM_TAGS
+from streamrank_client.topics import topics
+from streamrank_client.vocabulary import Surface
 from streams.artifacts.opening import KINDS as ARTIFACTS
 from streams.cli import COMMANDS, main
 from streams.cli import artifact as artifact_cli
@@ -26,11 +27,10 @@ from streams.cli import event as event_cli
 from streams.cli import experiment as experiment_cli
 from streams.cli import import_ as import_cli
 from streams.cli import serve as serve_cli
-from streamrank_client.vocabulary import Surface
+from streams.kafka.admin import create_topics
 from streams.offline.importers import IMPORTERS
-from streamrank_client.routing import BEHAVIORS, ITEM_TAGS
 from streams.settings import Settings, checkout
-from streamrank_client.topics import topics
+from streams.worker.app import ROLES
 from tests.servers import Broker
 from tests.worker import answering
 

@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from models.text.encoder import Encoder
 from models.base.errors import ArtifactError
-from streams.artifacts.opening import open_artifacts
-from streams.cli import main
+from models.text.encoder import Encoder
 from streamrank_client.errors import LogError
 from streamrank_client.events import Click, Item
+from streams.artifacts.opening import open_artifacts
+from streams.cli import main
 from streams.settings import Settings
 from tests.models.training.test_text_encoder import WORDS, folder
 

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from models.base.paths import ROOT
+from streamrank_client.logs import write_lines
 from streams.artifacts.opening import open_artifacts
 from streams.cli import main
-from streamrank_client.logs import write_lines
 from streams.settings import Settings
 from tests.data.small_log import Size, log
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from state import records
-from streams.cli import COMMANDS
-from streams.worker.metrics import Metrics
-from streams.settings import Settings, checkout, variable
 from streamrank_client.topics import topics
+from streams.cli import COMMANDS
+from streams.settings import Settings, checkout, variable
+from streams.worker.metrics import Metrics
 
 ROOT = checkout()
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

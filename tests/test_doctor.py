@@ -12,12 +12,12 @@ import redis
 from click.testing import CliRunner
 
 from bench.servers import RealRedis
-from streams.lookup import doctor
-from streams.kafka.admin import create_topics
+from streamrank_client.topics import topics
 from streams.cli import main
+from streams.kafka.admin import create_topics
+from streams.lookup import doctor
 from streams.lookup.doctor import Check, diagnose
 from streams.settings import Settings
-from streamrank_client.topics import topics
 from tests.servers import Broker
 
 

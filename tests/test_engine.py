@@ -9,13 +9,13 @@ import pytest_asyncio
 
 from state import keys
 from state.store import Store
-from streams.handlers.brain import Brain
-from streams.worker.engine import Engine
-from streams.errors import NotOwner
-from streamrank_client.events import Click, Query, encode
 from streamrank_client.answers import decode_answer, decode_dead_letter
-from streams.wire.messages import Message, Record
+from streamrank_client.events import Click, Query, encode
+from streams.errors import NotOwner
+from streams.handlers.brain import Brain
 from streams.settings import Settings
+from streams.wire.messages import Message, Record
+from streams.worker.engine import Engine
 from tests.integration.worker_process import stored
 
 AT = 1_760_000_000_000

@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from models.evaluate import sample, strikes
+from streamrank_client.answers import decode_answer
+from streamrank_client.events import Click, Query, encode
+from streamrank_client.logs import read_lines, write_lines
 from streams.cli import evaluate as command
 from streams.cli import main
 from streams.offline.evaluation import serving
-from streamrank_client.events import Click, Query, encode
-from streamrank_client.answers import decode_answer
-from streamrank_client.logs import read_lines, write_lines
 from tests.data.round_log import write_round
 
 

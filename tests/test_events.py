@@ -9,9 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamrank_client.errors import InvalidEvent
 from streamrank_client.answers import Answer, AnswerItem, DeadLetter, decode_dead_letter
-from streamrank_client.events import Click, Event, Impression, Item, Purchase, Query, decode_behavior, decode_event, decode_query, encode, invalid
+from streamrank_client.errors import InvalidEvent
+from streamrank_client.events import (
+    Click,
+    Event,
+    Impression,
+    Item,
+    Purchase,
+    Query,
+    decode_behavior,
+    decode_event,
+    decode_query,
+    encode,
+    invalid,
+)
 from streamrank_client.fields import Filters, Place, Range
 from streamrank_client.making import behavior, checked
 from streamrank_client.routing import route

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from models.items.catalogue import encode_entry
 from models.base.paths import ROOT
+from models.items.catalogue import encode_entry
 from models.sample import sample_entry
-from streams.artifacts.opening import Swapper, open_artifacts
-from streams.handlers.brain import Brain
-from streams.cli import main
 from streamrank_client.answers import decode_answer
 from streamrank_client.logs import write_lines
+from streams.artifacts.opening import Swapper, open_artifacts
+from streams.cli import main
+from streams.handlers.brain import Brain
 from streams.offline.replay import replay
 from streams.settings import Settings
 from tests.data.small_log import Size, lines, log

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamrank_client.errors import LogError
-from streams.offline.golden import first_difference
-from streamrank_client.routing import Head, head
 from streamrank_client.logs import Line, disorder, in_time_order, input_lines, read_lines, write_lines
+from streamrank_client.routing import Head, head
+from streams.offline.golden import first_difference
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])

@@ -13,14 +13,14 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 
-from streams.kafka.admin import create_topics
+from streamrank_client.answers import DeadLetter
 from streamrank_client.errors import LogError, SettingsError, StreamrankError
 from streamrank_client.events import Click, Delete, Event, Item, Query, decode_event, encode
-from streamrank_client.answers import DeadLetter
 from streamrank_client.following import following, records
 from streamrank_client.logs import Line, write_lines
-from streams.offline.publishing.publish_log import publish_log
 from streamrank_client.making import now
+from streams.kafka.admin import create_topics
+from streams.offline.publishing.publish_log import publish_log
 from streams.offline.publishing.sending import CHUNK, chunks
 from streams.settings import Settings
 from tests.servers import Broker

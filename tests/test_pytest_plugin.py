@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from streams.offline.servers import EmbeddedRedis
 from streamrank_client.errors import LogError
 from streamrank_client.events import Event, Item, Purchase, Query, encode
 from streamrank_client.logs import write_lines
 from streamrank_client.pytest_plugin import Replayer
+from streams.offline.servers import EmbeddedRedis
 
 DAY: list[Event] = [
     Item(time=1, item_id="p1", title="ground coffee"),

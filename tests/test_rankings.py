@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from models.training.rankings import RankingsError
+from streamrank_client.events import Behavior, encode
+from streamrank_client.making import behavior
 from streams.handlers.brain import Brain
 from streams.offline.building.chosen_answers import Chosen
-from streamrank_client.events import Behavior, encode
 from streams.offline.building.rankings import Plan, log_rankings
-from streamrank_client.making import behavior
 from streams.settings import Settings
 from tests.data.small_log import START, items, lines
 

@@ -7,16 +7,16 @@ import json
 import pytest
 
 from state.store import Store
-from streams.handlers.brain import Brain
-from streamrank_client.errors import LogError
 from streamrank_client.answers import Answer, decode_answer, decode_dead_letter
-from streamrank_client.rules import DeleteRule, Rule
-from streamrank_client.fields import Place
+from streamrank_client.errors import LogError
 from streamrank_client.events import Query, decode_event, encode
-from streams.offline.replay import Replay, Sink, replay
+from streamrank_client.fields import Place
 from streamrank_client.making import behavior
-from streams.settings import Settings
+from streamrank_client.rules import DeleteRule, Rule
+from streams.handlers.brain import Brain
 from streams.kafka.transport import partition_for
+from streams.offline.replay import Replay, Sink, replay
+from streams.settings import Settings
 from tests.data.small_log import START, Size, lines, log
 from tests.handlers.shop import ITEMS
 from tests.integration.worker_process import stored

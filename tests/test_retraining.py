@@ -16,11 +16,11 @@ from models.base.artifact import Artifact
 from models.ranking.ranker import Ranker
 from models.training.ranker import Report, compare, train
 from models.training.rankings import Rankings, RankingsError
-from streams.offline.retraining import retrain as retraining
 from streamrank_client.errors import SettingsError
+from streams.offline.retraining import retrain as retraining
 from streams.offline.retraining.retrain import main, retrain
-from streams.worker.retraining_schedule import Outcome
 from streams.settings import Settings
+from streams.worker.retraining_schedule import Outcome
 from tests.models.training.synthetic import rankings
 
 KEPT = Outcome("kept", "old", "new", 300, 30, 0.4, 0.4, (0.0, -0.1, 0.1), 1.0, "not better")

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.worker import retraining_schedule
 from streamrank_client.errors import SettingsError
+from streams.settings import Settings
 from streams.wire.messages import Record
+from streams.worker import retraining_schedule
 from streams.worker.metrics import Metrics
 from streams.worker.retraining_schedule import Outcome, Schedule
-from streams.settings import Settings
 
 DONE = Outcome("better", "old", "new", 300, 30, 0.5, 0.4, (0.1, 0.05, 0.15), 1.0)
 

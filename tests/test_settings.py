@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from streams.cli import settings_docs
 from streamrank_client.errors import SettingsError
 from streamrank_client.kafka_options import kafka_options
+from streams.cli import settings_docs
 from streams.settings import Settings, checkout, load, variable
 
 

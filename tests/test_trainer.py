@@ -16,13 +16,13 @@ from models.learning.drift import DriftAlarm
 from models.learning.position_bias import PositionBias
 from models.ranking.weights import INPUTS
 from state.store import Store
-from streams.handlers.brain import Brain
-from streams.worker.engine import Engine
 from streamrank_client.fields import Place
-from streams.handlers.feedback import Feedback, encode_feedback
-from streams.wire.messages import Message, Record
-from streams.settings import Settings, checkout
 from streamrank_client.topics import topics
+from streams.handlers.brain import Brain
+from streams.handlers.feedback import Feedback, encode_feedback
+from streams.settings import Settings, checkout
+from streams.wire.messages import Message, Record
+from streams.worker.engine import Engine
 from streams.worker.trainer import Trainer
 from tests.integration.worker_process import stored
 from tests.servers import flush

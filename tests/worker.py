@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 from streamrank_client.answers import Answer, AnswerItem
 from streamrank_client.events import Query, decode_query, encode
 from streamrank_client.following import following, records
-from streams.settings import Settings
 from streamrank_client.topics import topics
+from streams.settings import Settings
 
 __all__ = ["answering", "echo"]
 

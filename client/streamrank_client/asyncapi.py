@@ -1,6 +1,7 @@
 """The AsyncAPI 3.0 document of every topic, generated from the structs.
 
-``python -m streamrank_client.asyncapi`` writes ``docs/asyncapi.json``; with ``--check`` it fails when that is stale.
+``python -m streamrank_client.asyncapi`` prints it; with a path it writes it there, with ``--check`` it fails when that
+is stale.
 """
 
 from __future__ import annotations
@@ -14,13 +15,10 @@ import msgspec
 
 from streamrank_client.answers import Answer, DeadLetter
 from streamrank_client.events import Behavior, ItemEvents, Query
-from streams.settings import checkout
 from streamrank_client.topics import Topics, TopicSpec, topics
 
-__all__ = ["EXAMPLES", "PATH", "document", "text"]
+__all__ = ["EXAMPLES", "document", "text"]
 
-#: where the document lies in the checkout
-PATH: Final = Path("docs") / "asyncapi.json"
 
 _BEHAVIORS: Final[tuple[type[msgspec.Struct], ...]] = get_args(Behavior)
 _ITEM_EVENTS: Final[tuple[type[msgspec.Struct], ...]] = get_args(ItemEvents)
@@ -190,14 +188,18 @@ def _operation(action: str, topic: str) -> Mapping[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the document, or with ``--check`` compare it; returns the exit code."""
-    path = checkout() / PATH
-    if arguments == ["--check"]:
-        if not path.is_file() or path.read_text() != text():
-            sys.stderr.write(f"{PATH} is not what the structs say: run `python -m streamrank_client.asyncapi`\n")
+    """Print the document; with a PATH write it there, or with PATH and --check compare it. Returns the exit code."""
+    paths = [Path(one) for one in arguments if one != "--check"]
+    if not paths:
+        sys.stdout.write(text())
+    elif "--check" in arguments:
+        if not paths[0].is_file() or paths[0].read_text() != text():
+            sys.stderr.write(
+                f"{paths[0]} is not what the structs say: run `python -m streamrank_client.asyncapi {paths[0]}`\n"
+            )
             return 1
-        return 0
-    path.write_text(text())
+    else:
+        paths[0].write_text(text())
     return 0
 
 

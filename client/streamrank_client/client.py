@@ -20,19 +20,19 @@ from typing import Final, Literal, Self
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
-from streamrank_client.correlation import Answers
-from streamrank_client.bounded import Bounded
-from streamrank_client.errors import AnswerTimeout, QueryRejected, StreamrankError
 from streamrank_client.answers import Answer
+from streamrank_client.bounded import Bounded
+from streamrank_client.correlation import Answers
+from streamrank_client.errors import AnswerTimeout, QueryRejected, StreamrankError
 from streamrank_client.events import Event, Query, UserEvent
 from streamrank_client.fields import Filters, Place
-from streamrank_client.vocabulary import Surface
 from streamrank_client.following import existing_topics, following, unavailable
 from streamrank_client.kafka_options import kafka_options
 from streamrank_client.making import behavior, checked, new_id, now
 from streamrank_client.routing import head_of, route
 from streamrank_client.settings import ClientSettings, read, variable
 from streamrank_client.topics import topics
+from streamrank_client.vocabulary import Surface
 
 __all__ = ["Client"]
 

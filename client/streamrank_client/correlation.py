@@ -11,9 +11,9 @@ from typing import Final
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord  # type: ignore[import-untyped]
 
+from streamrank_client.answers import REQUEST_ID, Answer, decode_answer
 from streamrank_client.bounded import Bounded
 from streamrank_client.errors import StreamrankError
-from streamrank_client.answers import REQUEST_ID, Answer, decode_answer
 from streamrank_client.events import invalid
 from streamrank_client.following import records
 

@@ -156,6 +156,23 @@ class Query(Base, tag="query", kw_only=True):
         """The record's key: the user id, or the request id of a query by nobody known."""
         return self.user_id if self.user_id is not None else self.request_id
 
+    @property
+    def answered_on(self) -> Surface:
+        """The query's surface, or what follows from what it gives.
+
+        >>> Query(time=0, request_id="r", text="tea").answered_on
+        'search'
+        """
+        if self.surface is not None:
+            return self.surface
+        if self.candidates:
+            return "rerank"
+        if self.item_id:
+            return "similar"
+        if self.cart:
+            return "cart"
+        return "search" if self.text or self.image_vector else "home"
+
 
 ItemEvents = Item | Delete | Rule | DeleteRule
 Event = ItemEvents | Behavior | Query | Answer

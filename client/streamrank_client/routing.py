@@ -10,12 +10,12 @@ The client, ``streamrank publish``, the replay and the tests route by it, so tha
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, get_args
+from typing import Final, NamedTuple, get_args
 
 import msgspec
 
-from streamrank_client.errors import InvalidEvent
 from streamrank_client.answers import Answer
+from streamrank_client.errors import InvalidEvent
 from streamrank_client.events import Behavior, Event, ItemEvents
 from streamrank_client.partitioner import partition_for
 from streamrank_client.rules import rule_key
@@ -86,6 +86,7 @@ def route(head: Head | None, topics: Topics) -> Route:
     takes no record without one, under the empty key.
     """
     head = head or Head()
+    name: str | None
     if head.event in ITEM_TAGS:
         spec = topics.item_events
         name = rule_key(head.rule_id) if head.rule_id and not head.item_id else head.item_id or ""
@@ -113,5 +114,3 @@ def _lenient(raw: bytes) -> Head | None:
         time=at if isinstance(at, int) and not isinstance(at, bool) else None,
         **texts,
     )
-
-

@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit, urlunsplit
@@ -136,13 +135,8 @@ def allowed(kind: type[ClientSettings], name: str) -> str:
     return text
 
 
-@cache
-def _types(kind: type[ClientSettings]) -> dict[str, Any]:
-    return get_type_hints(kind, include_extras=True)
-
-
 def _type(kind: type[ClientSettings], name: str) -> Any:
-    return _types(kind)[name]
+    return get_type_hints(kind, include_extras=True)[name]
 
 
 def _check_together(s: ClientSettings) -> None:

@@ -9,13 +9,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.learning.drift import alarms
 from models.evaluate import metrics
 from models.evaluate.bootstrap import Difference, Draws, Interval
 from models.evaluate.groups import groups, windows
 from models.evaluate.journal import Ints, Journal
 from models.evaluate.results import Results
 from models.evaluate.strikes import Drill, drill
+from models.learning.drift import alarms
 
 #: the metrics that groups are told in; windows are told in the first
 IN_GROUPS: Final = ("ndcg@10", "map@5", "recall@100")

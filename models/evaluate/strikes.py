@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.learning.drift import alarms
 from models.evaluate import metrics
 from models.evaluate.bootstrap import Difference, Draws, Interval
 from models.evaluate.journal import Ints, Journal
 from models.evaluate.results import Results
+from models.learning.drift import alarms
 
 #: share of the events after which a drill strikes
 STRIKES: Final = 0.75

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from models.items.bm25 import Bm25
 from models.evaluate.journal import NEVER, Journal
 from models.evaluate.lists import Scored
+from models.items.bm25 import Bm25
 
 
 class QueryTable:

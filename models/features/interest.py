@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from models.base.arrays import Floats
@@ -12,7 +14,7 @@ from models.retrieval.sentences import SEARCHED, SIMILAR
 class Interest(Family):
     """Cosines with the user's interests, the newest items and the query's text."""
 
-    groups = {
+    groups: ClassVar = {
         "interest": {
             "like_short_interest": "cosine with the user's interest of the last hours",
             "like_long_interest": "cosine with the user's interest of the last weeks",
@@ -23,7 +25,7 @@ class Interest(Family):
             "like_text": "cosine with the query's compact vector",
         },
     }
-    sentences = {"interest": (SIMILAR,), "meaning": (SEARCHED,)}
+    sentences: ClassVar = {"interest": (SIMILAR,), "meaning": (SEARCHED,)}
 
     def columns(self, of: Inputs) -> Columns:
         """Cosines; 0 where there is nothing to compare with."""

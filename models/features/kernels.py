@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ask import Ask
+from models.ask import Ask, Recent
 from models.base.arrays import Floats
 from models.features.base import Inputs
 from models.features.registry import FAMILIES, FEATURES, INDEX
@@ -66,17 +66,17 @@ def compute(
     return out
 
 
-def recent_inputs(ask: Ask, catalogue: Catalogue) -> tuple[Floats, Floats]:
+def recent_inputs(recent: Recent, catalogue: Catalogue) -> tuple[Floats, Floats]:
     """The user's recent items as the ranker attends to them: vectors (32, 64) and weights (32,).
 
     Newest first. A weight is the behaviour's, fading with its age (half after an hour, a tenth after nine);
     0 is padding, below 0 a dislike. Events on items that the catalogue does not hold are left out.
     """
     vectors, weights = np.zeros((RECENT, COMPACT), np.float32), np.zeros(RECENT, np.float32)
-    known = np.flatnonzero(ask.user.recent.rows >= 0)[:RECENT]
+    known = np.flatnonzero(recent.rows >= 0)[:RECENT]
     if len(known):
-        vectors[: len(known)] = catalogue.compact[ask.user.recent.rows[known]]
-        age = np.maximum(ask.user.recent.age[known], 0)
-        faded = ask.user.recent.weight[known] * (HOUR_S / (HOUR_S + age))
+        vectors[: len(known)] = catalogue.compact[recent.rows[known]]
+        age = np.maximum(recent.age[known], 0)
+        faded = recent.weight[known] * (HOUR_S / (HOUR_S + age))
         weights[: len(known)] = np.nan_to_num(faded)
     return vectors, weights

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
+
 from models.features.base import Columns, Family, Inputs
 from models.retrieval.sentences import PICTURED
 
@@ -10,12 +13,12 @@ from models.retrieval.sentences import PICTURED
 class Looks(Family):
     """Cosine of the image with that of the newest liked item that has one."""
 
-    groups = {
+    groups: ClassVar = {
         "looks": {
             "like_image_newest": "cosine of its image with that of the user's newest item that has one",
         },
     }
-    sentences = {"looks": (PICTURED,)}
+    sentences: ClassVar = {"looks": (PICTURED,)}
 
     def columns(self, of: Inputs) -> Columns:
         """0 where either image is missing."""

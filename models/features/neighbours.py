@@ -5,17 +5,17 @@ As shares of all that an anchor has, as cosines between items, and as what lies 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.ask import Ask
 from models.base.arrays import Floats, Rows
+from models.base.vectors import places
 from models.features.base import Columns, Family, Inputs
 from models.retrieval.baskets import in_hand
 from models.retrieval.sentences import BESIDE, FOLLOWED
-from models.base.vectors import places
 
 #: What a neighbour must have of all that an anchor has before it counts, by the feature's ending. Neighbours that an
 #: anchor has by chance have little of it each, and over thirty anchors that adds up (decision 0020).
@@ -25,7 +25,7 @@ FLOORS: Final = {"quarter": 0.0025, "one": 0.01, "four": 0.04}
 class NeighbourShares(Family):
     """Co-visits with the user's anchors: directed, alongside, and in the basket."""
 
-    groups = {
+    groups: ClassVar = {
         "neighbours": {
             "after_newest": "share of what followed the user's newest item that was this item",
             "after_newest_2": "the same, summed over the newest 2 items",
@@ -49,7 +49,7 @@ class NeighbourShares(Family):
             "basket_above_four": "the same, less four hundredths",
         },
     }
-    sentences = {"neighbours": (FOLLOWED, BESIDE)}
+    sentences: ClassVar = {"neighbours": (FOLLOWED, BESIDE)}
 
     def columns(self, of: Inputs) -> Columns:
         """Shares, cosines, and sums of what lies above floors."""

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
-from streamrank_client.vocabulary import DAY_MS, IMPRESSION
 from models.features.base import Columns, Family, Inputs
 from models.retrieval.sentences import NEW
+from streamrank_client.vocabulary import DAY_MS, IMPRESSION
 
 #: An item is unknown while fewer have seen it, and fewer have used it.
 SEEN: Final = 100
 USED: Final = 10
 
 
-
 class Newness(Family):
     """How new the item is, and how long nobody did anything with it."""
 
-    groups = {
+    groups: ClassVar = {
         "newness": {
             "age": "log of the item's age in days",
             "idle": "log of the days since anyone did anything with the item",
             "is_new": "1 for an item of the last days that few have seen",
         },
     }
-    sentences = {"newness": (NEW,)}
+    sentences: ClassVar = {"newness": (NEW,)}
 
     def columns(self, of: Inputs) -> Columns:
         """Logs of days; and 1 for young items that few have seen and fewer have used."""

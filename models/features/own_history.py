@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from models.base.arrays import Floats
 from models.base.vectors import places
-from streamrank_client.vocabulary import HOUR_S, PURCHASE
 from models.features.base import Columns, Family, Inputs
 from models.retrieval.sentences import OWN
+from streamrank_client.vocabulary import HOUR_S, PURCHASE
 
 
 class OwnHistory(Family):
     """What the user did with each candidate, of the recent events."""
 
-    groups = {
+    groups: ClassVar = {
         "own_history": {
             "own_events": "number of the user's recent events on the item",
             "own_events_hour": "the same, in the last hour",
@@ -24,7 +26,7 @@ class OwnHistory(Family):
             "own_purchases": "number of the user's recent purchases of the item",
         },
     }
-    sentences = {"own_history": (OWN,)}
+    sentences: ClassVar = {"own_history": (OWN,)}
 
     def columns(self, of: Inputs) -> Columns:
         """Counts, the sum of weights, and how lately."""

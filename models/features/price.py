@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
 from models.base.arrays import Floats
-from models.text.intent import INTENTS
 from models.features.base import Columns, Family, Inputs
 from models.retrieval.sentences import REDUCED
+from models.text.intent import INTENTS
 
 #: Place of ``promotion`` among the intents.
 PROMOTION: Final = INTENTS.index("promotion")
 
 
-
 class Price(Family):
     """Price, alone and beside what the user usually pays, and its discount."""
 
-    groups = {
+    groups: ClassVar = {
         "price": {
             "price": "log of the price",
             "price_to_usual": "log of the price over the median price of the user's recent items",
@@ -28,7 +27,7 @@ class Price(Family):
             "promotion_hunt": "discount, times the probability that the query asks for promotions",
         },
     }
-    sentences = {"price": (REDUCED,)}
+    sentences: ClassVar = {"price": (REDUCED,)}
 
     def columns(self, of: Inputs) -> Columns:
         """0 where nothing is known."""

@@ -39,7 +39,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
     Situation(),
     Looks(),
     TowerLikeness(),
-    *installed("streamrank.features", Family),
+    *installed("streamrank.features", Family),  # type: ignore[type-abstract]
 )
 #: The order in which groups are revealed when a score is explained; those not named here follow.
 _ORDER: Final = (

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from models.base.vectors import places
-from models.retrieval.sources.repurchase import gaps
 from models.features.base import Columns, Family, Inputs
-
+from models.retrieval.sources.repurchase import gaps
 
 
 class Rhythm(Family):
     """What the user buys again, and how due it is."""
 
-    groups = {
+    groups: ClassVar = {
         "rhythm": {
             "bought_days": "log of the number of days on which the user bought the item",
             "due": "days since the user last bought it over the mean gap between purchases, at most 4",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from models.base.arrays import Floats, Rows
@@ -12,7 +14,7 @@ from models.retrieval.sentences import BRAND, CATEGORY
 class Shares(Family):
     """Share of the user's recent items in each candidate's category, department and brand."""
 
-    groups = {
+    groups: ClassVar = {
         "category": {
             "category_share": "share of the user's recent items in the item's category",
             "department_share": "share of the user's recent items in the item's topmost category",
@@ -22,7 +24,7 @@ class Shares(Family):
             "brand_share": "share of the user's recent items of the item's brand",
         },
     }
-    sentences = {"category": (CATEGORY,), "brand": (BRAND,)}
+    sentences: ClassVar = {"category": (CATEGORY,), "brand": (BRAND,)}
 
     def columns(self, of: Inputs) -> Columns:
         """Shares, 0 where an item has no category or brand."""
@@ -38,7 +40,7 @@ class Shares(Family):
         }
 
 
-def _alike(mine: NDArray[np.int32], theirs: NDArray[np.int32]) -> Floats:
+def _alike(mine: Rows, theirs: Rows) -> Floats:
     """How many of ``theirs`` each of ``mine`` is, (n,); none where it is below 0, which is no code."""
     counts = np.bincount(theirs + 1, minlength=int(mine.max(initial=-1)) + 2)
     counts[0] = 0

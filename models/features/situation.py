@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
-from models.features.base import Columns, Family, Inputs
+from typing import ClassVar
 
+import numpy as np
+
+from models.features.base import Columns, Family, Inputs
 
 
 class Situation(Family):
     """What is the same for every candidate of a list."""
 
-    groups = {
+    groups: ClassVar = {
         "situation": {
             "user_events": "log of the number of the user's events",
             "basket_size": "log of the number of items of the user in the last hour",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
-from models.features.base import Columns, Family, Inputs
+from typing import ClassVar
 
+import numpy as np
+
+from models.features.base import Columns, Family, Inputs
 
 
 class TowerLikeness(Family):
     """Cosine of the item tower's vector with that of the newest liked item."""
 
-    groups = {
+    groups: ClassVar = {
         "tower_likeness": {
             "like_tower_newest": "cosine of its item tower vector with that of the user's newest item",
         },

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
-from streamrank_client.vocabulary import ADD_TO_CART, CLICK, DAY_MS, IMPRESSION, POPULARITY_DAYS as HALF_LIVES, PURCHASE, RATING, VIEW
 from models.features.base import Columns, Family, Inputs
 from models.retrieval.sentences import POPULAR, RATED
+from streamrank_client.vocabulary import ADD_TO_CART, CLICK, DAY_MS, IMPRESSION, PURCHASE, RATING, VIEW
+from streamrank_client.vocabulary import POPULARITY_DAYS as HALF_LIVES
 
 POPULARITY_DAYS: Final = np.array(HALF_LIVES)
-
 
 
 class TrackRecord(Family):
     """Popularity decayed to the query's time, counts, smoothed rates."""
 
-    groups = {
+    groups: ClassVar = {
         "popularity": {
             "popularity_1_day": "weight of events on the item, half-life 1 day",
             "popularity_7_days": "weight of events on the item, half-life 7 days",
@@ -34,7 +34,7 @@ class TrackRecord(Family):
             "rating": "mean rating (0 to 5), smoothed",
         },
     }
-    sentences = {"popularity": (POPULAR,), "track_record": (RATED,)}
+    sentences: ClassVar = {"popularity": (POPULAR,), "track_record": (RATED,)}
 
     def columns(self, of: Inputs) -> Columns:
         """Sums, logs of counts, and rates."""

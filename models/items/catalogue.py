@@ -12,33 +12,28 @@ rows, so a worker that knows its size gives ``capacity``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.base.arrays import Keys, Rows
 from models.items.attributes import Attributes
 from models.items.bm25 import Bm25
 from models.items.codes import LEVELS, Categories, Names
 from models.items.entries import Entry, bad, block, decode_entry, encode_entry
 from models.items.images import Images
 from models.items.key_index import KeyIndex
+from streamrank_client.vocabulary import COMPACT, WIDE
 
-if TYPE_CHECKING:
-    from models.tower.column import TowerColumn
+__all__ = ["CAPACITY", "Catalogue", "Entry", "decode_entry", "encode_entry"]
 
-__all__ = ["CAPACITY", "NARROW", "WIDE", "Catalogue", "Entry", "decode_entry", "encode_entry"]
-
-WIDE: Final = 512
-NARROW: Final = 64
 CAPACITY: Final = 1 << 17
 EVERY: Final = slice(None)
 #: read-only arrays of keys whose rows are remembered
 REMEMBERED: Final = 16
 #: Before and after every event's time, Unix ms.
 ALWAYS: Final = (-1, 1 << 62)
-
-Rows = NDArray[np.int32]
 
 
 class Catalogue:
@@ -63,8 +58,6 @@ class Catalogue:
         self.brands = Names()
         #: images of ``image_dim`` numbers, by row; an entry's image of another size is not taken
         self.images = Images(image_dim)
-        #: the item tower's vectors by row, which the worker keeps; None where there is no tower
-        self.tower: TowerColumn | None = None
         self.version = 0
         #: whether any item's price held for a time only
         self._windows = False
@@ -94,7 +87,7 @@ class Catalogue:
             if not 0 < entry.key < 1 << 64:
                 raise bad(entry, "key", f"expected 1 to 2^64 - 1, found {entry.key}")
         wide = block(entries, "vector", "<f2", WIDE)
-        narrow = block(entries, "compact", "<f4", NARROW)
+        narrow = block(entries, "compact", "<f4", COMPACT)
         rows = self._rows_of(entries)
         self._vectors[rows] = wide
         self._compact[rows] = narrow
@@ -154,6 +147,15 @@ class Catalogue:
         Of two items with the same upper half (one in 4,000 of a million items has such a twin) one is found.
         """
         return self._by_head.get(heads)
+
+    def category_keys(self, items: Keys) -> Keys:
+        """Keys of the categories of u64 item keys, both (n,); 0 for none, and for items not known yet."""
+        rows = self.rows(items)
+        if not len(self):
+            return np.zeros(len(items), np.uint64)
+        code = np.where(rows >= 0, self.category[rows], -1)
+        # code -1 takes the last place, which is none
+        return np.append(self.categories.keys, np.uint64(0))[code]
 
     @property
     def keys(self) -> NDArray[np.uint64]:
@@ -265,7 +267,7 @@ class Catalogue:
         old, n = self.__dict__.copy(), len(self.ids)
         self._keys = np.empty(capacity, np.uint64)
         self._vectors = np.empty((capacity, WIDE), np.float16)
-        self._compact = np.empty((capacity, NARROW), np.float32)
+        self._compact = np.empty((capacity, COMPACT), np.float32)
         self._price = np.empty(capacity, np.float32)
         self._list_price = np.empty(capacity, np.float32)
         self._valid_from = np.empty(capacity, np.int64)

@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.base.artifact import Artifact, check_ports
 from models.base.arrays import Floats
+from models.base.artifact import Artifact, check_ports
 from models.base.errors import ArtifactError, ImageError
 from models.base.onnx_session import Device, open_session
 

@@ -53,7 +53,9 @@ class KeyIndex:
     def put(self, keys: Keys, rows: Rows) -> None:
         """Store each key's row; ``keys`` are distinct. Raises ValueError on key 0."""
         if not keys.all():
-            raise ValueError("key 0 marks an empty slot: hash ids with streamrank_client.vocabulary.key, which never gives 0")
+            raise ValueError(
+                "key 0 marks an empty slot: hash ids with streamrank_client.vocabulary.key, which never gives 0"
+            )
         while 2 * (self._used + len(keys)) > len(self._keys):
             self._grow()
         self._place(keys, rows)

@@ -15,12 +15,12 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from streamrank_client.vocabulary import COMPACT as DIM
+from models.ask import NearText
 from models.base.arrays import Floats
-from models.ask import NearText as Near
 from models.base.errors import ModelError
-from models.lore.query_spelling import Texts
 from models.base.vectors import SLACK, cosines, near_top
+from models.lore.query_spelling import Texts
+from streamrank_client.vocabulary import COMPACT as DIM
 
 #: of the weights' decay, in seconds: that of ``state.query_clicks``
 HALF_LIFE: Final = 30 * 86_400
@@ -120,7 +120,7 @@ class KnownQueries:
         self._push(strength, query.key)
         return row
 
-    def near(self, direction: Floats, count: int, least: float, exclude: Collection[int] = ()) -> list[Near]:
+    def near(self, direction: Floats, count: int, least: float, exclude: Collection[int] = ()) -> list[NearText]:
         """At most ``count`` queries whose cosine with a unit vector (64,) is at least ``least``, nearest first.
 
         Those whose key is in ``exclude`` are left out. The same whatever rows the queries have.
@@ -134,7 +134,7 @@ class KnownQueries:
             for cosine, row in zip(exact, rows.tolist(), strict=True)
             if cosine >= least and self.keys[row] not in exclude
         ]
-        return [Near(self.texts[row], key, -cosine) for cosine, key, row in sorted(found)[:count]]
+        return [NearText(self.texts[row], key, -cosine) for cosine, key, row in sorted(found)[:count]]
 
     def _room(self, strength: float, key: int) -> int:
         """The row for a query: its own, a new one, or that of the lightest if that is lighter; -1 for none."""

@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from models.ask import Expansion, NearText as Near
+from models.ask import Expansion, NearText
 from models.base.arrays import Floats
 from models.items.bm25 import Bm25
 from models.lore.known_queries import KnownQueries, KnownQuery
 from models.lore.spelling import Speller, correctable, distance, edits
-from models.text.stopwords import STOP_WORDS
 from models.lore.synonyms import Synonyms
+from models.text.stopwords import STOP_WORDS
 from models.text.words import replace_words
 
 #: most words that are searched for beside a query's own
@@ -29,7 +29,7 @@ NEIGHBOURS: Final = 8
 LEAST_COSINE: Final = 0.6
 
 
-class Understood(NamedTuple):
+class WordsRead(NamedTuple):
     """A query's words after correction, what they were corrected from and expanded by, and the corrected text."""
 
     tokens: tuple[str, ...]
@@ -37,7 +37,7 @@ class Understood(NamedTuple):
     corrected: str
 
 
-class Lore:
+class QueryLore:
     """The known queries with their words and synonyms, and every word of the catalogue to correct to.
 
     ``common``: other words in use, by how often: those that the intents are told by.
@@ -69,7 +69,7 @@ class Lore:
 
     def understand(
         self, text: str, tokens: Sequence[str], lexical: Bm25, is_word: Callable[[str], bool] = lambda word: False
-    ) -> Understood:
+    ) -> WordsRead:
         """Correct and expand a normalised text's words; ``lexical``: the catalogue's.
 
         ``is_word`` says of a word that neither the catalogue nor the queries know whether it is one all the same.
@@ -81,7 +81,7 @@ class Lore:
         kept = tuple(token for token in kept if token not in STOP_WORDS) or kept
         spelt = [Expansion(better, token, "spelling", 1.0) for token, better in changes.items()]
         corrected = replace_words(text, changes) if changes else ""
-        return Understood(kept, (*spelt, *self._expand(kept, lexical)), corrected)
+        return WordsRead(kept, (*spelt, *self._expand(kept, lexical)), corrected)
 
     def meant(self, text: str, tokens: Sequence[str], lexical: Bm25) -> str:
         """The known query that a normalised text probably should be; "" when it is one, or is near none.
@@ -100,7 +100,7 @@ class Lore:
         )
         return self.table.texts[row]
 
-    def neighbours(self, compact: Floats, exclude: Collection[int]) -> tuple[Near, ...]:
+    def neighbours(self, compact: Floats, exclude: Collection[int]) -> tuple[NearText, ...]:
         """The known queries nearest to a unit vector (64,), but for those with the keys in ``exclude``."""
         return tuple(self.table.near(compact, NEIGHBOURS, LEAST_COSINE, exclude))
 
@@ -129,10 +129,10 @@ class Lore:
         return sorted(found.values(), key=lambda one: (-one.weight, one.term))[:MOST_TERMS]
 
 
-def nearness(near: Near) -> float:
+def nearness(near: NearText) -> float:
     """How much the choices of a known query count for one near it: 0 at the least cosine, 1 for the same meaning.
 
-    >>> nearness(Near("tea", 1, 0.8)), nearness(Near("tea", 1, 1.0))
+    >>> nearness(NearText("tea", 1, 0.8)), nearness(NearText("tea", 1, 1.0))
     (0.25, 1.0)
     """
     return round(((near.cosine - LEAST_COSINE) / (1 - LEAST_COSINE)) ** 2, 9)

@@ -15,13 +15,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.base.artifact import Artifact, check_ports
-from streamrank_client.vocabulary import COMPACT as DIM
 from models.base.arrays import Floats
+from models.base.artifact import Artifact, check_ports
 from models.base.errors import ArtifactError
-from models.features.registry import FEATURES, FEATURES_VERSION, GROUPS, INDEX
-from models.features.kernels import RECENT
 from models.base.onnx_session import CPU, Device, open_session
+from models.features.kernels import RECENT
+from models.features.registry import FEATURES, FEATURES_VERSION, GROUPS, INDEX
+from streamrank_client.vocabulary import COMPACT as DIM
 
 #: File of the artifact that lists the features it was trained on, in order.
 NAMES_FILE: Final = "features.json"

@@ -153,9 +153,7 @@ def _given_rows(search: Search, used: Sequence[Source], rules: Rules) -> Candida
     return Candidates(rows, _scores(search, used, rows), np.zeros((len(rows), len(SOURCES)), np.bool_))
 
 
-def _union(
-    search: Search, used: Sequence[Source], lists: dict[str, Weighted], k_total: int, meant: Rows
-) -> Candidates:
+def _union(search: Search, used: Sequence[Source], lists: dict[str, Weighted], k_total: int, meant: Rows) -> Candidates:
     """The lists as one (``models.retrieval.fusion``); the rows that the text's meaning names are a list too, of no
     source.
     """

@@ -15,11 +15,11 @@ from typing import Final
 import numpy as np
 
 from models.ask import Ask, Weighted
+from models.base.arrays import Mask
+from models.base.vectors import near_top
 from models.items.catalogue import Catalogue
 from models.items.codes import folded
-from models.base.arrays import Mask
 from models.retrieval.tables import best
-from models.base.vectors import near_top
 
 #: Intents that ask for no product: answered without items unless the text matches some.
 NO_PRODUCT: Final = ("order_service", "chitchat_other")
@@ -50,7 +50,11 @@ def wants_no_product(ask: Ask, catalogue: Catalogue) -> bool:
     """Whether the text is about orders or small talk and matches no product: no item that is to be had holds all its
     words, and nothing was ever chosen after it.
     """
-    if ask.query.image is not None or len(ask.crowd.choices.rows) or not any(sure(ask, intent) for intent in NO_PRODUCT):
+    if (
+        ask.query.image is not None
+        or len(ask.crowd.choices.rows)
+        or not any(sure(ask, intent) for intent in NO_PRODUCT)
+    ):
         return False
     return not catalogue.recommendable[catalogue.lexical.holding(ask.text.tokens)].any()
 
@@ -59,7 +63,11 @@ def named(ask: Ask, catalogue: Catalogue, k: int, allowed: Mask) -> Weighted:
     """At most ``k`` allowed rows that the meaning of ``ask`` names itself, best first; often none."""
     if ask.query.surface != "search":
         return Weighted()
-    rows = np.concatenate([ask.text.about, ask.text.preferred]) if len(ask.text.about) or len(ask.text.preferred) else ask.text.about
+    rows = (
+        np.concatenate([ask.text.about, ask.text.preferred])
+        if len(ask.text.about) or len(ask.text.preferred)
+        else ask.text.about
+    )
     if len(rows):
         rows = np.unique(rows)
         rows = rows[allowed[rows]]

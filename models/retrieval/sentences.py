@@ -46,9 +46,7 @@ VERBS: Final[dict[Language, dict[str, str]]] = {
     },
 }  # fmt: skip
 
-CHOSEN: Final = Sentence(
-    facts.chosen, "Chosen by shoppers who searched for “{text}”", "搜索“{text}”的顾客选过它"
-)
+CHOSEN: Final = Sentence(facts.chosen, "Chosen by shoppers who searched for “{text}”", "搜索“{text}”的顾客选过它")
 CHOSEN_NEAR: Final = Sentence(
     facts.chosen_near, "Chosen by shoppers who searched for something similar", "搜索相近内容的顾客选过它"
 )
@@ -59,9 +57,7 @@ FOLLOWED: Final = Sentence(facts.followed, "Because you {verb} “{title}”", "
 BESIDE: Final = Sentence(facts.beside, "Often chosen together with “{title}”", "常与“{title}”一起被选")
 SIMILAR: Final = Sentence(facts.similar, "Similar to “{title}”, which you {verb}", "与你{verb}的“{title}”相似")
 OWN: Final = Sentence(facts.own, "You {verb} it before", "你{verb}它")
-CATEGORY: Final = Sentence(
-    facts.category, "From “{name}”, where you looked before", "来自你看过的分类“{name}”"
-)
+CATEGORY: Final = Sentence(facts.category, "From “{name}”, where you looked before", "来自你看过的分类“{name}”")
 BRAND: Final = Sentence(facts.brand, "By {name}, a brand that you looked at before", "来自你看过的品牌“{name}”")
 REDUCED: Final = Sentence(facts.reduced, "{percent} % off{until}", "优惠 {percent}%{until}")
 RATED: Final = Sentence(facts.rated, "Well rated", "评价很好")

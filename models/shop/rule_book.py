@@ -22,7 +22,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ask import NamedItems as Named, Ruled
+from models.ask import NamedItems as Named
+from models.ask import Ruled
 from models.items.catalogue import Catalogue
 
 SURFACES: Final = ("search", "home", "similar", "cart", "rerank")

@@ -17,7 +17,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ask import Ask, Filter, NamedItems as Named
+from models.ask import Ask, Filter
+from models.ask import NamedItems as Named
 from models.base.arrays import Rows
 from models.items.catalogue import Catalogue
 

@@ -18,11 +18,11 @@ import numpy as np
 
 from models.base import artifact as artifacts
 from models.base.artifact import Artifact, Manifest
+from models.base.errors import ArtifactError
+from models.base.onnx_session import Port
+from models.base.paths import DATA
 from models.text.encoder import COMPACT, DIM
 from models.text.encoder_graph import VOCABULARY, encoder_graph
-from models.base.errors import ArtifactError
-from models.base.paths import DATA
-from models.base.onnx_session import Port
 from models.text.tokenizing import PIECES
 
 PROJECTION = DATA / "projection.npy"

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
-from models.base.artifact import Artifact, check_ports
 from models.base.arrays import Floats
-from models.items.codes import LEVELS
+from models.base.artifact import Artifact, check_ports
 from models.base.errors import ArtifactError
-from models.items.key_index import KeyIndex
 from models.base.onnx_session import open_session
+from models.items.codes import LEVELS
+from models.items.key_index import KeyIndex
 from models.text.words import normalise
 
 if TYPE_CHECKING:

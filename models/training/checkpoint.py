@@ -20,8 +20,8 @@ from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
 from models.base.arrays import Floats
-from models.text.encoder import MAX_CHARACTERS, MAX_TOKENS, Prefixes
 from models.base.errors import ArtifactError
+from models.text.encoder import MAX_CHARACTERS, MAX_TOKENS, Prefixes
 from models.text.words import normalise
 
 Pooling = Literal["mean", "cls"]

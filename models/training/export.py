@@ -13,15 +13,15 @@ import numpy as np
 import torch
 
 from models.base.artifact import Artifact, Manifest, write
-from streamrank_client.vocabulary import COMPACT as DIM
 from models.base.errors import SessionError
-from models.features.registry import FEATURES, FEATURES_VERSION, INDEX
-from models.features.kernels import LARGEST, RECENT
-from models.retrieval.sources.registry import SOURCES
-from models.ranking.ranker import NAMES_FILE, SILENT
 from models.base.onnx_session import Session, open_session
+from models.features.kernels import LARGEST, RECENT
+from models.features.registry import FEATURES, FEATURES_VERSION, INDEX
+from models.ranking.ranker import NAMES_FILE, SILENT
+from models.retrieval.sources.registry import SOURCES
 from models.training.half import Precision, halved
 from models.training.network import Network, named
+from streamrank_client.vocabulary import COMPACT as DIM
 
 OPSET: Final = 17
 #: Largest difference from torch in float32, relative to the call's largest score. Rounding in float16 alone makes 6e-4

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from models.base.arrays import Floats
 from models.base.errors import ModelError
-from models.training.checkpoint import Checkpoint
 from models.text.words import normalise
+from models.training.checkpoint import Checkpoint
 
 #: The fewest pairs worth learning from: a few batches.
 LEAST: Final = 64

@@ -20,8 +20,8 @@ from transformers import CLIPModel, CLIPVisionModelWithProjection, SiglipModel, 
 
 from models.base.artifact import Artifact, Manifest, verify, write
 from models.base.errors import ArtifactError, SessionError
-from models.items.image_encoder import PREPROCESS, Preprocess
 from models.base.onnx_session import Session, open_session
+from models.items.image_encoder import PREPROCESS, Preprocess
 from models.training.graphs import halved, quantised, say_widths
 
 OPSET: Final = 17

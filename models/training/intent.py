@@ -20,10 +20,10 @@ from torch import nn
 
 from models.base import artifact as artifacts
 from models.base.artifact import Artifact, Manifest
+from models.base.onnx_session import Port
+from models.base.paths import DATA
 from models.text.encoder import DIM, Encoder
 from models.text.intent import HEAD, Head
-from models.base.paths import DATA
-from models.base.onnx_session import Port
 from models.training.intent_data import LabelledTexts, read_labelled, split, with_copies, words_of
 from models.training.intent_graph import intent_graph
 

@@ -18,9 +18,9 @@ from typing import Final
 
 import numpy as np
 
-from models.text.encoder import Encoder
 from models.base.errors import ArtifactError
 from models.evaluate.edits import edited
+from models.text.encoder import Encoder
 from models.text.intent import INTENTS, UNKNOWN
 from models.text.words import normalise, singular
 

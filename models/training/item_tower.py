@@ -20,11 +20,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.base.artifact import Artifact, Manifest, verify, with_figures, write
 from models.base.arrays import Floats
+from models.base.artifact import Artifact, Manifest, verify, with_figures, write
+from models.base.onnx_session import open_session
 from models.items.catalogue import Catalogue
 from models.tower.item_tower import ITEMS_FILE, Feeds, ItemTower, inputs_of, keys_file
-from models.base.onnx_session import open_session
 from models.training.rankings import RankingsError
 from models.training.tower_network import TowerNetwork, check, dropped, export, tensors
 

@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from streamrank_client.vocabulary import COMPACT as DIM
 from models.features.registry import INDEX
 from models.retrieval.sources.registry import SOURCES
+from streamrank_client.vocabulary import COMPACT as DIM
 
 KNOTS: Final = 62
 #: Knots are looked for in blocks of so many; BLOCK * BLOCK is at least KNOTS - 1.

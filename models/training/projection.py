@@ -21,9 +21,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from models.base.paths import DATA
 from models.text.encoder import COMPACT, DIM, Encoder
 from models.text.encoder_build import PROJECTION, build_encoder
-from models.base.paths import DATA
 from models.text.words import normalise
 
 REPORT = PROJECTION.with_suffix(".json")

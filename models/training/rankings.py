@@ -14,12 +14,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamrank_client.vocabulary import COMPACT as DIM
 from models.base.arrays import Floats
 from models.base.errors import ModelError
-from models.features.registry import FEATURES, FEATURES_VERSION
 from models.features.kernels import RECENT
+from models.features.registry import FEATURES, FEATURES_VERSION
 from models.ranking.ranker import RankInput
+from streamrank_client.vocabulary import COMPACT as DIM
 
 SURFACES: Final = ("search", "home", "similar", "cart", "rerank")
 

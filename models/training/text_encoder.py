@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.base.artifact import Artifact, Manifest, verify, write
 from models.base.arrays import Floats
-from models.text.encoder import COMPACT, DIM, PREFIXES, Encoder
+from models.base.artifact import Artifact, Manifest, verify, write
 from models.base.errors import SessionError
 from models.base.onnx_session import open_session
+from models.text.encoder import COMPACT, DIM, PREFIXES, Encoder
 from models.text.tokenizing import TOKENIZER_JSON
 from models.training.checkpoint import Checkpoint, pooled
 from models.training.projection import fit, intent_texts, preservation, product_titles

@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from streamrank_client.vocabulary import WIDE
 from models.base.errors import SessionError
-from models.tower.item_tower import BATCH, BUCKETS, DIM, PARTS, Feeds
 from models.base.onnx_session import Session
+from models.tower.item_tower import BATCH, BUCKETS, DIM, PARTS, Feeds
+from streamrank_client.vocabulary import WIDE
 
 OPSET: Final = 17
 TOLERANCE: Final = 1e-4

@@ -1,27 +1,23 @@
-"""The artifacts a worker uses: where they lie, opening them, and swapping in newer ones while it runs."""
+"""The artifacts that answer: where they lie, opening them, and composing ``Models`` of them."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import structlog
 
 from models.base.artifact import current_version, verify
-from models.text.encoder import Encoder
-from models.base.errors import ArtifactError, ModelError
-from models.text.intent import IntentModel
-from models.tower.item_tower import ItemTower
+from models.base.errors import ArtifactError
+from models.items.catalogue import Catalogue
+from models.lore.query_lore import QueryLore
 from models.ranking.ranker import Ranker
+from models.serving import Models
+from models.text.encoder import Encoder
+from models.text.intent import IntentModel
+from models.text.words import Words
+from models.tower.column import TowerColumn
+from models.tower.item_tower import ItemTower
 from streams.policy.experiment_file import Experiment
 from streams.settings import Settings, checkout
-
-if TYPE_CHECKING:
-    from streams.handlers.brain import Brain
-
-log = structlog.get_logger(__name__)
 
 KINDS = ("encoder", "intent", "ranker")
 #: what a worker uses where it is there
@@ -48,11 +44,11 @@ def artifact_path(settings: Settings, kind: str) -> Path:
 def open_artifacts(settings: Settings) -> Opened:
     """Open all of them. Raises ModelError with what is wrong and what to do."""
     device = settings.device
-    encoder = Encoder(artifact_path(settings, "encoder"), device, threads=settings.threads)  # type: ignore[arg-type]
+    encoder = Encoder(artifact_path(settings, "encoder"), device, threads=settings.threads)
     return Opened(
         encoder,
         IntentModel(artifact_path(settings, "intent"), encoder.version),
-        Ranker(artifact_path(settings, "ranker"), device, settings.threads),  # type: ignore[arg-type]
+        Ranker(artifact_path(settings, "ranker"), device, settings.threads),
         open_tower(settings, encoder.version),
     )
 
@@ -81,56 +77,25 @@ def open_rankers(settings: Settings, experiment: Experiment) -> dict[str, Ranker
         if kind != "ranker":
             remedy = f"name a ranker's folder in [arms.{arm.name}] settings of the experiment {experiment.name}."
             raise ArtifactError(arm.ranker, "kind", "ranker", kind, remedy)
-        rankers[arm.name] = Ranker(arm.ranker, settings.device, settings.threads)  # type: ignore[arg-type]
+        rankers[arm.name] = Ranker(arm.ranker, settings.device, settings.threads)
     return rankers
 
 
-class Swapper:
-    """Puts newer artifacts into a running worker's brain; one that does not verify leaves the old in place."""
+def open_models(
+    settings: Settings, experiment: Experiment | None = None, opened: Opened | None = None, *, searched: bool = True
+) -> Models:
+    """Everything that answers, with an empty catalogue; ``opened``: artifacts that are open already.
 
-    def __init__(self, settings: Settings, brain: Brain) -> None:
-        self._settings = settings
-        self._brain = brain
-        self._known = self._refused = versions(settings)
-
-    async def swap(self) -> bool:
-        """As ``look``, on an event loop that goes on meanwhile; then the vectors of a new item tower, in slices."""
-        # opening a model takes a moment: not on the event loop
-        if not await asyncio.to_thread(self.look):
-            return False
-        for _ in iter(self._brain.grow, False):
-            await asyncio.sleep(0)
-        return True
-
-    def look(self) -> bool:
-        """Swap in what is new on disk. Returns whether anything was swapped.
-
-        What is refused is looked at again the next time, in case it was still being copied, and logged once.
-        """
-        found = versions(self._settings)
-        if found == self._known:
-            return False
-        try:
-            for kind in found:
-                if found[kind] not in (None, self._known[kind]):
-                    verify(artifact_path(self._settings, kind))
-            opened = open_artifacts(self._settings)
-        except ModelError as error:
-            self._refuse(found, str(error))
-            return False
-        if opened.encoder.version != self._brain.encoder.version:
-            self._refuse(
-                found, "a new encoder needs the item vectors anew: restart the workers, publish the items again"
-            )
-            return False
-        old, self._known = self._known, found
-        self._brain.intent, self._brain.ranker = opened.intent, opened.ranker
-        if found["item-tower"] != old["item-tower"]:
-            self._brain.replace_tower(opened.tower)
-        log.info("artifacts swapped in", old=old, new=found)
-        return True
-
-    def _refuse(self, found: dict[str, str | None], reason: str) -> None:
-        if found != self._refused:
-            log.warning("new artifact refused, the old one stays", error=reason)
-        self._refused = found
+    ``searched``: whether it is to search; without, it has no item tower. Raises ModelError as ``open_artifacts`` does.
+    """
+    artifacts = opened or open_artifacts(settings)
+    return Models(
+        catalogue=Catalogue(image_dim=settings.image_dim),
+        words=Words.load(),
+        encoder=artifacts.encoder,
+        intent=artifacts.intent,
+        ranker=artifacts.ranker,
+        lore=QueryLore(settings.queries, artifacts.intent.words),
+        rankers=open_rankers(settings, experiment) if experiment is not None else {},
+        tower=TowerColumn(artifacts.tower) if searched and artifacts.tower is not None else None,
+    )

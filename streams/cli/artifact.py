@@ -76,8 +76,8 @@ def build(
     \b
     Example: streamrank artifact build ranker --log journey.jsonl.gz
     """
-    from streams.offline.building.artifacts import build as build_artifact
     from streams.cli.progress import steps
+    from streams.offline.building.artifacts import build as build_artifact
     from streams.offline.building.encoders import Wanted
     from streams.settings import load
 

@@ -38,8 +38,8 @@ def command(topic: str, limit: int | None, from_start: bool, as_json: bool) -> N
 
 
 async def _follow(settings: Settings, topic: str, limit: int | None, from_start: bool, as_json: bool) -> None:
-    from streams.cli.tables import console
     from streamrank_client.following import following, records
+    from streams.cli.tables import console
 
     out = console()
     async with (
@@ -57,8 +57,8 @@ async def _follow(settings: Settings, topic: str, limit: int | None, from_start:
 def _show(record: ConsumerRecord, as_json: bool, out: Console) -> None:
     import msgspec
 
-    from streams.cli.tables import answer_table, dead_letter_table
     from streamrank_client.answers import decode_answer, decode_dead_letter
+    from streams.cli.tables import answer_table, dead_letter_table
 
     value: bytes = record.value or b"null"
     try:

@@ -18,7 +18,7 @@ def command(keep: bool) -> None:
     \b
     Example: streamrank demo --keep
     """
-    from streams.cli.tables import console
     from streams.cli.demonstration import demo
+    from streams.cli.tables import console
 
     run(demo(console(), keep))

@@ -91,10 +91,10 @@ def command(
 
 
 def _evaluate(log: str, redis: str | None, options: Options, quiet: bool) -> Report:
+    from streamrank_client.logs import input_lines
     from streams.cli.progress import stages
     from streams.offline.evaluation.drills import dying
     from streams.offline.evaluation.evaluation import check, evaluate
-    from streamrank_client.logs import input_lines
     from streams.settings import load
 
     settings = load()
@@ -102,12 +102,14 @@ def _evaluate(log: str, redis: str | None, options: Options, quiet: bool) -> Rep
     lines = list(input_lines(log))
     with ExitStack() as stack:
         redis = redis or _embedded(stack)
-        from streams.handlers.brain import Brain
+        from streams.artifacts.opening import open_models
+        from streams.policy.choice import PlanChoice
 
+        experiment = PlanChoice.of(settings).experiment
         progress = stack.enter_context(stages(quiet=quiet))
         databases = (redis, next_database(redis), next_database(redis, 2))
-        again = Brain.load(settings) if dying(options.drill) else None
-        work = evaluate(log, lines, settings, Brain.load(settings), databases, options, progress, again)
+        again = open_models(settings, experiment) if dying(options.drill) else None
+        work = evaluate(log, lines, settings, open_models(settings, experiment), databases, options, progress, again)
         return run(work)
 
 
@@ -123,23 +125,18 @@ def _draw(found: Report, path: str) -> None:
 
 
 def _off_policy(log: str, redis: str | None, clip: float, as_json: bool) -> None:
+    from streamrank_client.logs import read_lines
     from streams.cli.progress import stages
     from streams.offline.evaluation.counterfactual import off_policy
-    from streamrank_client.logs import read_lines
     from streams.settings import load
 
     settings = load()
     lines = list(read_lines(log))
     with ExitStack() as stack:
         redis = redis or _embedded(stack)
-        from streams.handlers.brain import Brain
-
         show = stack.enter_context(stages(quiet=as_json))
         show("replay", 0, len(lines))
-        work = off_policy(
-            log, lines, settings, Brain.load(settings), redis, clip, lambda done: show("replay", done, len(lines))
-        )
-        found = run(work)
+        found = run(off_policy(log, lines, settings, redis, clip, lambda done: show("replay", done, len(lines))))
         show("replay", len(lines), len(lines))
     if as_json:
         echo_json(found)

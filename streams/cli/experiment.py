@@ -9,8 +9,8 @@ import click
 from streams.cli.common import echo_json, json_option, moment, run
 
 if TYPE_CHECKING:
-    from streams.policy.experiment_file import Experiment
     from streams.offline.experiments.joining import Join
+    from streams.policy.experiment_file import Experiment
     from streams.settings import Settings
 
 #: models.experiments.comparison.METRICS, spelled here so that --help does not import numpy; a test compares them

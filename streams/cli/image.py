@@ -19,13 +19,13 @@ def command(files: tuple[str, ...], as_json: bool) -> None:
     \b
     Example: streamrank image shoe.ppm --json
     """
-    from models.items.image_encoder import ImageEncoder
     from models.base.pictures import read_picture
+    from models.items.image_encoder import ImageEncoder
     from streams.artifacts.opening import artifact_path
     from streams.settings import load, variable
 
     settings = load()
-    encoder = ImageEncoder(artifact_path(settings, "image-encoder"), settings.device, settings.threads)  # type: ignore[arg-type]
+    encoder = ImageEncoder(artifact_path(settings, "image-encoder"), settings.device, settings.threads)
     if encoder.warning:
         click.echo(encoder.warning, err=True)
     for file in files:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from rich.markup import escape
 from rich.table import Table
 
-from streams.lookup.user_profile import Profile
 from streams.lookup.stored_answer import StoredAnswer
+from streams.lookup.user_profile import Profile
 
 #: contributions and features of an item that are shown, and groups left out
 LINES = 6

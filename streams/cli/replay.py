@@ -10,8 +10,8 @@ import click
 from streams.cli.common import echo_json, json_option, run
 
 if TYPE_CHECKING:
-    from streams.offline.golden import Difference
     from streamrank_client.logs import Line
+    from streams.offline.golden import Difference
 
 
 @click.command()
@@ -36,8 +36,8 @@ def command(
     \b
     Example: streamrank replay shop.jsonl --answers now.jsonl --expect golden.jsonl
     """
-    from streams.offline.golden import first_difference
     from streamrank_client.logs import input_lines, read_lines, write_lines
+    from streams.offline.golden import first_difference
 
     golden = list(read_lines(expect)) if expect is not None else None
     lines = list(input_lines(log))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -25,9 +26,12 @@ def command(role: str, embedded: bool) -> None:
     \b
     Example: STREAMRANK_KAFKA=k1:9092 STREAMRANK_REDIS=redis://r1:6379/0 streamrank serve --role query
     """
+    from streams.offline.servers import free_port
     from streams.settings import load
 
     settings = load()
+    if settings.web_port == 0:
+        settings = replace(settings, web_port=free_port())
     with ExitStack() as stack:
         if embedded:
             from streams.kafka.admin import create_topics

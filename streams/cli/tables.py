@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from streamrank_client.answers import Answer, AnswerItem, DeadLetter
-from streamrank_client.answers import Understood
+from streamrank_client.answers import Answer, AnswerItem, DeadLetter, Understood
 
 if TYPE_CHECKING:
     from models.base.artifact import Artifact

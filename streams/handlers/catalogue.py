@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from models.items.catalogue import Entry, encode_entry
+from models.items.entries import Entry, encode_entry
+from models.serving import Models
 from models.shop.rule_book import RuleEntry, encode_rule
-from streamrank_client.errors import InvalidEvent
-from streamrank_client.vocabulary import DAY_MS
+from models.text.words import normalise
 from streamrank_client.answers import DeadLetter
+from streamrank_client.errors import InvalidEvent
 from streamrank_client.events import Delete, Item, ItemEvents, decode_item
-from streamrank_client.rules import DeleteRule, Rule
+from streamrank_client.rules import DeleteRule, Rule, check_rule, rule_key
+from streamrank_client.topics import Topics
+from streamrank_client.vocabulary import DAY_MS, RULE_KEY, key
 from streams.handlers.decoding import dead_letter, decode_one
 from streams.handlers.images import item_image
-from streamrank_client.vocabulary import key
 from streams.wire.messages import Message, Record
-from streamrank_client.vocabulary import RULE_KEY
-from streamrank_client.rules import check_rule, rule_key
-from streams.handlers.rule_events import rule_entry
-
-Encode = Callable[[Sequence[str]], tuple[NDArray[np.float32], NDArray[np.float32]]]
-
-
-@dataclass(slots=True)
-class Understand:
-    """How items are understood: ``encode`` texts to (n, 512) and (n, 64) unit vectors, ``tokens`` cuts words;
-    ``image_dim``: numbers of an image vector, 0 where images are off; ``first_time``: from an item's id and its event's
-    time to the time of its first event.
-    """
-
-    encode: Encode
-    tokens: Callable[[str], list[str]]
-    image_dim: int = 0
-    first_time: Callable[[str, int], int] = lambda item_id, time: time
 
 
 @dataclass(slots=True)
@@ -49,17 +30,9 @@ class ItemChanges:
     newest: int
 
 
-def on_items(
-    records: Sequence[Record],
-    newest: int,
-    topic: str,
-    partition: int,
-    target: str,
-    how: Understand,
-    rules: str = "rules",
-) -> ItemChanges:
-    """Turn a partition's item events into records of the catalogue topic ``target``, its rule events into records of
-    the topic ``rules``; a later one of an item or a rule wins.
+def on_items(records: Sequence[Record], newest: int, partition: int, models: Models, topics: Topics) -> ItemChanges:
+    """Turn a partition's item events into records of the catalogue topic, its rule events into records of the rules
+    topic; a later one of an item or a rule wins.
 
     A tombstone with an item's id as key deletes it, as a ``delete`` event does; so does one with a rule's key. Times
     more than a day ahead of both the partition's ``newest`` and the record's arrival make dead letters.
@@ -69,23 +42,25 @@ def on_items(
     accepted = 0
     for record in records:
         try:
-            name, event = _read(record, newest, how.image_dim)
-            latest[name] = rule_entry(event, how.tokens) if isinstance(event, Rule) else event
+            name, event = _read(record, newest, models.catalogue.images.dim)
+            latest[name] = _rule_entry(event, models) if isinstance(event, Rule) else event
         except InvalidEvent as error:
-            dead.append(dead_letter(record, error, topic, partition))
+            dead.append(dead_letter(record, error, topics.item_events.name, partition))
             continue
         if event is not None:
             newest = max(newest, event.time)
         accepted += 1
     kept = [item for item in latest.values() if isinstance(item, Item)]
-    entries = dict(zip((i.item_id for i in kept), _entries(kept, how), strict=True))
+    entries = dict(zip((i.item_id for i in kept), _entries(kept, models), strict=True))
     messages = []
     for name, thing in latest.items():
         if name.startswith(RULE_KEY):
             rule_id = name.removeprefix(RULE_KEY).encode()
-            messages.append(Message(rules, rule_id, encode_rule(thing) if isinstance(thing, RuleEntry) else None))
+            value = encode_rule(thing) if isinstance(thing, RuleEntry) else None
+            messages.append(Message(topics.rules.name, rule_id, value))
         else:
-            messages.append(Message(target, name.encode(), encode_entry(entries[name]) if thing is not None else None))
+            value = encode_entry(entries[name]) if thing is not None else None
+            messages.append(Message(topics.catalogue.name, name.encode(), value))
     return ItemChanges(messages, dead, accepted, newest)
 
 
@@ -100,21 +75,19 @@ def key_of(event: ItemEvents) -> str:
 
 def _read(record: Record, newest: int, image_dim: int) -> tuple[str, Item | Rule | None]:
     """A record's key, and its item or rule: None where that is deleted."""
-    if record[1] is None and record[0]:
+    if record.value is None and record.key:
         try:
-            return record[0].decode(), None
+            return record.key.decode(), None
         except UnicodeDecodeError:
             raise InvalidEvent("wrong_key", "key", "a tombstone's key must be an item id in UTF-8") from None
     event = decode_one(record, decode_item, key_of)
-    if event.time > max(newest, record[3]) + DAY_MS:
+    if event.time > max(newest, record.timestamp_ms) + DAY_MS:
         raise InvalidEvent("future", "time", f"{event.time} is more than a day ahead of the newest, {newest}")
     if isinstance(event, Item | Delete) and event.item_id.startswith(RULE_KEY):
         raise InvalidEvent("invalid", "item_id", f"{event.item_id!r} begins like a rule's key: choose another id")
     if isinstance(event, Item):
         _check_promotion(event)
         item_image(event.image_vector, image_dim)
-    elif isinstance(event, Rule):
-        check_rule(event)
     return key_of(event), None if isinstance(event, Delete | DeleteRule) else event
 
 
@@ -129,8 +102,32 @@ def _check_promotion(item: Item) -> None:
         raise InvalidEvent("invalid", "valid_from", said)
 
 
-def _entries(items: Sequence[Item], how: Understand) -> list[Entry]:
-    vectors, compact = how.encode([i.title or item_text(i) for i in items])
+def _rule_entry(rule: Rule, models: Models) -> RuleEntry:
+    """The rule as query workers hold it. Raises InvalidEvent for one that could never do anything."""
+    check_rule(rule)
+    text = normalise(rule.text)
+    if rule.text and not text:
+        raise InvalidEvent("invalid", "text", f"{rule.text!r} is blank: give a text, or leave it out for all queries")
+    words = sorted(set(models.words.tokens(rule.text))) if rule.match == "words" else []
+    if rule.match == "words" and not words:
+        raise InvalidEvent("invalid", "text", f"{rule.text!r} holds no word that is searched by: match it as a whole")
+    return RuleEntry(
+        rule_id=rule.rule_id,
+        action=rule.action,
+        item_ids=rule.item_ids,
+        category=rule.category,
+        brand=rule.brand,
+        surfaces=list(rule.surfaces),
+        text=text,
+        words=words,
+        position=rule.position,
+        valid_from=rule.valid_from,
+        valid_to=rule.valid_to,
+    )
+
+
+def _entries(items: Sequence[Item], models: Models) -> list[Entry]:
+    encoded = models.encoder.encode([i.title or item_text(i) for i in items], passages=True)
     return [
         Entry(
             key=key(item.item_id),
@@ -143,16 +140,22 @@ def _entries(items: Sequence[Item], how: Understand) -> list[Entry]:
             list_price=item.list_price,
             in_stock=item.in_stock,
             attributes=item.attributes,
-            tokens=how.tokens(item_text(item)),
-            vector=vectors[n].astype("<f2").tobytes(),
-            compact=compact[n].astype("<f4").tobytes(),
+            tokens=models.words.tokens(item_text(item)),
+            vector=encoded.vector[n].astype("<f2").tobytes(),
+            compact=encoded.compact[n].astype("<f4").tobytes(),
             valid_from=item.valid_from,
             valid_to=item.valid_to,
-            first_time=how.first_time(item.item_id, item.time),
-            image=item_image(item.image_vector, how.image_dim),
+            first_time=_first_time(item, models),
+            image=item_image(item.image_vector, models.catalogue.images.dim),
         )
         for n, item in enumerate(items)
     ]
+
+
+def _first_time(item: Item, models: Models) -> int:
+    """When an item was first heard of: what the catalogue says, else the time of its event now."""
+    row = models.catalogue.row(item.item_id)
+    return int(models.catalogue.first_time[row]) if row >= 0 else item.time
 
 
 def item_text(item: Item) -> str:

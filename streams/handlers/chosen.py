@@ -22,7 +22,7 @@ TOLD: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ToldQuery:
     """A query text as it stands where its row's mass last doubled.
 
     ``text``: normalised; ``key``: its u64; ``time``: Unix seconds of its newest choice; ``weight``: of all its
@@ -44,7 +44,7 @@ def texts_of(records: Sequence[Signals]) -> dict[int, str]:
 
 def fold_choices(
     rows: Rows, queries: NDArray[np.uint64], row: NDArray[np.intp], choices: NDArray[Any], texts: Mapping[int, str]
-) -> list[Chosen]:
+) -> list[ToldQuery]:
     """Fold choices (d,) into QUERY_CLICK ``rows`` (R,) in place; returns the queries to tell of, in order of rows.
 
     ``queries`` (R,): the rows' keys; ``row`` (d,): each delta's. What is told of a query depends on its choices in
@@ -63,15 +63,15 @@ def fold_choices(
     return [_chosen(one, texts[query], query, time) for one, query, time in told if query in texts]
 
 
-def _chosen(row: np.void, text: str, query: int, time: int) -> Chosen:
+def _chosen(row: np.void, text: str, query: int, time: int) -> ToldQuery:
     found = query_clicks.decayed(row.reshape(1), time)
     best = np.argsort(-found.weight[0], kind="stable")[:TOLD]
     best = best[(found.item[0][best] != 0) & (found.weight[0][best] > 0)]
     items, weights = found.item[0][best].tolist(), found.weight[0][best].tolist()
-    return Chosen(text, query, time, float(found.mass[0]), items, weights)
+    return ToldQuery(text, query, time, float(found.mass[0]), items, weights)
 
 
-def known(chosen: Chosen, compact: NDArray[np.float32], target: str) -> Message:
+def told_message(chosen: ToldQuery, compact: NDArray[np.float32], target: str) -> Message:
     """A query as a record of the topic ``target``; ``compact`` (64,): the text's vector."""
     query = KnownQuery(
         text=chosen.text,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final
@@ -10,68 +10,53 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.items.catalogue import Catalogue
+from models.text.words import normalise
 from state import contexts, keys, purchases
 from state.event_ids import Window
-from state.impressions import Impression as Shown
-from state.impressions import decode as decode_shown
-from state.records import CONTEXT, WATERMARK
-from streamrank_client.vocabulary import KINDS
-from streamrank_client.errors import InvalidEvent
-from streamrank_client.vocabulary import DAY_MS
-from streamrank_client.events import AddToCart, Behavior, Click, Dislike, Dwell, Impression, ItemEvent, Purchase, Rating, View, decode_behavior
+from state.impressions import StoredImpression
+from state.impressions import decode as decode_impression
+from state.marks import BehaviorMark
+from state.records import CONTEXT
 from streamrank_client.answers import DeadLetter
+from streamrank_client.errors import InvalidEvent
+from streamrank_client.events import CODE_OF, Behavior, Dwell, Impression, ItemEvent, Rating, decode_behavior
+from streamrank_client.vocabulary import (
+    DAY_MS,
+    IMPRESSION,
+    KINDS,
+    PURCHASE,
+    dwell_interest,
+    key,
+    rating_interest,
+)
 from streams.handlers.decoding import Decoded, dead_letter, decode_batch
-from streams.handlers.feedback import Feedback, join
+from streams.handlers.feedback import join
 from streams.handlers.outcomes import Outcome, outcomes
-from streams.wire.packing import pack
 from streams.handlers.pairs import pairs_of
-from streamrank_client.vocabulary import key
+from streams.policy.deployment import Deployment
+from streams.wire.feedback import Feedback
 from streams.wire.messages import Record
+from streams.wire.packing import pack
 from streams.wire.signals import CHOICE, TOUCH, Signals
 
 Values = list[bytes | None]
-Reads = Generator[list[bytes], Values, "Changes"]
+Reads = Generator[list[bytes], Values, "ContextChanges"]
 
-KIND: Final = {
-    Impression: 0,
-    View: 1,
-    Click: 2,
-    AddToCart: 3,
-    Purchase: 4,
-    Rating: 5,
-    Dislike: 6,
-    Dwell: 7,
-}
-assert len(KIND) == len(KINDS)
-#: interest that a behaviour shows, by kind's code; a rating's and a dwell's depend on their values
-WEIGHT: Final = np.array([0, 1, 2, 3, 5, 0, -4, 0], np.float32)
+#: interest that a behaviour shows, by kind's code; a valued kind's depends on its value
+_INTEREST: Final = np.array([kind.interest for kind in KINDS], np.float32)
+_VALUED: Final = np.array([kind.valued for kind in KINDS])
 _user_id = attrgetter("user_id")
 
 
 @dataclass(slots=True)
-class Known:
-    """What the handler needs beside the events: all of it belongs to the worker, not to the batch.
-
-    ``vectors``: rows of the catalogue's compact vectors for u64 item keys: ``rows_of(keys) -> rows`` (-1 unknown).
-    """
-
-    topic: str
-    partition: int
-    partitions: int
-    rows_of: Callable[[NDArray[np.uint64]], NDArray[np.int32]]
-    vectors: NDArray[np.float32]
-    normalise: Callable[[str], str]
-    join_ms: int
-
-
-@dataclass(slots=True)
-class Changes:
+class ContextChanges:
     """What one behaviour batch leads to. ``pairs``: key, value, … to store with ``mark``; ``ids``: of the events
     accepted; ``repeated``: how many were not, because their id was counted before; ``outcomes`` by arm.
     """
 
     pairs: list[bytes]
-    mark: bytes
+    mark: BehaviorMark
     ids: list[int]
     signals: dict[int, Signals]
     feedback: list[Feedback]
@@ -80,71 +65,59 @@ class Changes:
     outcomes: dict[Outcome, float] = field(default_factory=dict)
 
 
-def on_behavior(records: Sequence[Record], mark: bytes | None, window: Window, known: Known) -> Reads:
+def on_behavior(
+    records: Sequence[Record],
+    mark: BehaviorMark,
+    window: Window,
+    partition: int,
+    catalogue: Catalogue,
+    deployment: Deployment,
+) -> Reads:
     """Fold a partition's records, in offset order, into their users' contexts.
 
     ``mark``: the stored watermark (records at or before it are skipped); ``window``: the event ids counted
     lately. Yields the keys of contexts and impressions, is sent their values, returns the changes.
     """
-    before = read_mark(mark)
-    last = int(before["offset"])
-    fresh = [r for r in records if r[2] > last]
-    batch = decode_batch(fresh, decode_behavior, _user_id, known.topic, known.partition)
-    newest = _reject_future(batch, int(before["newest"]), known)
+    topic = deployment.topics.behavior_events.name
+    fresh = [r for r in records if r.offset > mark.offset]
+    batch = decode_batch(fresh, decode_behavior, _user_id, topic, partition)
+    newest = _reject_future(batch, mark.newest, topic, partition)
     usable = len(batch.events)
     ids = _reject_repeated(batch, window)
-    acts = _Acts(batch, known)
+    acts = _Acts(batch, catalogue)
 
     users = list(dict.fromkeys(map(_user_id, batch.events)))
     requests = list(dict.fromkeys(e.request_id for e in acts.events if e.request_id))
-    p = known.partition
+    p = partition
     acts.place({u: i for i, u in enumerate(users)})
-    bought = np.flatnonzero(acts.columns.kind == KIND[Purchase])
+    bought = np.flatnonzero(acts.columns.kind == PURCHASE)
     buyers, who = np.unique(acts.columns.user[bought], return_inverse=True)
     owned = [keys.purchases(p, users[b]) for b in buyers.tolist()]
     found = yield [keys.context(p, u) for u in users] + [keys.impression(p, r) for r in requests] + owned
     rows = context_rows(found[: len(users)])
-    shown = {r: decode_shown(v) for r, v in zip(requests, found[len(users) :], strict=False) if v is not None}
+    shown = {r: decode_impression(v) for r, v in zip(requests, found[len(users) :], strict=False) if v is not None}
     days = acts.columns.time[bought] // DAY_MS
     held = purchases.fold(found[len(found) - len(owned) :], who, acts.columns.item[bought], days)
 
-    base = batch.records[0][2] if batch.records else 0
+    base = batch.records[0].offset if batch.records else 0
     pairs = pairs_of(rows, acts.columns, acts.offsets - base)
-    choices, texts = _choices(acts, shown, base, known.normalise)
+    choices, texts = _choices(acts, shown, base)
     contexts.fold(rows, acts.columns)
     if len(acts.events) < len(batch.events):
         _count_impressions(rows, batch.events, users)
-    signals = pack(p, base, pairs, _touches(acts, batch, base), choices, known.partitions, texts)
-    return Changes(
+    signals = pack(p, base, pairs, _touches(acts, batch, base), choices, deployment.partitions, texts)
+    return ContextChanges(
         pairs=_stored(rows, users, p)
         + [part for pair in zip(owned, held, strict=True) for part in pair]
         + window.changed(p, ids),
-        mark=_moved(before, records, len(ids), newest),
+        mark=mark.moved(max(records[-1].offset, mark.offset), mark.accepted + len(ids), newest) if records else mark,
         ids=ids,
         signals=signals,
-        feedback=join(acts.events, acts.offsets, shown, p, known.join_ms) if shown else [],
+        feedback=join(acts.events, acts.offsets, shown, p, deployment.join_ms) if shown else [],
         dead=batch.dead,
         repeated=usable - len(ids),
-        outcomes=outcomes(acts.events, shown, known.join_ms) if shown else {},
+        outcomes=outcomes(acts.events, shown, deployment.join_ms) if shown else {},
     )
-
-
-def _moved(before: np.void, records: Sequence[Record], accepted: int, newest: int) -> bytes:
-    """The watermark past the records."""
-    mark = np.zeros((), WATERMARK)
-    mark["offset"] = max(records[-1][2], before["offset"]) if records else before["offset"]
-    mark["accepted"], mark["newest"] = before["accepted"] + accepted, newest
-    return mark.tobytes()
-
-
-def read_mark(mark: bytes | None) -> np.void:
-    """A watermark, of a partition nothing is stored of if ``mark`` is None."""
-    if mark is not None:
-        stored: np.void = np.frombuffer(mark, WATERMARK)[0]
-        return stored
-    none: np.void = np.zeros(1, WATERMARK)[0]
-    none["offset"] = none["newest"] = -1
-    return none
 
 
 def context_rows(values: Values) -> NDArray[np.void]:
@@ -161,7 +134,7 @@ def _stored(rows: NDArray[np.void], users: list[str], partition: int) -> list[by
     return pairs
 
 
-def _reject_future(batch: Decoded[Behavior], newest: int, known: Known) -> int:
+def _reject_future(batch: Decoded[Behavior], newest: int, topic: str, partition: int) -> int:
     """Dead letters for times more than a day ahead; returns the newest time accepted.
 
     Ahead of what: of the partition's newest event and of the record's own arrival, whichever is later; a
@@ -169,13 +142,13 @@ def _reject_future(batch: Decoded[Behavior], newest: int, known: Known) -> int:
     """
     times = [e.time for e in batch.events]
     latest = max(times, default=newest)
-    if latest <= newest + DAY_MS or latest <= min(r[3] for r in batch.records) + DAY_MS:
+    if latest <= newest + DAY_MS or latest <= min(r.timestamp_ms for r in batch.records) + DAY_MS:
         return max(newest, latest)
     kept_events, kept_records = [], []
     for event, record in zip(batch.events, batch.records, strict=True):
-        if event.time > max(newest, record[3]) + DAY_MS:
+        if event.time > max(newest, record.timestamp_ms) + DAY_MS:
             error = InvalidEvent("future", "time", f"{event.time} is more than a day ahead of the newest, {newest}")
-            batch.dead.append(dead_letter(record, error, known.topic, known.partition))
+            batch.dead.append(dead_letter(record, error, topic, partition))
             continue
         newest = max(newest, event.time)
         kept_events.append(event)
@@ -203,17 +176,17 @@ def _reject_repeated(batch: Decoded[Behavior], window: Window) -> list[int]:
 class _Acts:
     """The events on one item each (all but impressions), as columns."""
 
-    def __init__(self, batch: Decoded[Behavior], known: Known) -> None:
-        kind = np.array([KIND[type(e)] for e in batch.events], np.uint8)
-        picked = np.flatnonzero(kind != KIND[Impression])
+    def __init__(self, batch: Decoded[Behavior], catalogue: Catalogue) -> None:
+        kind = np.array([CODE_OF[type(e)] for e in batch.events], np.uint8)
+        picked = np.flatnonzero(kind != IMPRESSION)
         all_: list[ItemEvent] = batch.events  # type: ignore[assignment]
         self.events = events = all_ if len(picked) == len(all_) else [all_[n] for n in picked.tolist()]
-        self.offsets = np.array([r[2] for r in batch.records], np.int64)[picked]
+        self.offsets = np.array([r.offset for r in batch.records], np.int64)[picked]
         kind = kind[picked]
         item = np.array([key(e.item_id) for e in events], np.uint64)
         self.value = np.ones(len(events), np.float32)
-        weight = WEIGHT[kind]
-        for i in np.flatnonzero((kind == KIND[Rating]) | (kind == KIND[Dwell])):
+        weight = _INTEREST[kind]
+        for i in np.flatnonzero(_VALUED[kind]):
             weight[i], self.value[i] = _valued(events[i])
         self.columns = contexts.Events(
             user=np.zeros(len(events), np.intp),
@@ -221,8 +194,8 @@ class _Acts:
             time=np.array([e.time for e in events], np.int64),
             kind=kind,
             weight=weight,
-            vector=known.rows_of(item).astype(np.intp),
-            vectors=known.vectors,
+            vector=catalogue.rows(item).astype(np.intp),
+            vectors=catalogue.compact,
         )
 
     def place(self, users: dict[str, int]) -> None:
@@ -231,11 +204,11 @@ class _Acts:
 
 
 def _valued(event: ItemEvent) -> tuple[float, float]:
-    """Weight and value of a rating (stars; 2.5 is neutral) or a dwell (seconds; 30 s weigh as a view, at most 2)."""
+    """Interest and value of an event of a valued kind: a rating's stars, a dwell's seconds."""
     if isinstance(event, Rating):
-        return 2 * (event.value - 2.5), event.value
+        return rating_interest(event.value), event.value
     assert isinstance(event, Dwell)
-    return min(event.milliseconds / 30_000, 2.0), event.milliseconds / 1000
+    return dwell_interest(event.milliseconds), event.milliseconds / 1000
 
 
 def _count_impressions(rows: NDArray[np.void], events: list[Behavior], users: list[str]) -> None:
@@ -243,7 +216,7 @@ def _count_impressions(rows: NDArray[np.void], events: list[Behavior], users: li
     for event in events:
         if type(event) is Impression:
             row = rows[place[event.user_id]]
-            row["counts"][KIND[Impression]] += 1
+            row["counts"][IMPRESSION] += 1
             row["last"] = max(int(row["last"]), event.time)
 
 
@@ -255,7 +228,7 @@ def _touches(acts: _Acts, batch: Decoded[Behavior], base: int) -> NDArray[np.voi
     if len(acts.events) == len(batch.events):
         return touches
     seen = [
-        (key(item), e.time // 1000, r[2] - base, 1.0, KIND[Impression])
+        (key(item), e.time // 1000, r.offset - base, 1.0, IMPRESSION)
         for e, r in zip(batch.events, batch.records, strict=True)
         if type(e) is Impression
         for item in e.item_ids
@@ -263,9 +236,7 @@ def _touches(acts: _Acts, batch: Decoded[Behavior], base: int) -> NDArray[np.voi
     return np.concatenate([touches, np.array(seen, TOUCH)]) if seen else touches
 
 
-def _choices(
-    acts: _Acts, shown: dict[str, Shown], base: int, normalise: Callable[[str], str]
-) -> tuple[NDArray[np.void], dict[int, str]]:
+def _choices(acts: _Acts, shown: dict[str, StoredImpression], base: int) -> tuple[NDArray[np.void], dict[int, str]]:
     """What was chosen after a query's text (the event's own, else that of the query it answers), and the texts."""
     rows = []
     texts: dict[int, str] = {}

@@ -9,9 +9,9 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from streamrank_client.answers import DeadLetter
 from streamrank_client.errors import InvalidEvent
 from streamrank_client.events import MAX_RECORD_BYTES, encode, invalid
-from streamrank_client.answers import DeadLetter
 from streams.wire.messages import Message, Record
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -37,11 +37,11 @@ def decode_batch(
     A record must be at most 1 MiB, decode, and be keyed by ``key_of(event)``.
     """
     try:
-        events = [decode(r[1]) for r in records]  # type: ignore[arg-type]
+        events = [decode(r.value) for r in records]  # type: ignore[arg-type]
     except (msgspec.DecodeError, TypeError, UnicodeDecodeError, RecursionError):
         return _one_by_one(records, decode, key_of, topic, partition)
-    keyed = [r[0] for r in records] == [name.encode() for name in map(key_of, events)]
-    if keyed and all(len(r[1]) <= MAX_RECORD_BYTES for r in records):  # type: ignore[arg-type]
+    keyed = [r.key for r in records] == [name.encode() for name in map(key_of, events)]
+    if keyed and all(len(r.value) <= MAX_RECORD_BYTES for r in records):  # type: ignore[arg-type]
         return Decoded(events, list(records))
     return _one_by_one(records, decode, key_of, topic, partition)
 
@@ -63,7 +63,7 @@ def _one_by_one(
 
 def decode_one(record: Record, decode: Callable[[bytes], T], key_of: Callable[[T], str]) -> T:
     """Decode one record or raise InvalidEvent."""
-    key, value = record[0], record[1]
+    key, value = record.key, record.value
     if value is None:
         raise InvalidEvent("tombstone", "", "a record without a value means nothing here")
     if len(value) > MAX_RECORD_BYTES:
@@ -81,11 +81,11 @@ def decode_one(record: Record, decode: Callable[[bytes], T], key_of: Callable[[T
 
 def dead_letter(record: Record, error: InvalidEvent, topic: str, partition: int) -> DeadLetter:
     """The letter for a record that could not be used."""
-    key, value = record[0], record[1]
+    key, value = record.key, record.value
     return DeadLetter(
         topic=topic,
         partition=partition,
-        offset=record[2],
+        offset=record.offset,
         code=error.code,
         field=error.field,
         reason=error.message,

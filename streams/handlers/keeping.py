@@ -6,16 +6,16 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from xxhash import xxh3_64_intdigest
 
 from models.exploration import explore
-from models.items.catalogue import Catalogue
 from models.features.registry import FEATURES_VERSION
-from models.retrieval.sources.registry import SOURCES
+from models.items.catalogue import Catalogue
 from models.ranking.weights import INITIAL
+from models.retrieval.sources.registry import SOURCES
 from state.contexts import eighths
-from state.impressions import RECENT, Impression, Known
+from state.impressions import RECENT, Circumstances, StoredImpression
 from streamrank_client.answers import Answer
+from streamrank_client.vocabulary import digest
 from streams.handlers.ranking import Ranked
 
 #: anchors that are kept
@@ -26,13 +26,13 @@ SAMPLED: Final = 20
 
 def impression(
     ranked: Ranked, shown: explore.Shown, answer: Answer, catalogue: Catalogue, retrained: bool = False
-) -> Impression:
+) -> StoredImpression:
     """The impression of an answer with items; with ``explain`` it holds the candidates that were not shown as well.
 
     ``retrained``: it also holds a sample of them, as rankers are trained on it.
     """
     some = _sample(ranked, shown.order, answer.request_id) if retrained else np.zeros(0, np.intp)
-    return Impression(
+    return StoredImpression(
         request_id=answer.request_id,
         user_id=answer.user_id or "",
         time=answer.time,
@@ -61,18 +61,18 @@ def _sample(ranked: Ranked, order: NDArray[np.intp], request_id: str) -> NDArray
     others = np.flatnonzero(hidden)
     if len(others) <= SAMPLED:
         return others
-    chance = np.random.Generator(np.random.PCG64(xxh3_64_intdigest(f"sample {request_id}".encode())))
+    chance = np.random.Generator(np.random.PCG64(digest(f"sample {request_id}")))
     return others[np.sort(chance.choice(len(others), SAMPLED, replace=False))]
 
 
-def _known(ranked: Ranked, order: NDArray[np.intp], catalogue: Catalogue) -> Known:
+def _known(ranked: Ranked, order: NDArray[np.intp], catalogue: Catalogue) -> Circumstances:
     ask, weights = ranked.ask, ranked.weights
     given = dict(zip(SOURCES, ranked.candidates.given.sum(axis=0).tolist(), strict=True))
     moved = {name: added[order] for name, added in ranked.adjustments.items() if added[order].any()}
     others = np.zeros(0, np.intp)
     if ranked.query.explain:
         others = np.setdiff1d(np.arange(len(ranked.score)), order)
-    return Known(
+    return Circumstances(
         events=ask.user.events,
         short=bool(ask.user.short.any()),
         long=bool(ask.user.long.any()),

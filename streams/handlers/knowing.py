@@ -2,93 +2,177 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
-from models.ask import Ask
+from models.ask import Ask, AskedQuery, AskedText, AskingUser, Crowd, Weighted
+from models.serving import Models
+from models.text.words import normalise
 from state import keys
-from streams.handlers.brain import Brain
+from state.marks import behavior_mark
+from streamrank_client.events import Query
 from streamrank_client.fields import Place
-from streamrank_client.events import Query, Rating
-from streams.handlers.asking import add_choices, add_near_choices, add_neighbours, add_purchases, add_user, anchor_keys, new_ask, trending
-from streams.handlers.contexts import KIND, read_mark
-from streams.handlers.sessions import refine, speaks_of
-from streams.handlers.shelves import add_shelves, shelf_keys, shelves_of
-from streamrank_client.vocabulary import key
+from streamrank_client.vocabulary import RATING, key
+from streams.handlers.asking import (
+    anchor_keys,
+    anchor_rows,
+    asked_query,
+    asking_user,
+    choices_of,
+    near_choices_of,
+    trending,
+)
+from streams.handlers.sessions import continued, spoken_of
+from streams.handlers.shelves import filled_shelves, shelf_keys, shelves_of
+from streams.policy.deployment import Deployment
+from streams.policy.plans import Plan
 
 Values = list[bytes | None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A query as far as it is known before the second read: the parts of its ask, and what is to be read.
+
+    ``anchors``: u64 keys of items whose co-visits are read; ``texts``: u64 keys of the text, and of the known query
+    that it was taken for; ``shares``: of the categories in question, by code.
+    """
+
+    query: AskedQuery
+    text: AskedText
+    user: AskingUser
+    trends: tuple[Weighted, ...]
+    anchors: list[int]
+    texts: list[int]
+    shares: dict[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What Redis holds of a user."""
+
+    context: bytes | None = None
+    session: bytes | None = None
+    purchases: bytes | None = None
+
+
+_NOTHING: Final = _Stored()
+
+
 def know(
-    queries: Sequence[Query], partition: int, topic: str, brain: Brain
+    queries: Sequence[Query], plans: Sequence[Plan], partition: int, models: Models, deployment: Deployment
 ) -> Generator[list[bytes], Values, tuple[list[Ask], Place | None]]:
-    """An Ask for each query of one partition; ``topic`` is that of the behaviour events.
+    """An Ask for each query of one partition.
 
     Reads what belongs to the users, then what belongs to the texts and to the items that they used last. Returns
     the asks, and the last behaviour event whose effects they contain.
     """
-    asks = [new_ask(q, brain.catalogue) for q in queries]
-    trend_keys = [keys.trends(p) for p in range(brain.partitions)]
+    asked = [asked_query(query, plan, models.catalogue) for query, plan in zip(queries, plans, strict=True)]
+    trend_keys = [keys.trends(p) for p in range(deployment.partitions)]
     users = list(dict.fromkeys(q.user_id for q in queries if q.user_id is not None))
-    found = yield [
-        keys.watermark(partition, topic),
+    read = yield [
+        keys.watermark(partition, deployment.topics.behavior_events.name),
         *trend_keys,
         *(keys.context(partition, u) for u in users),
         *(keys.session(partition, u) for u in users),
         *(keys.purchases(partition, u) for u in users),
     ]
-    mark, trends, of_users = found[0], found[1 : 1 + len(trend_keys)], found[1 + len(trend_keys) :]
-    user_values = dict(zip(users, of_users[: len(users)], strict=True))
-    sessions = dict(zip(users, of_users[len(users) : 2 * len(users)], strict=True))
-    bought = dict(zip(users, of_users[2 * len(users) :], strict=True))
-    anchors = []
-    for query, ask in zip(queries, asks, strict=True):
-        recent = add_user(ask, user_values.get(query.user_id or ""), brain.catalogue)
-        add_purchases(ask, bought.get(query.user_id or ""), brain.catalogue)
-        ask.crowd.trends = trending(trends, query.time, brain.catalogue)
-        used = (ask.user.recent.weight > 0) | (ask.user.recent.kind == KIND[Rating])
-        anchors.append(anchor_keys(query, recent, used))
-        refine(ask, query, sessions.get(query.user_id or ""), brain)
-    brain.understand(asks)
-    for query, ask in zip(queries, asks, strict=True):
-        speaks_of(ask, query, brain.catalogue)
-    for ask in asks:
-        ask.ruled = brain.rule_book.find(ask.query.surface, brain.normalise(ask.text.asked), ask.text.tokens, ask.query.now, brain.catalogue)
-    yield from _neighbourhood(asks, anchors, brain)
-    offset = int(read_mark(mark)["offset"])
+    mark, trends, of_users = read[0], read[1 : 1 + len(trend_keys)], read[1 + len(trend_keys) :]
+    contexts, sessions, owned = (of_users[n * len(users) : (n + 1) * len(users)] for n in range(3))
+    stored = dict(zip(users, map(_Stored, contexts, sessions, owned), strict=True))
+    own = [stored.get(query.user_id or "", _NOTHING) for query in queries]
+    begun = _begun(queries, asked, own, trends, models)
+    asks = yield from _with_crowds(begun, models, deployment)
+    offset = behavior_mark(mark).offset
     return asks, Place(partition, offset) if offset >= 0 else None
 
 
-def _neighbourhood(
-    asks: Sequence[Ask], anchors: Sequence[list[int]], brain: Brain
-) -> Generator[list[bytes], Values, None]:
-    """Read what was chosen after the asks' texts and after known queries like them, and the co-visits of their
-    ``anchors`` (u64 keys).
+def _begun(
+    queries: Sequence[Query],
+    asked: Sequence[AskedQuery],
+    stored: Sequence[_Stored],
+    trends: Values,
+    models: Models,
+) -> list[_Begun]:
+    """The parts of each ask that follow from what is stored of its user, its text understood."""
+    catalogue = models.catalogue
+    users, anchors, both = [], [], []
+    for query, one, own in zip(queries, asked, stored, strict=True):
+        user, recent = asking_user(own.context, own.purchases, query.time, catalogue)
+        used = (user.recent.weight > 0) | (user.recent.kind == RATING)
+        users.append(user)
+        anchors.append(anchor_keys(query, recent, used))
+        both.append(continued(one, query, own.session, models))
+    texts = models.understand([text for _, text in both])
+    begun = []
+    for n, query in enumerate(queries):
+        one, text = both[n][0], texts[n]
+        text = replace(text, about=spoken_of(Ask(one, text, users[n]), query, catalogue))
+        keys_of_texts = [key(normalise(t)) for t in (text.asked, text.known_as) if t]
+        if text.compact is not None and keys_of_texts:
+            text = replace(text, near=models.lore.neighbours(text.compact, keys_of_texts))
+        begun.append(
+            _Begun(
+                query=one,
+                text=text,
+                user=users[n],
+                trends=trending(trends, query.time, catalogue),
+                anchors=anchors[n],
+                texts=keys_of_texts,
+                shares=shelves_of(one.filter, users[n].recent, catalogue),
+            )
+        )
+    return begun
+
+
+def _with_crowds(
+    begun: Sequence[_Begun], models: Models, deployment: Deployment
+) -> Generator[list[bytes], Values, list[Ask]]:
+    """The asks, once it was read what was chosen after their texts and after known queries like them, and what went
+    with their anchors.
     """
-    texts = [[key(brain.normalise(t)) for t in (ask.text.asked, ask.text.known_as) if t] for ask in asks]
-    for ask, own in zip(asks, texts, strict=True):
-        if ask.text.compact is not None and own:
-            ask.text.near = brain.lore.neighbours(ask.text.compact, own)
-    known = [near.key for ask in asks for near in ask.text.near]
-    asked = list(dict.fromkeys([*(t for own in texts for t in own), *known]))
-    wanted = list(dict.fromkeys(a for own in anchors for a in own))
-    shares = [shelves_of(ask, brain.catalogue) for ask in asks]
-    codes = list(dict.fromkeys(code for own in shares for code in own))
-    shelves = shelf_keys(codes, brain.partitions, brain.catalogue)
-    found = yield (
-        [keys.query_clicks(brain.partitions, t) for t in asked]
-        + [keys.covisits(brain.partitions, a) for a in wanted]
-        + shelves
+    partitions, catalogue = deployment.partitions, models.catalogue
+    near = [text.key for one in begun for text in one.text.near]
+    texts = list(dict.fromkeys([*(t for one in begun for t in one.texts), *near]))
+    anchors = list(dict.fromkeys(a for one in begun for a in one.anchors))
+    codes = list(dict.fromkeys(code for one in begun for code in one.shares))
+    shelves = shelf_keys(codes, partitions, catalogue)
+    read = yield (
+        [keys.query_clicks(partitions, t) for t in texts] + [keys.covisits(partitions, a) for a in anchors] + shelves
     )
-    choices = dict(zip(asked, found, strict=False))
-    rows = dict(zip(wanted, found[len(asked) :], strict=False))
-    popular = dict(zip(shelves, found[len(asked) + len(wanted) :], strict=True))
-    for ask, own_texts, own in zip(asks, texts, anchors, strict=True):
-        if own_texts:
-            # it has been chosen after: its own choices count, however few
-            if choices[own_texts[0]] is not None:
-                ask.text.known_as = ""
-            add_choices(ask, choices[own_texts[-1 if ask.text.known_as else 0]], brain.catalogue)
-            add_near_choices(ask, choices, brain.catalogue)
-        add_neighbours(ask, own, rows, brain.catalogue)
-    for ask, share in zip(asks, shares, strict=True):
-        add_shelves(ask, share, popular, brain.partitions, brain.catalogue)
+    choices = dict(zip(texts, read, strict=False))
+    rows = dict(zip(anchors, read[len(texts) :], strict=False))
+    popular = dict(zip(shelves, read[len(texts) + len(anchors) :], strict=True))
+    return [_ask(one, choices, rows, popular, models, partitions) for one in begun]
+
+
+def _ask(
+    one: _Begun,
+    choices: Mapping[int, bytes | None],
+    rows: Mapping[int, bytes | None],
+    popular: Mapping[bytes, bytes | None],
+    models: Models,
+    partitions: int,
+) -> Ask:
+    query, text, catalogue = one.query, one.text, models.catalogue
+    chosen = near_chosen = Weighted()
+    if one.texts:
+        # it has been chosen after: its own choices count, however few
+        if choices[one.texts[0]] is not None:
+            text = replace(text, known_as="")
+        chosen = choices_of(choices[one.texts[-1 if text.known_as else 0]], query.now, catalogue)
+        near_chosen = near_choices_of(text.near, choices, query.now, catalogue)
+    anchors = anchor_rows(one.anchors, rows, query.now, catalogue)
+    crowd = Crowd(
+        anchors=anchors.anchors,
+        followers=anchors.followers,
+        companions=anchors.companions,
+        anchor_mass=anchors.anchor_mass,
+        choices=chosen,
+        near_choices=near_chosen,
+        trends=one.trends,
+        shelves=filled_shelves(one.shares, popular, query.now, partitions, catalogue),
+    )
+    ruled = models.rule_book.find(query.surface, normalise(text.asked), text.tokens, query.now, catalogue)
+    return Ask(query, text, one.user, crowd, ruled)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from state.impressions import Impression as Shown
+from state.impressions import StoredImpression
 from streamrank_client.events import AddToCart, Click, Dwell, ItemEvent, Purchase
 from streams.handlers.feedback import belongs
 
@@ -21,7 +21,7 @@ class Outcome(NamedTuple):
     kind: str
 
 
-def outcomes(events: Sequence[ItemEvent], shown: Mapping[str, Shown], join_ms: int) -> dict[Outcome, float]:
+def outcomes(events: Sequence[ItemEvent], shown: Mapping[str, StoredImpression], join_ms: int) -> dict[Outcome, float]:
     """How many clicks, add-to-carts and purchases, and how many seconds of dwell, belong to answers of each arm."""
     found: dict[Outcome, float] = {}
     for event in events:

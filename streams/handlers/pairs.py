@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from state.compiled import compiled
 from state.contexts import Events, eighths
-from streamrank_client.vocabulary import KINDS
 from state.records import RING
+from streamrank_client.vocabulary import HOUR_MS, RATING
 from streams.wire.signals import AFTER, BACK, PAIR, TOGETHER
 
 #: every event is paired with so many before it, with more of its own hour, as far as the ring reaches; with so many it
@@ -18,9 +18,7 @@ from streams.wire.signals import AFTER, BACK, PAIR, TOGETHER
 LAGS: Final = 10
 HOUR_LAGS: Final = RING - 1
 AFTER_LAGS: Final = 5
-TOGETHER_MS: Final = 3_600_000
-
-_RATING: Final = KINDS.index("rating")
+TOGETHER_MS: Final = HOUR_MS
 
 
 class _Lines(NamedTuple):
@@ -112,7 +110,7 @@ def _lines(rows: NDArray[np.void], events: Events, order: NDArray[np.intp]) -> _
     # as the ring holds it: a dwell so short that its weight rounds to nothing must not count by where a batch is cut
     weight = rows["weight"][where, slot]
     liked = sequence((weight > 0) & held, eighths(events.weight) > 0)
-    rated = sequence((rows["kind"][where, slot] == _RATING) & held, events.kind == _RATING)
+    rated = sequence((rows["kind"][where, slot] == RATING) & held, events.kind == RATING)
     return _Lines(
         at=at,
         item=sequence(rows["item"][where, slot], events.item),

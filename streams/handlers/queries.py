@@ -9,12 +9,14 @@ import numpy as np
 
 from models.exploration import explore
 from models.features.registry import INDEX
+from models.items.catalogue import Catalogue
+from models.retrieval.candidates import Timer, untimed
 from models.retrieval.sources.registry import SOURCES
+from models.serving import Models
 from state import keys
-from state.impressions import Impression
-from state.impressions import encode as encode_shown
+from state.impressions import StoredImpression
+from state.impressions import encode as encode_impression
 from state.sessions import encode as encode_session
-from streams.handlers.brain import Brain
 from streamrank_client.answers import Answer, AnswerItem, IntentLabel
 from streamrank_client.events import Query
 from streams.handlers.keeping import impression
@@ -23,12 +25,14 @@ from streams.handlers.ranking import Ranked, in_order, prepare
 from streams.handlers.sessions import remembered
 from streams.handlers.telling import explain
 from streams.handlers.understanding import understood
+from streams.policy.deployment import Deployment
+from streams.policy.plans import Plan
 
 Values = list[bytes | None]
 
 
 @dataclass(slots=True)
-class Answers:
+class Answered:
     """Answers in the order of the queries, and what to store for a while: (key, value)."""
 
     answers: list[Answer] = field(default_factory=list)
@@ -36,38 +40,42 @@ class Answers:
 
 
 def on_queries(
-    queries: Sequence[Query], partition: int, topic: str, brain: Brain
-) -> Generator[list[bytes], Values, Answers]:
-    """Answer the queries of one partition together; ``topic`` is that of the behaviour events.
+    queries: Sequence[Query],
+    plans: Sequence[Plan],
+    partition: int,
+    models: Models,
+    deployment: Deployment,
+    timed: Timer = untimed,
+) -> Generator[list[bytes], Values, Answered]:
+    """Answer the queries of one partition together, each by its plan.
 
     Yields Redis keys three times and is sent their values: what is known of the users; of the texts and of what
-    the users used last; the counts of the candidates.
+    the users used last; the counts of the candidates. ``timed``: entered by name around each source.
     """
-    plans = [brain.plan_for(query) for query in queries]
-    asks, seen = yield from know(queries, partition, topic, brain)
-    prepared = yield from prepare(asks, brain, plans)
-    offline = brain.score(prepared.inputs, plans)
-    result = Answers()
+    asks, seen = yield from know(queries, plans, partition, models, deployment)
+    prepared = yield from prepare(asks, plans, models, deployment.partitions, timed)
+    offline = models.score(prepared.inputs, [plan.own_arm for plan in plans])
+    result = Answered()
     for n, query in enumerate(queries):
         candidates, inputs = prepared.candidates[n], prepared.inputs[n]
-        ranked = in_order(query, asks[n], candidates, inputs, offline[n], brain, plans[n])
-        answer, shown = _answer(ranked, brain)
+        ranked = in_order(query, asks[n], candidates, inputs, offline[n], models, plans[n])
+        answer, shown = _answer(ranked, models.catalogue, deployment.retrained)
         answer.seen = seen
         result.answers.append(answer)
         if shown is not None:
-            result.expiring.append((keys.impression(partition, shown.request_id), encode_shown(shown)))
-            result.expiring += _session(ranked, shown, partition, brain)
+            result.expiring.append((keys.impression(partition, shown.request_id), encode_impression(shown)))
+            result.expiring += _session(ranked, shown, partition, models.catalogue)
     return result
 
 
-def _answer(ranked: Ranked, brain: Brain) -> tuple[Answer, Impression | None]:
+def _answer(ranked: Ranked, catalogue: Catalogue, retrained: bool) -> tuple[Answer, StoredImpression | None]:
     query, ask = ranked.query, ranked.ask
     shown = _shown(ranked)
     rows = ranked.candidates.rows[shown.order]
     pinned = set(ranked.arranged.pinned.tolist())
     items = [
         AnswerItem(
-            item_id=brain.catalogue.ids[row],
+            item_id=catalogue.ids[row],
             score=round(float(ranked.score[place]), 6),
             propensity=float(propensity),
             sources=["rule"] * (place in pinned)
@@ -76,7 +84,7 @@ def _answer(ranked: Ranked, brain: Brain) -> tuple[Answer, Impression | None]:
         for row, place, propensity in zip(rows, shown.order, shown.propensity, strict=True)
     ]
     if query.explain:
-        explain(items, ranked, shown.order, brain)
+        explain(items, ranked, shown.order, catalogue)
     answer = Answer(
         time=query.time,
         request_id=query.request_id,
@@ -87,20 +95,22 @@ def _answer(ranked: Ranked, brain: Brain) -> tuple[Answer, Impression | None]:
         items=items,
         experiment=ranked.plan.experiment,
         arm=ranked.plan.arm,
-        artifact=brain.ranker_for(ranked.plan).version,
+        artifact=ranked.ranker.version,
         weights_version=ranked.weights.version,
         exploration=_exploration(ranked)[0].name,
     )
-    return answer, impression(ranked, shown, answer, brain.catalogue, brain.retrained) if items else None
+    return answer, impression(ranked, shown, answer, catalogue, retrained) if items else None
 
 
-def _session(ranked: Ranked, shown: Impression, partition: int, brain: Brain) -> list[tuple[bytes, bytes]]:
+def _session(
+    ranked: Ranked, shown: StoredImpression, partition: int, catalogue: Catalogue
+) -> list[tuple[bytes, bytes]]:
     """What the user's next search may refine, if this was one."""
     user = ranked.query.user_id
     if user is None:
         return []
-    rows = np.array([brain.catalogue.row(item) for item in shown.items], np.int32)
-    session = remembered(ranked.ask, ranked.query, rows, brain.catalogue)
+    rows = np.array([catalogue.row(item) for item in shown.items], np.int32)
+    session = remembered(ranked.ask, ranked.query, rows, catalogue)
     return [(keys.session(partition, user), encode_session(session))] if session is not None else []
 
 

@@ -4,83 +4,98 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.ask import Ask, Continued, Filter
+from models.ask import Ask, AskedQuery, AskedText, Continued, Filter
+from models.base.arrays import Mask, Rows
 from models.items.attributes import one_of
 from models.items.catalogue import Catalogue
-from models.text.refinement import Said, kind_of, points_back, said
 from models.retrieval.intent_candidates import sure
+from models.serving import Models
+from models.text.refinement import Said, kind_of, points_back, said
 from models.text.words import normalise
 from state import sessions
 from state.sessions import SHOWN, TEXTS, Session
 from streamrank_client.events import Query
-
-if TYPE_CHECKING:
-    from streams.handlers.brain import Brain
 
 #: A refinement has so many words at most; more is a query of its own.
 WORDS: Final = 4
 Word = tuple[str, str]
 
 
-def refine(ask: Ask, query: Query, value: bytes | None, brain: Brain) -> None:
-    """If the query's text refines the search before it, stored as ``value``, make ``ask`` ask for both together.
+def continued(asked: AskedQuery, query: Query, value: bytes | None, models: Models) -> tuple[AskedQuery, AskedText]:
+    """The query and its text; if the text refines the search before it, stored as ``value``, both ask for the two
+    together.
 
     A text refines when nothing remains of it but what it says about the price, words of the search before, colours,
     sizes, or brands and attributes of the items shown or found then; in Chinese a short one that ends with 的 too.
     """
-    previous = sessions.decode(value, query.time) if ask.query.surface == "search" and query.text.strip() else None
+    alone = asked, AskedText(query.text)
+    previous = sessions.decode(value, query.time) if asked.surface == "search" and query.text.strip() else None
     if previous is None:
-        return
+        return alone
     if query.offset:
-        _page_on(ask, query, previous, brain)
-        return
+        return _page_on(asked, query, previous, models) or alone
     meant = said(query.text)
-    words = _refining(meant, query.text, previous, brain)
+    words = _refining(meant, query.text, previous, models)
     if words is None:
-        return
-    low, high = _limits(meant, previous, brain)
+        return alone
+    low, high = _limits(meant, previous, models)
     kept = [word for word in previous.words if not any(_replaces(new, word) for new in words)]
     every = kept + [word for word in words if word not in kept]
-    ask.text.refined_from = " ".join([previous.text, *(word for word, _ in previous.words)])
-    _ask_for(ask, previous, every, low, high, brain)
+    refined_from = " ".join([previous.text, *(word for word, _ in previous.words)])
+    return _both(asked, refined_from, previous, every, low, high, models)
 
 
-def _page_on(ask: Ask, query: Query, previous: Session, brain: Brain) -> None:
+def _page_on(asked: AskedQuery, query: Query, previous: Session, models: Models) -> tuple[AskedQuery, AskedText] | None:
     """A further page of the search before asks for what page one asked for, and refines nothing again."""
     refined = previous.words or (previous.price_min, previous.price_max) != (None, None)
-    if refined and normalise(query.text) == normalise(previous.texts[-1]):
-        ask.text.refined_from = previous.text
-        _ask_for(ask, previous, list(previous.words), previous.price_min, previous.price_max, brain)
+    if not refined or normalise(query.text) != normalise(previous.texts[-1]):
+        return None
+    low, high = previous.price_min, previous.price_max
+    return _both(asked, previous.text, previous, list(previous.words), low, high, models)
 
 
-def _ask_for(
-    ask: Ask, previous: Session, every: list[Word], low: float | None, high: float | None, brain: Brain
-) -> None:
-    """Make ``ask`` ask for the search before with these words, within these prices."""
-    ask.text.asked = " ".join([previous.text, *(word for word, _ in every)])
+def _both(
+    asked: AskedQuery,
+    refined_from: str,
+    previous: Session,
+    every: list[Word],
+    low: float | None,
+    high: float | None,
+    models: Models,
+) -> tuple[AskedQuery, AskedText]:
+    """What asks for the search before with these words, within these prices."""
+    preferred: Rows = np.zeros(0, np.int32)
     if every:
-        by_words = _by_words(previous, brain)
-        ask.text.preferred = _having(every, by_words if by_words.any() else _found(previous, brain), brain)
+        by_words = _by_words(previous, models)
+        preferred = _having(every, by_words if by_words.any() else _found(previous, models), models)
     if low is not None or high is not None:
-        ask.query.filter = _within(ask.query.filter or Filter(), low, high)
-    ask.text.continued = Continued(previous.text, tuple(every), low, high, tuple(previous.texts))
+        asked = replace(asked, filter=_within(asked.filter or Filter(), low, high))
+    text = AskedText(
+        asked=" ".join([previous.text, *(word for word, _ in every)]),
+        refined_from=refined_from,
+        continued=Continued(previous.text, tuple(every), low, high, tuple(previous.texts)),
+        preferred=preferred,
+    )
+    return asked, text
 
 
-def speaks_of(ask: Ask, query: Query, catalogue: Catalogue) -> None:
-    """A question about a product that it does not name is about the one that the user viewed last in the session."""
+def spoken_of(ask: Ask, query: Query, catalogue: Catalogue) -> Rows:
+    """The product that a text speaks of without naming it, (0,) or (1,): a question is about the one that the user
+    viewed last in the session.
+    """
     if sure(ask, "product_question") and points_back(query.text):
         recent = ask.user.recent
         seen = (recent.weight > 0) & (recent.age <= sessions.LASTS_MS / 1000) & (recent.rows >= 0)
         if not catalogue.recommendable[catalogue.lexical.holding(ask.text.tokens)].any():
-            ask.text.about = recent.rows[seen][:1]
+            return recent.rows[seen][:1]
+    return ask.text.about
 
 
-def remembered(ask: Ask, query: Query, rows: NDArray[np.int32], catalogue: Catalogue) -> Session | None:
+def remembered(ask: Ask, query: Query, rows: Rows, catalogue: Catalogue) -> Session | None:
     """What to keep of an answered search that showed ``rows``, in order; None when it was for no product."""
     if ask.query.surface != "search" or not query.text.strip() or not len(rows) or len(ask.text.about) or query.offset:
         return None
@@ -98,31 +113,31 @@ def remembered(ask: Ask, query: Query, rows: NDArray[np.int32], catalogue: Catal
     )
 
 
-def _refining(meant: Said, text: str, previous: Session, brain: Brain) -> list[Word] | None:
+def _refining(meant: Said, text: str, previous: Session, models: Models) -> list[Word] | None:
     """The words by which the text refines, none for a mere price; None when it is a query of its own."""
-    words = brain.words.tokens(meant.rest) if meant.rest else []
+    words = models.words.tokens(meant.rest) if meant.rest else []
     if not words:
         return [] if meant.about_price else None
     if len(words) > WORDS:
         return None
     whole = normalise(meant.rest)
-    known = {*brain.words.tokens(previous.text), *(word for word, _ in previous.words)}
-    found = _found(previous, brain)
-    kind = _kind(whole, found, brain)
+    known = {*models.words.tokens(previous.text), *(word for word, _ in previous.words)}
+    found = _found(previous, models)
+    kind = _kind(whole, found, models)
     if kind:
         return [(whole, kind)]
-    kinds = [(word, "known" if word in known else _kind(word, found, brain)) for word in words]
+    kinds = [(word, "known" if word in known else _kind(word, found, models)) for word in words]
     if all(kind for _, kind in kinds):
         refining = [word for word in kinds if word[1] != "known"]
         again = len(previous.texts) > 1 and normalise(text) == normalise(previous.texts[-1])
         return refining if refining or meant.about_price or again else None
     ends = normalise(text).rstrip("?!。 呢吗吧").endswith("的")
-    return [(whole, "said")] if ends and not _is_category(words, brain) else None
+    return [(whole, "said")] if ends and not _is_category(words, models) else None
 
 
-def _kind(word: str, found: NDArray[np.bool_], brain: Brain) -> str:
+def _kind(word: str, found: Mask, models: Models) -> str:
     """What a word is among the items found: "brand", an attribute's name, "colour", "size"; "" when it is neither."""
-    catalogue = brain.catalogue
+    catalogue = models.catalogue
     listed = kind_of(word)
     if listed:
         return listed
@@ -131,28 +146,26 @@ def _kind(word: str, found: NDArray[np.bool_], brain: Brain) -> str:
     return next((f"attribute:{name}" for name in catalogue.attributes.names_of(word, found)), "")
 
 
-def _found(previous: Session, brain: Brain) -> NDArray[np.bool_]:
+def _found(previous: Session, models: Models) -> Mask:
     """The items shown for the search before, and all that hold a word of it, (n,) bool."""
-    out = _by_words(previous, brain)
-    shown = brain.catalogue.rows(np.array(previous.shown, np.uint64))
+    out = _by_words(previous, models)
+    shown = models.catalogue.rows(np.array(previous.shown, np.uint64))
     out[shown[shown >= 0]] = True
     return out
 
 
-def _by_words(previous: Session, brain: Brain) -> NDArray[np.bool_]:
+def _by_words(previous: Session, models: Models) -> Mask:
     """The items that hold a word of the search before, (n,) bool."""
-    held: NDArray[np.bool_] = (
-        brain.catalogue.lexical.scores(brain.words.tokens(previous.text), len(brain.catalogue)) > 0
-    )
+    held: Mask = models.catalogue.lexical.scores(models.words.tokens(previous.text), len(models.catalogue)) > 0
     return held
 
 
-def _having(words: Sequence[Word], found: NDArray[np.bool_], brain: Brain) -> NDArray[np.int32]:
+def _having(words: Sequence[Word], found: Mask, models: Models) -> Rows:
     """Rows of the items found that have every word: as an attribute, as their brand, or in their texts."""
-    catalogue = brain.catalogue
+    catalogue = models.catalogue
     out = found.copy()
     for word, _ in words:
-        tokens = brain.words.tokens(word)
+        tokens = models.words.tokens(word)
         have = np.isin(catalogue.brand, catalogue.brands.called(word))
         for name in catalogue.attributes.names_of(word, found):
             have |= catalogue.attributes.match(name, one_of([word]), len(catalogue))
@@ -161,8 +174,8 @@ def _having(words: Sequence[Word], found: NDArray[np.bool_], brain: Brain) -> ND
     return np.flatnonzero(out & catalogue.recommendable).astype(np.int32)
 
 
-def _is_category(words: Sequence[str], brain: Brain) -> bool:
-    return any(word in brain.catalogue.categories.folded for word in words)
+def _is_category(words: Sequence[str], models: Models) -> bool:
+    return any(word in models.catalogue.categories.folded for word in words)
 
 
 def _replaces(new: Word, old: Word) -> bool:
@@ -170,7 +183,7 @@ def _replaces(new: Word, old: Word) -> bool:
     return new[1] == old[1] != "said"
 
 
-def _limits(meant: Said, previous: Session, brain: Brain) -> tuple[float | None, float | None]:
+def _limits(meant: Said, previous: Session, models: Models) -> tuple[float | None, float | None]:
     """The price limits in effect: those said now, those beyond the median of what was shown, or those of before.
 
     Lists end with items that are merely like what was searched for: where some of those shown hold the words, the
@@ -180,8 +193,8 @@ def _limits(meant: Said, previous: Session, brain: Brain) -> tuple[float | None,
     if meant.low is not None or meant.high is not None:
         return meant.low, meant.high
     prices = np.array([np.nan if price is None else price for price in previous.prices], np.float32)
-    shown = brain.catalogue.rows(np.array(previous.shown, np.uint64))
-    held = _by_words(previous, brain)[shown] & (shown >= 0) & np.isfinite(prices)
+    shown = models.catalogue.rows(np.array(previous.shown, np.uint64))
+    held = _by_words(previous, models)[shown] & (shown >= 0) & np.isfinite(prices)
     prices = prices[held] if held.any() else prices[np.isfinite(prices)]
     if meant.direction and len(prices):
         middle = np.float32(np.median(prices))

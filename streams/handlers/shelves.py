@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ask import Ask, Shelves as Relation
+from models.ask import Filter, Recent
+from models.ask import Shelves as Shelves
 from models.items.catalogue import Catalogue
 from state import category_trends, keys
 from state.records import CATEGORY_TOP, CATEGORY_TREND, RING
@@ -17,16 +18,16 @@ from state.rows import join
 
 #: categories that are read for a query, at most
 SHELVES: Final = 6
-#: how the n-th newest event counts
+#: weight of the n-th newest event: n^-1/2
 _FALL: Final = (np.arange(1, RING + 1) ** -0.5).tolist()
 
 
-def shelves_of(ask: Ask, catalogue: Catalogue) -> dict[int, float]:
+def shelves_of(filter: Filter | None, recent: Recent, catalogue: Catalogue) -> dict[int, float]:
     """Codes of the categories in question with their shares, which add up to 1: the filter's, else the user's own."""
-    if ask.query.filter is not None and ask.query.filter.category is not None:
-        codes = dict.fromkeys(code for name in ask.query.filter.category for code in catalogue.categories.under(name))
+    if filter is not None and filter.category is not None:
+        codes = dict.fromkeys(code for name in filter.category for code in catalogue.categories.under(name))
         return {code: 1 / min(len(codes), SHELVES) for code in list(codes)[:SHELVES]}
-    rows = ask.user.recent.rows[ask.user.recent.weight >= 0]
+    rows = recent.rows[recent.weight >= 0]
     known = np.flatnonzero(rows >= 0)
     codes_of = catalogue.category.take(rows.take(known)).tolist()
     # at most 32 events: a dict is quicker than numpy's sorting
@@ -50,17 +51,17 @@ def _names(category: int, partitions: int) -> tuple[bytes, ...]:
     return tuple(keys.category_trend(p, category) for p in range(partitions))
 
 
-def add_shelves(
-    ask: Ask, shares: Mapping[int, float], values: Mapping[bytes, bytes | None], partitions: int, catalogue: Catalogue
-) -> None:
-    """Put what is popular in the categories of ``shares`` into ``ask``; ``values``: what was read, by key."""
+def filled_shelves(
+    shares: Mapping[int, float], values: Mapping[bytes, bytes | None], now: int, partitions: int, catalogue: Catalogue
+) -> Shelves:
+    """What is popular in the categories of ``shares`` at ``now``; ``values``: what was read, by key."""
     names = shelf_keys(list(shares), partitions, catalogue)
     found = [(n // partitions, value) for n, name in enumerate(names) if (value := values[name]) is not None]
-    shelf = category_trends.decayed(join([value for _, value in found], CATEGORY_TREND), ask.query.now / 1000)
+    shelf = category_trends.decayed(join([value for _, value in found], CATEGORY_TREND), now / 1000)
     used = np.flatnonzero(shelf.item)
     rows = catalogue.rows(shelf.item.ravel().take(used))
     known = np.flatnonzero(rows >= 0)
     used = used.take(known)
     anchor: NDArray[np.int32] = np.array([n for n, _ in found], np.int32).take(used // CATEGORY_TOP)
     mass = np.array(list(shares.values()), np.float32)
-    ask.crowd.shelves = Relation(anchor, rows.take(known), shelf.weight.ravel().take(used), mass)
+    return Shelves(anchor, rows.take(known), shelf.weight.ravel().take(used), mass)

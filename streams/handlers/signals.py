@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple, Self
@@ -13,23 +13,22 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from models.items.catalogue import Catalogue
 from state import category_trends, counts, covisits, keys, trends
 from state.records import CATEGORY_TREND, COUNT, COVISIT, QUERY_CLICK, TREND
 from state.rows import distinct_of, join, split
 from streamrank_client.errors import SettingsError
-from streams.handlers.chosen import Chosen, fold_choices, texts_of
+from streams.handlers.chosen import ToldQuery, fold_choices, texts_of
 from streams.wire.packing import unpacked
 from streams.wire.signals import AFTER, CHOICE, PAIR, TOGETHER, TOUCH, Signals
 
 Deltas = NDArray[Any]
-#: from u64 item keys (n,) to the u64 keys of their categories (n,), 0 for none or an unknown item
-CategoryOf = Callable[[NDArray[np.uint64]], NDArray[np.uint64]]
 Marks = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 
 @dataclass(slots=True)
-class Changes:
+class SignalChanges:
     """What one call of ``fold_signals`` leaves to be stored, together.
 
     ``pairs``: key, value, key, value, … for one MSET; ``marks``: the sources' new marks, shape (partitions,);
@@ -38,19 +37,19 @@ class Changes:
 
     pairs: list[bytes]
     marks: Marks
-    chosen: list[Chosen]
+    chosen: list[ToldQuery]
 
 
 def fold_signals(
-    records: Sequence[Signals], marks: Marks, partitions: int, target: int, category_of: CategoryOf | None = None
-) -> Generator[list[bytes], list[bytes | None], Changes]:
+    records: Sequence[Signals], marks: Marks, partitions: int, target: int, catalogue: Catalogue | None = None
+) -> Generator[list[bytes], list[bytes | None], SignalChanges]:
     """Fold records of one signals partition, of any sources, into its rows, all in one pass.
 
     ``records`` in offset order; ``marks`` (partitions,): each source's last behaviour offset whose effects
     are stored here, -1 for none; left as it is. Deltas at or before their source's mark are dropped: a batch
     that was published again counts once, however it was cut.
 
-    ``category_of``: None counts nothing by category; an item that it does not know yet is not counted there either.
+    ``catalogue``: None counts nothing by category; an item that it does not hold yet is not counted there either.
 
     Yields once, the keys to read, and is sent their values in order (None: not there); the keys are none if
     all deltas were dropped, so that a driver checks its watermark even then. Raises SettingsError if a delta
@@ -65,7 +64,9 @@ def fold_signals(
     names += keys.owned(keys.counts, partitions, items.distinct)
     names += keys.owned(keys.query_clicks, partitions, queries.distinct)
     names += [keys.trends(target)] if len(touches) else []
-    category = np.zeros(len(items.distinct), np.uint64) if category_of is None else category_of(items.distinct)
+    category = (
+        np.zeros(len(items.distinct), np.uint64) if catalogue is None else catalogue.category_keys(items.distinct)
+    )
     categories, shelf = np.unique(category, return_inverse=True)
     names += [keys.category_trend(target, c) for c in categories.tolist() if c]
     values = iter((yield names))
@@ -81,7 +82,7 @@ def fold_signals(
     stored += _fold_categories(list(values), category, shelf, items.distinct, counted)
     changed = [b""] * (2 * len(names))
     changed[::2], changed[1::2] = names, stored
-    return Changes(changed, marks, chosen)
+    return SignalChanges(changed, marks, chosen)
 
 
 class _Owners(NamedTuple):

@@ -19,8 +19,8 @@ from aiokafka.errors import KafkaError, for_code  # type: ignore[import-untyped]
 from streamrank_client.errors import Unavailable
 from streamrank_client.following import unavailable
 from streamrank_client.kafka_options import kafka_options
-from streams.settings import Settings, variable
 from streamrank_client.topics import Topics, TopicSpec, topics
+from streams.settings import Settings, variable
 
 __all__ = ["TopicState", "create_topics", "topic_states"]
 

@@ -172,7 +172,7 @@ class BroadcastReader:
         began = perf_counter()
         pairs = [(key, value) for key, value, *_ in records if key is not None]
         if len(pairs) < len(records):
-            offsets = [record[2] for record in records if record[0] is None]
+            offsets = [record.offset for record in records if record.key is None]
             log.warning("records without a key skipped", topic=tp.topic, partition=tp.partition, offsets=offsets)
         if pairs:
             self._apply(pairs)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from streams.wire.messages import Message
 from streams.kafka.transport import BatchProducer
+from streams.wire.messages import Message
 
 
 class KafkaPublisher:

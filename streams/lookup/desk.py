@@ -14,28 +14,31 @@ from state import keys
 from state.impressions import decode
 from state.records import CONTEXT
 from state.store import Store
-from streams.handlers.brain import Brain
-from streams.kafka.broadcast import BroadcastReader
-from streams.errors import NotStored
 from streamrank_client.errors import Unavailable
 from streamrank_client.following import unavailable
-from streams.lookup.user_profile import Profile
-from streams.lookup.profiling import newest, profile
+from streamrank_client.kafka_options import kafka_options
+from streamrank_client.partitioner import partition_for
+from streamrank_client.topics import topics
+from streams.artifacts.opening import open_models
+from streams.artifacts.tables import Tables
+from streams.errors import NotStored
+from streams.kafka.broadcast import BroadcastReader
+from streams.lookup.profiling import StoredUser, newest, profile
 from streams.lookup.recalling import recall
 from streams.lookup.stored_answer import StoredAnswer
-from streamrank_client.kafka_options import kafka_options
+from streams.lookup.user_profile import Profile
+from streams.policy.choice import PlanChoice
 from streams.settings import Settings, variable
-from streamrank_client.topics import topics
-from streams.kafka.transport import partition_for
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where an operator looks: Redis, and a brain that holds the catalogue."""
+    """Where an operator looks: Redis, and the models with their catalogue, as they are when asked for."""
 
     settings: Settings
     store: Store
-    brain: Brain
+    tables: Tables
+    plans: PlanChoice
 
     async def explain(self, request_id: str, user_id: str | None = None) -> StoredAnswer:
         """The stored answer of a query, explained.
@@ -59,7 +62,7 @@ class Desk:
                 f"others for {self.settings.join_hours:g} hours: raise {variable('join_hours')} to keep them "
                 f"longer{other}"
             )
-        return recall(shown, self.brain)
+        return recall(shown, self.tables.models)
 
     async def user(self, user_id: str, at: int | None = None) -> Profile:
         """A user's profile at ``at``, Unix ms; by default the time of the newest event of the user's partition.
@@ -68,8 +71,13 @@ class Desk:
         """
         partition = partition_for(user_id.encode(), self.settings.partitions)
         topic = topics(self.settings.partitions, self.settings.topic_prefix).behavior_events.name
-        context, session, mark = await self.store.read(
-            [keys.context(partition, user_id), keys.session(partition, user_id), keys.watermark(partition, topic)]
+        context, session, owned, mark = await self.store.read(
+            [
+                keys.context(partition, user_id),
+                keys.session(partition, user_id),
+                keys.purchases(partition, user_id),
+                keys.watermark(partition, topic),
+            ]
         )
         if context is None:
             raise NotStored(
@@ -81,25 +89,28 @@ class Desk:
                 f"the context of user {user_id!r} has {len(context)} bytes, not {CONTEXT.itemsize}: another version "
                 "wrote it; use that version, or let this one read the events again into an empty Redis"
             )
-        return profile(user_id, context, session, self.brain, newest([mark], context) if at is None else at)
+        stored = StoredUser(context, session, owned)
+        now = newest([mark], context) if at is None else at
+        return profile(user_id, stored, self.tables.models.catalogue, self.plans, now)
 
 
 @asynccontextmanager
 async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
     """A desk of its own: models opened, the catalogue read from Kafka. Raises what opening them raises."""
-    brain = Brain.load(settings, answers=False)
+    plans = PlanChoice.of(settings)
+    tables = Tables(open_models(settings, plans.experiment, searched=False), searched=False)
     kafka: dict[str, Any] = dict(kafka_options(settings))
     reader = BroadcastReader(
         topics(settings.partitions, settings.topic_prefix).catalogue.name,
         kafka.pop("bootstrap_servers"),
-        brain.apply_catalogue,
+        tables.take_items,
         fetch_max_wait_ms=settings.fetch_wait_ms,
         **kafka,
     )
     store = Store(settings.redis, settings.redis_timeout_s, settings.redis_ca)
     try:
         await _reachable(store, reader, settings)
-        yield Desk(settings, store, brain)
+        yield Desk(settings, store, tables, plans)
     finally:
         await store.close()
 

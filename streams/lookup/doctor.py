@@ -19,9 +19,9 @@ from aiokafka.client import AIOKafkaClient  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 from redis.exceptions import RedisError
 
-from streams.kafka.admin import topic_states
 from streamrank_client.errors import StreamrankError
 from streamrank_client.kafka_options import kafka_options
+from streams.kafka.admin import topic_states
 from streams.settings import Settings, variable
 
 __all__ = ["Check", "diagnose"]
@@ -206,7 +206,7 @@ def _models(settings: Settings) -> Iterator[Check]:
         except ModelError as error:
             yield Check(f"artifact {kind}", "fail", error.what, error.remedy)
     if graphs:
-        session = open_session(next(iter(graphs.values())), settings.device)  # type: ignore[arg-type]
+        session = open_session(next(iter(graphs.values())), settings.device)
         state: State = "warn" if session.fell_back else "ok"
         what, _, remedy = session.warning.partition("Operator action: ")
         message = f"{variable('device')}={settings.device} runs on {session.provider}"

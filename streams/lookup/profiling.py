@@ -3,59 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.ask import Ask
+from models.ask import Ask, AskedQuery
+from models.features.base import Inputs
+from models.features.situation import Situation
 from models.items.catalogue import Catalogue
-from models.features.groups import look_up, situation
 from state import contexts, sessions
-from state.records import CONTEXT
-from streamrank_client.vocabulary import KINDS
-from streams.handlers.brain import Brain
+from state.marks import behavior_mark
+from state.records import CONTEXT, COUNT
 from streamrank_client.events import Query
-from streams.handlers.asking import add_user
-from streams.handlers.contexts import read_mark
-from streams.lookup.user_profile import Interest, Prices, Profile, Recent, Rhythm, Searches, Seen
+from streamrank_client.vocabulary import DAY_MS, KINDS
+from streams.handlers.asking import asking_user
+from streams.lookup.user_profile import (
+    Interest,
+    PriceRange,
+    Profile,
+    RankerView,
+    RecentEvent,
+    Rhythm,
+    Searches,
+)
+from streams.policy.choice import PlanChoice
 
 #: interests and nearest categories that are listed
 TOP: Final = 10
 NEAREST: Final = 5
-PURCHASE: Final = KINDS.index("purchase")
 _USER: Final = ("user_events", "basket_size")
 
 
-def profile(user_id: str, context: bytes, session: bytes | None, brain: Brain, now: int) -> Profile:
-    """A user's profile at ``now``, Unix ms; ``context`` and ``session`` as stored."""
-    catalogue = brain.catalogue
-    ask = asked("home", now=now)
-    keys = add_user(ask, context, catalogue)
-    recent = ask.user.recent
-    plan = brain.plan_for(Query(time=now, request_id="profile", user_id=user_id))
+@dataclass(frozen=True, slots=True)
+class StoredUser:
+    """What Redis holds of a user."""
+
+    context: bytes
+    session: bytes | None
+    purchases: bytes | None
+
+
+def profile(user_id: str, stored: StoredUser, catalogue: Catalogue, plans: PlanChoice, now: int) -> Profile:
+    """A user's profile at ``now``, Unix ms."""
+    context = stored.context
+    user, keys = asking_user(context, stored.purchases, now, catalogue)
+    ask = Ask(AskedQuery(now, "home"), user=user)
+    recent = user.recent
+    plan = plans.plan_for(Query(time=now, request_id="profile", user_id=user_id))
     row = np.frombuffer(context, CONTEXT)[0]
     return Profile(
         user_id=user_id,
         at=now,
         events=ask.user.events,
         newest=int(row["last"]),
-        counts={kind: int(n) for kind, n in zip(KINDS, row["counts"], strict=True) if n},
+        counts={kind.name: int(n) for kind, n in zip(KINDS, row["counts"], strict=True) if n},
         categories=_interests(ask, lambda r: _category(catalogue, r)),
         brands=_interests(ask, lambda r: _brand(catalogue, r)),
         nearest_categories=_nearest(ask, catalogue),
         prices=_prices(ask, catalogue),
         rhythm=_rhythm(ask, catalogue),
         recent=[
-            Recent(*_named(r, key, catalogue), KINDS[kind], round(now - 1000 * float(age)), float(weight))
+            RecentEvent(*_named(r, key, catalogue), KINDS[kind].name, round(now - 1000 * float(age)), float(weight))
             for r, key, kind, age, weight in zip(
                 recent.rows.tolist(), keys.tolist(), recent.kind, recent.age, recent.weight, strict=True
             )
         ],
-        searches=_searches(session, now),
+        searches=_searches(stored.session, now),
         experiment=plan.experiment,
         arm=plan.arm,
-        ranker=_seen(ask, row, catalogue),
+        ranker=_ranker_view(ask, row, catalogue),
     )
 
 
@@ -77,7 +94,9 @@ def _brand(catalogue: Catalogue, row: int) -> str:
 def _interests(ask: Ask, name: Callable[[int], str]) -> list[Interest]:
     """Each name's events, and their weights halved every hour and every 30 days; the strongest long interest first."""
     sums: dict[str, list[float]] = {}
-    for row, age, weight in zip(ask.user.recent.rows.tolist(), ask.user.recent.age, ask.user.recent.weight, strict=True):
+    for row, age, weight in zip(
+        ask.user.recent.rows.tolist(), ask.user.recent.age, ask.user.recent.weight, strict=True
+    ):
         if row < 0 or not (label := name(row)):
             continue
         one = sums.setdefault(label, [0.0, 0.0, 0.0])
@@ -105,7 +124,7 @@ def _nearest(ask: Ask, catalogue: Catalogue) -> dict[str, float]:
     }
 
 
-def _prices(ask: Ask, catalogue: Catalogue) -> Prices | None:
+def _prices(ask: Ask, catalogue: Catalogue) -> PriceRange | None:
     """Quartiles of what the liked items cost at the profile's time."""
     liked = ask.user.recent.rows[(ask.user.recent.rows >= 0) & (ask.user.recent.weight > 0)]
     prices = catalogue.price_at(ask.query.now, liked)
@@ -113,21 +132,22 @@ def _prices(ask: Ask, catalogue: Catalogue) -> Prices | None:
     if not len(prices):
         return None
     low, middle, high = np.quantile(prices.astype(np.float64), (0.25, 0.5, 0.75)).tolist()
-    return Prices(len(prices), round(low, 2), round(middle, 2), round(high, 2))
+    return PriceRange(len(prices), round(low, 2), round(middle, 2), round(high, 2))
 
 
 def _rhythm(ask: Ask, catalogue: Catalogue) -> list[Rhythm]:
-    """Items bought at two or more times: the mean gap, and when the next purchase is due."""
-    bought = (ask.user.recent.kind == PURCHASE) & (ask.user.recent.rows >= 0)
-    found = []
-    for row in dict.fromkeys(ask.user.recent.rows[bought].tolist()):
-        ages: NDArray[np.float32] = np.unique(ask.user.recent.age[bought & (ask.user.recent.rows == row)])
-        if len(ages) < 2:
+    """Items bought on two or more days, as the ranker knows them: the mean gap, and when the next purchase is due."""
+    had = ask.user.bought
+    rhythms = []
+    for row, count, span, since in zip(
+        had.rows.tolist(), had.count.tolist(), had.span.tolist(), had.since.tolist(), strict=True
+    ):
+        if count < 2:
             continue
-        gap = float(ages[-1] - ages[0]) / (len(ages) - 1)
-        due = ask.query.now + round(1000 * (gap - float(ages[0])))
-        found.append(Rhythm(catalogue.ids[row], catalogue.titles[row], len(ages), round(gap / 86_400, 3), due))
-    return sorted(found, key=lambda one: (one.due, one.item_id))
+        gap = span / (count - 1)
+        due = ask.query.now + round(DAY_MS * (gap - since))
+        rhythms.append(Rhythm(catalogue.ids[row], catalogue.titles[row], int(count), round(gap, 3), due))
+    return sorted(rhythms, key=lambda one: (one.due, one.item_id))
 
 
 def _searches(session: bytes | None, now: int) -> Searches | None:
@@ -138,11 +158,12 @@ def _searches(session: bytes | None, now: int) -> Searches | None:
     return Searches(stored.time, list(stored.texts), continues)
 
 
-def _seen(ask: Ask, row: np.void, catalogue: Catalogue) -> Seen:
-    columns = (
-        situation(ask, look_up(ask, catalogue, np.zeros(1, np.int32)), catalogue.first_time) if len(catalogue) else {}
-    )
-    return Seen(
+def _ranker_view(ask: Ask, row: np.void, catalogue: Catalogue) -> RankerView:
+    columns = {}
+    if len(catalogue):
+        none = np.zeros(1, np.int32)
+        columns = Situation().columns(Inputs.of(ask, catalogue, none, np.zeros(1, COUNT)))
+    return RankerView(
         features={name: round(float(columns[name][0]), 6) for name in _USER if name in columns},
         recent_items=int((ask.user.recent.rows >= 0).sum()),
         short_interest=_norm(row, "short", contexts.SHORT_MS, ask.query.now),
@@ -159,4 +180,4 @@ def _norm(row: np.void, name: str, half_life: int, now: int) -> float:
 
 def newest(marks: Iterable[bytes | None], context: bytes) -> int:
     """The time that a user is looked at for: the newest event of the partition, or of the user, in Unix ms."""
-    return max([int(np.frombuffer(context, CONTEXT)[0]["last"]), *(int(read_mark(m)["newest"]) for m in marks)])
+    return max([int(np.frombuffer(context, CONTEXT)[0]["last"]), *(behavior_mark(m).newest for m in marks)])

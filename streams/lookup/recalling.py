@@ -8,19 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ask import Ask, Recent
+from models.ask import Recent
 from models.base.arrays import Floats
-from models.items.catalogue import Catalogue
-from models.features.registry import FEATURES, FEATURES_VERSION, GROUPS, INDEX
 from models.features.kernels import recent_inputs
+from models.features.registry import FEATURES, FEATURES_VERSION, GROUPS, INDEX
+from models.items.catalogue import Catalogue
+from models.ranking.explanations import DIGITS, reasons
 from models.ranking.ranker import Ranker, RankInput
 from models.ranking.weights import INITIAL, INPUTS, OnlineWeights, apply, inputs_of
-from state.impressions import RECENT, Impression, Known
-from streamrank_client.vocabulary import KINDS
-from streams.handlers.brain import Brain
-from models.ranking.explanations import DIGITS, reasons
-from streams.lookup.stored_answer import KnownThen, LeftOut, Named, RecentItem, StoredAnswer, StoredItem
-from streamrank_client.vocabulary import key
+from models.serving import Models
+from state.impressions import RECENT, Circumstances, StoredImpression
+from streamrank_client.vocabulary import KINDS, key
+from streams.lookup.stored_answer import ItemName, KnownThen, LeftOut, RecentItem, StoredAnswer, StoredItem
 
 #: the line of what is not explained by the items shown
 UNSEEN = "not_shown"
@@ -41,7 +40,7 @@ class _Again:
     unseen: NDArray[np.float64]
 
 
-def recall(shown: Impression, brain: Brain) -> StoredAnswer:
+def recall(shown: StoredImpression, models: Models) -> StoredAnswer:
     """Explain a stored answer with the catalogue and the rankers in use.
 
     Where the stored features are not those of this version, or nothing was kept to explain it with, it says so in
@@ -54,7 +53,7 @@ def recall(shown: Impression, brain: Brain) -> StoredAnswer:
     elif shown.features.shape[1:] != (len(FEATURES),) or shown.feature_names != FEATURES_VERSION:
         notes.append("its features are those of another version, which this one cannot read: ask again")
     else:
-        again = _rank_again(shown, known, brain, notes)
+        again = _rank_again(shown, known, models, notes)
     served = known.scores if known is not None else shown.offline
     by_score = np.argsort(-served, kind="stable")
     return StoredAnswer(
@@ -67,18 +66,18 @@ def recall(shown: Impression, brain: Brain) -> StoredAnswer:
         arm=shown.arm,
         artifact=shown.artifact,
         weights_version=shown.weights_version,
-        known=_known_then(known or Known(), brain.catalogue),
+        known=_known_then(known or Circumstances(), models.catalogue),
         candidates={**known.given, "all": known.found} if known is not None else {},
-        items=_items(shown, served, again, brain.catalogue),
+        items=_items(shown, served, again, models.catalogue),
         by_score=[shown.items[place] for place in by_score.tolist()],
         left_out=_left_out(shown, again) if again is not None else [],
         notes=notes,
     )
 
 
-def _rank_again(shown: Impression, known: Known, brain: Brain, notes: list[str]) -> _Again:
-    rankers = [brain.ranker, *brain.rankers.values()]
-    ranker = next((own for own in rankers if own.version == shown.artifact), brain.ranker)
+def _rank_again(shown: StoredImpression, known: Circumstances, models: Models, notes: list[str]) -> _Again:
+    rankers = [models.ranker, *models.rankers.values()]
+    ranker = next((own for own in rankers if own.version == shown.artifact), models.ranker)
     if ranker.version != shown.artifact:
         notes.append(f"answered by ranker {shown.artifact}, which is in use no longer; explained by {ranker.version}")
     k, others = len(shown.items), np.frombuffer(known.others, "<u8")
@@ -88,7 +87,7 @@ def _rank_again(shown: Impression, known: Known, brain: Brain, notes: list[str])
             f"ranked among {known.found}, of which the {k} shown are kept: `{UNSEEN}` is what the others changed; "
             "queries with `explain` keep them all"
         )
-    one = rank_input(shown, known, brain.catalogue)
+    one = rank_input(shown, known, models.catalogue)
     weights = _weights(known, shown.weights_version)
     offline = ranker.score([one])[0]
     if whole and np.allclose(offline[:k], shown.offline, atol=1e-3):
@@ -100,7 +99,7 @@ def _rank_again(shown: Impression, known: Known, brain: Brain, notes: list[str])
     return _Again(ranker, one, weights, offline, adjustments, found, unseen)
 
 
-def rank_input(shown: Impression, known: Known, catalogue: Catalogue) -> RankInput:
+def rank_input(shown: StoredImpression, known: Circumstances, catalogue: Catalogue) -> RankInput:
     """The ranker's input: the items shown, then the others that are kept; zeros where an item is gone."""
     keys = np.array([key(item) for item in shown.items], np.uint64)
     rows = catalogue.rows(np.concatenate([keys, np.frombuffer(known.others, "<u8")]))
@@ -114,21 +113,21 @@ def rank_input(shown: Impression, known: Known, catalogue: Catalogue) -> RankInp
         weight=(records["weight"] / 8).astype(np.float32),
         kind=records["kind"],
     )
-    remembered, weight = recent_inputs(Ask(now=shown.time, surface=shown.surface, recent=recent), catalogue)
+    remembered, weight = recent_inputs(recent, catalogue)
     return RankInput(np.concatenate([shown.features, other]), vectors, remembered, weight)
 
 
-def _weights(known: Known, version: int) -> OnlineWeights:
+def _weights(known: Circumstances, version: int) -> OnlineWeights:
     if known.weights.shape != (2, len(INPUTS)):
         return INITIAL
     weights, scale = known.weights.tolist()
     return OnlineWeights(version=version, names=INPUTS, weights=tuple(weights), scale=tuple(scale), pairs=0)
 
 
-def _known_then(known: Known, catalogue: Catalogue) -> KnownThen:
+def _known_then(known: Circumstances, catalogue: Catalogue) -> KnownThen:
     records = np.frombuffer(known.recent, RECENT)
     recent = [
-        RecentItem(item.item_id, item.title, KINDS[kind], round(float(age)), weight / 8)
+        RecentItem(item.item_id, item.title, KINDS[kind].name, round(float(age)), weight / 8)
         for item, kind, age, weight in zip(
             _named(records["item"], catalogue), records["kind"], records["age"], records["weight"].tolist(), strict=True
         )
@@ -137,12 +136,12 @@ def _known_then(known: Known, catalogue: Catalogue) -> KnownThen:
     return KnownThen(known.events, known.short, known.long, recent, anchors)
 
 
-def _named(keys: NDArray[np.uint64], catalogue: Catalogue) -> list[Named]:
+def _named(keys: NDArray[np.uint64], catalogue: Catalogue) -> list[ItemName]:
     rows = catalogue.rows(keys).tolist()
-    return [Named(catalogue.ids[row], catalogue.titles[row]) if row >= 0 else Named("?", "") for row in rows]
+    return [ItemName(catalogue.ids[row], catalogue.titles[row]) if row >= 0 else ItemName("?", "") for row in rows]
 
 
-def _items(shown: Impression, served: Floats, again: _Again | None, catalogue: Catalogue) -> list[StoredItem]:
+def _items(shown: StoredImpression, served: Floats, again: _Again | None, catalogue: Catalogue) -> list[StoredItem]:
     found = []
     for position, (item_id, score) in enumerate(zip(shown.items, served.tolist(), strict=True)):
         why, features = {}, {}
@@ -159,7 +158,7 @@ def _items(shown: Impression, served: Floats, again: _Again | None, catalogue: C
     return found
 
 
-def _left_out(shown: Impression, again: _Again) -> list[LeftOut]:
+def _left_out(shown: StoredImpression, again: _Again) -> list[LeftOut]:
     """The order of the items shown without each group in which the list's candidates differ, the most moved first."""
     lists, groups = [], []
     mean = again.one.features.mean(axis=0, dtype=np.float64).astype(np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Named(msgspec.Struct, frozen=True):
+class ItemName(msgspec.Struct, frozen=True):
     """An item by its id and title."""
 
     item_id: str
@@ -31,7 +31,7 @@ class KnownThen(msgspec.Struct, frozen=True):
     short_interest: bool
     long_interest: bool
     recent: list[RecentItem]
-    anchors: list[Named]
+    anchors: list[ItemName]
 
 
 class StoredItem(msgspec.Struct, frozen=True):

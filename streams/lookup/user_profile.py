@@ -16,7 +16,7 @@ class Interest(msgspec.Struct, frozen=True):
     long: float
 
 
-class Prices(msgspec.Struct, frozen=True):
+class PriceRange(msgspec.Struct, frozen=True):
     """Quartiles of the prices of ``items`` recent items that the user liked."""
 
     items: int
@@ -26,7 +26,7 @@ class Prices(msgspec.Struct, frozen=True):
 
 
 class Rhythm(msgspec.Struct, frozen=True):
-    """An item bought ``times`` times, ``days`` apart on average; ``due``: when the next purchase is."""
+    """An item bought on ``times`` days, ``days`` apart on average; ``due``: when the next purchase is."""
 
     item_id: str
     title: str
@@ -35,7 +35,7 @@ class Rhythm(msgspec.Struct, frozen=True):
     due: int
 
 
-class Recent(msgspec.Struct, frozen=True):
+class RecentEvent(msgspec.Struct, frozen=True):
     """A recent event and the interest it shows."""
 
     item_id: str
@@ -55,7 +55,7 @@ class Searches(msgspec.Struct, frozen=True):
     continues: bool
 
 
-class Seen(msgspec.Struct, frozen=True):
+class RankerView(msgspec.Struct, frozen=True):
     """What the ranker sees of the user: ``features`` of the situation, how many recent items it attends to, and the
     lengths of the interest vectors, decayed, in units of a behaviour's weight (cosines use their directions alone).
     """
@@ -81,10 +81,10 @@ class Profile(msgspec.Struct, frozen=True):
     categories: list[Interest]
     brands: list[Interest]
     nearest_categories: dict[str, float]
-    prices: Prices | None
+    prices: PriceRange | None
     rhythm: list[Rhythm]
-    recent: list[Recent]
+    recent: list[RecentEvent]
     searches: Searches | None
     experiment: str
     arm: str
-    ranker: Seen
+    ranker: RankerView

@@ -7,21 +7,22 @@ it leaves is a worker's, and the same log, artifacts and settings give the same 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from state.store import Store
-from streams.handlers.brain import Brain
-from streams.worker.engine import Engine
 from streamrank_client.errors import LogError
 from streamrank_client.logs import Line, in_time_order
-from streamrank_client.routing import head
-from streams.wire.messages import Message, Record
 from streamrank_client.making import now
-from streamrank_client.routing import route
-from streamrank_client.rules import rule_key
+from streamrank_client.routing import head, route
+from streams.artifacts.opening import Opened, open_models
+from streams.artifacts.tables import Tables
+from streams.policy.choice import PlanChoice
+from streams.policy.deployment import Deployment
 from streams.settings import Settings
-from streamrank_client.topics import topics
-from streams.kafka.transport import partition_for
+from streams.wire.messages import Message, Record
+from streams.worker.metrics import Metrics
+from streams.worker.stages.base import Workplace
+from streams.worker.stages.registry import role_stages, stages
 
 #: called with the raw answer or dead letter, as a worker would publish it
 Sink = Callable[[bytes], None]
@@ -48,31 +49,46 @@ class Loopback:
 
 
 class Replay:
-    """Feeds log lines to an engine; ``on_answer`` and ``on_dead`` get what a worker would publish."""
+    """Feeds log lines to the stages; ``on_answer`` and ``on_dead`` get what a worker would publish."""
 
     def __init__(
-        self, settings: Settings, store: Store, brain: Brain, on_answer: Sink, on_dead: Sink, arrival: int | None = None
+        self,
+        settings: Settings,
+        store: Store,
+        tables: Tables,
+        on_answer: Sink,
+        on_dead: Sink,
+        arrival: int | None = None,
+        plans: PlanChoice | None = None,
     ) -> None:
         """``arrival``: Unix ms taken as the moment at which every line arrived, by default now: times more than a
-        day ahead of it are broken."""
-        self.settings = settings
-        self.brain = brain
+        day ahead of it are broken. ``plans``: by default those of the settings.
+        """
+        deployment = Deployment.of(settings)
+        self.tables = tables
+        self._topics = deployment.topics
+        self._most = settings.batch_records
         self._loopback = Loopback()
-        self.engine = Engine(settings, store, brain, self._loopback)
-        self._topics = topics(settings.partitions, settings.topic_prefix)
-        self._on_answer, self._on_dead = on_answer, on_dead
+        place = Workplace(
+            deployment=deployment,
+            store=store,
+            tables=tables,
+            publisher=self._loopback,
+            plans=plans or PlanChoice.of(settings),
+            metrics=Metrics(),
+            learning_rate=settings.learning_rate,
+            position_bias=settings.position_bias,
+            most_records=settings.batch_records,
+            keep_s=settings.keep_s,
+        )
+        self.stages = {stage.topic.name: stage for stage in stages(role_stages("all"), place)}
+        self._tables_of = tables.broadcasts(self._topics)
+        self._sinks = {self._topics.dead_letters.name: on_dead}
+        self._on_answer = on_answer
         self._arrival = now() if arrival is None else arrival
         self._offsets: dict[tuple[str, int], int] = defaultdict(int)
         self._run: list[tuple[int, Record]] = []
         self._topic = self._topics.item_events.name
-        t = self._topics
-        self._handlers: dict[str, Callable[[int, Sequence[Record]], Awaitable[None]]] = {
-            t.item_events.name: self.engine.items,
-            t.behavior_events.name: self.engine.behaviors,
-            t.query_events.name: self._queries,
-            t.signals.name: self.engine.signals,
-            t.feedback.name: self.engine.feedback,
-        }
 
     async def run(self, lines: Iterable[Line], progress: Callable[[int], None] | None = None) -> None:
         """Replay ``lines``, sorted by time first. ``progress`` is told how many lines are done."""
@@ -83,66 +99,51 @@ class Replay:
         await self.flush()
 
     async def feed(self, raw: bytes) -> None:
-        """Take one line. Lines of a kind are handled together until one of another kind comes."""
-        topic, partition, record = self._record(raw)
-        if topic != self._topic or len(self._run) >= self.settings.batch_records:
+        """Take one line. Lines of a kind are handled together until one of another kind comes; queries one by one."""
+        spec, key, partition = route(head(raw), self._topics)
+        record = Record(key, raw, self._next_offset(spec.name, partition), self._arrival)
+        if spec.name != self._topic or len(self._run) >= self._most:
             await self.flush()
-        self._topic = topic
+        self._topic = spec.name
         self._run.append((partition, record))
-        if topic == self._topics.query_events.name:
+        if spec is self._topics.query_events:
             await self.flush()
 
     async def flush(self) -> None:
         """Handle what was fed, and everything that follows from it."""
         run, self._run = self._run, []
-        await self._handle(self._topic, run)
+        await self.handle(self._topic, run)
         while messages := self._loopback.take():
             await self._deliver(messages)
 
-    def _record(self, raw: bytes) -> tuple[str, int, Record]:
-        spec, key, partition = route(head(raw), self._topics)
-        offset = self._next_offset(spec.name, partition)
-        return spec.name, partition, (key, raw, offset, self._arrival, ())
+    async def handle(self, topic: str, run: Sequence[tuple[int, Record]]) -> None:
+        """Hand records, each with its partition, to the stage of their topic."""
+        by_partition: dict[int, list[Record]] = {}
+        for partition, record in run:
+            by_partition.setdefault(partition, []).append(record)
+        for partition, records in by_partition.items():
+            await self.stages[topic].handle(partition, records)
+
+    async def _deliver(self, messages: Sequence[Message]) -> None:
+        """Messages to the next stage, into the tables, or out."""
+        onward: dict[str, list[tuple[int, Record]]] = {}
+        for message in messages:
+            if message.topic in self.stages:
+                partition = message.partition or 0
+                offset = self._next_offset(message.topic, partition)
+                record = Record(message.key, message.value, offset, self._arrival, message.headers)
+                onward.setdefault(message.topic, []).append((partition, record))
+            elif message.topic in self._tables_of:
+                self._tables_of[message.topic]([(message.key or b"", message.value)])
+            else:
+                self._sinks.get(message.topic, self._on_answer)(message.value or b"")
+        for topic, run in onward.items():
+            await self.handle(topic, run)
 
     def _next_offset(self, topic: str, partition: int) -> int:
         offset = self._offsets[topic, partition]
         self._offsets[topic, partition] += 1
         return offset
-
-    async def _handle(self, topic: str, run: Sequence[tuple[int, Record]]) -> None:
-        by_partition: dict[int, list[Record]] = {}
-        for partition, record in run:
-            by_partition.setdefault(partition, []).append(record)
-        for partition, records in by_partition.items():
-            await self._handlers[topic](partition, records)
-
-    async def _deliver(self, messages: Sequence[Message]) -> None:
-        t = self._topics
-        onward: dict[str, list[tuple[int, Record]]] = {}
-        for message in messages:
-            if message.topic in (t.signals.name, t.feedback.name):
-                partition = message.partition or 0
-                offset = self._next_offset(message.topic, partition)
-                record = (message.key, message.value, offset, self._arrival, message.headers)
-                onward.setdefault(message.topic, []).append((partition, record))
-            elif message.topic == t.catalogue.name:
-                self.brain.apply_catalogue([(message.key or b"", message.value)])
-            elif message.topic == t.queries.name:
-                self.brain.apply_queries([(message.key or b"", message.value)])
-            elif message.topic == t.ranker_weights.name:
-                self.brain.apply_weights([(message.key or b"", message.value)])
-            elif message.topic == t.rules.name:
-                self.brain.apply_rules([(message.key or b"", message.value)])
-            elif message.topic == t.dead_letters.name:
-                self._on_dead(message.value or b"")
-            else:
-                self._on_answer(message.value or b"")
-        for topic, run in onward.items():
-            await self._handle(topic, run)
-
-    async def _queries(self, partition: int, records: Sequence[Record]) -> None:
-        answering = self.engine.answering
-        await answering.queries(partition, await answering.usable(partition, records))
 
 
 async def replay(
@@ -150,18 +151,23 @@ async def replay(
     settings: Settings,
     redis: str,
     *,
-    brain: Brain | None = None,
+    opened: Opened | None = None,
     on_answer: Sink = lambda _: None,
     on_dead: Sink = lambda _: None,
     progress: Callable[[int], None] | None = None,
     arrival: int | None = None,
 ) -> Replay:
-    """Replay log lines into the empty Redis at ``redis``. Raises LogError when it holds anything."""
+    """Replay log lines into the empty Redis at ``redis``; ``opened``: artifacts that are open already.
+
+    Raises LogError when Redis holds anything.
+    """
     store = Store(redis, settings.redis_timeout_s, settings.redis_ca)
     try:
         if not await store.empty():
             raise LogError("replay needs an empty Redis database: name another one, or flush it")
-        driver = Replay(settings, store, brain or Brain.load(settings), on_answer, on_dead, arrival)
+        plans = PlanChoice.of(settings)
+        tables = Tables(open_models(settings, plans.experiment, opened))
+        driver = Replay(settings, store, tables, on_answer, on_dead, arrival, plans)
         await driver.run(lines, progress)
         return driver
     finally:

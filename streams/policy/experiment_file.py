@@ -24,16 +24,17 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
-from models.experiments.arms import arm_at, place
 from models.base.errors import ModelError
+from models.experiments.arms import arm_at, place
 from models.retrieval.candidates import check as check_sources
 from streamrank_client.errors import SettingsError
 from streamrank_client.events import Query
-from streamrank_client.vocabulary import Surface
+from streamrank_client.settings import ClientSettings
+from streamrank_client.vocabulary import SURFACES
 from streams.policy.plans import Plan, plan_of
-from streams.settings import Settings, parse
+from streams.settings import PlanSettings, Settings, parse
 
 __all__ = ["Arm", "Experiment", "allowed", "load_experiment"]
 
@@ -89,22 +90,13 @@ def load_experiment(path: Path | str, settings: Settings) -> Experiment:
 
 
 def allowed() -> tuple[str, ...]:
-    """The settings that an arm may set: those that ``plan_of`` reads.
+    """The settings that an arm may set: those that a plan is made of.
 
     >>> {"epsilon", "sources", "online", "candidates"} <= set(allowed()), "kafka" in allowed()
     (True, False)
     """
-    read: list[str] = []
-    names = {f.name for f in fields(Settings)}
-
-    class Noting(Settings):
-        def __getattribute__(self, name: str) -> Any:
-            if name in names:
-                read.append(name)
-            return super().__getattribute__(name)
-
-    plan_of(Noting())
-    return tuple(f.name for f in fields(Settings) if f.name in read)
+    shared = {f.name for f in fields(ClientSettings)}
+    return tuple(f.name for f in fields(PlanSettings) if f.name not in shared)
 
 
 class _Reader:
@@ -187,7 +179,7 @@ class _Reader:
         return folder
 
     def _surfaces(self, value: object) -> tuple[str, ...]:
-        known = get_args(Surface)
+        known = SURFACES
         if not isinstance(value, list) or any(one not in known for one in value):
             raise self.wrong("surfaces", value, f"expected a list of some of {', '.join(known)}")
         return tuple(value)

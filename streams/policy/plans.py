@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from models.exploration.explore import EVERY, Policy, policy
-from streamrank_client.vocabulary import SURFACES
 from models.shop.rules import PLAIN, Rules
-from streamrank_client.vocabulary import UNASKED
-from streams.policy.named_values import parse_by_name
 from streamrank_client.errors import SettingsError
-from streams.settings import Settings, variable
-
-DAY_S: Final = 86_400
+from streamrank_client.vocabulary import DAY_S, SURFACES, UNASKED
+from streams.policy.named_values import parse_by_name
+from streams.settings import PlanSettings, variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +31,13 @@ class Plan:
     new_days: float = 14.0
     positions: tuple[tuple[int, int], ...] = EVERY
 
+    @property
+    def own_arm(self) -> str | None:
+        """The arm, where it is one of an experiment's."""
+        return self.arm if self.experiment else None
 
-def plan_of(settings: Settings, arm: str = "control") -> Plan:
+
+def plan_of(settings: PlanSettings, arm: str = "control") -> Plan:
     """The plan that the settings describe. Raises ModelError when a number of the exploration is wrong, SettingsError
     naming the part of a setting that is wrong.
 
@@ -55,7 +56,7 @@ def plan_of(settings: Settings, arm: str = "control") -> Plan:
     )
 
 
-def _policy(settings: Settings) -> Policy:
+def _policy(settings: PlanSettings) -> Policy:
     """The policy that is named; ε counts only for its own. Raises SettingsError for an epsilon-swap without ε."""
     name, epsilon = settings.exploration, settings.epsilon
     if name == "epsilon-swap" and epsilon == 0:
@@ -83,7 +84,7 @@ def parse_positions(text: str, variable: str) -> tuple[tuple[int, int], ...]:
     return tuple(found) or EVERY
 
 
-def _rules(settings: Settings) -> Rules:
+def _rules(settings: PlanSettings) -> Rules:
     """The business rules that the settings describe; a share or a strength by default holds where nobody asked."""
     repeat = parse_by_name(settings.repeat_days, variable("repeat_days"))
     brand, category = (

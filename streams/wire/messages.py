@@ -6,9 +6,16 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 Headers: TypeAlias = Sequence[tuple[str, bytes]]
-#: A record as read: (key, value, offset, Kafka's timestamp in Unix ms, headers). The timestamp is when it was
-#: produced, unless the topic says otherwise.
-Record: TypeAlias = tuple[bytes | None, bytes | None, int, int, Headers]
+
+
+class Record(NamedTuple):
+    """A record as read; ``timestamp_ms``: when it was produced, Unix ms, unless the topic says otherwise."""
+
+    key: bytes | None
+    value: bytes | None
+    offset: int
+    timestamp_ms: int
+    headers: Headers = ()
 
 
 class Message(NamedTuple):

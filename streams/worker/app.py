@@ -1,11 +1,9 @@
-"""The composition root: settings in, a Faust worker with its agents, readers and web pages out."""
+"""The composition root: settings in, a Faust worker with its stages, readers and web pages out."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from time import monotonic
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -14,45 +12,28 @@ from faust.types import TP, StreamT
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from models.serving import Models
 from state.store import Store
-from streams.artifacts.opening import Swapper
-from streams.handlers.brain import Brain
-from streams.kafka.broadcast import BroadcastReader
-from streams.worker.engine import Engine
-from streams.errors import NotOwner
-from streamrank_client.errors import SettingsError
-from streamrank_client.fields import Place
 from streamrank_client.kafka_options import kafka_options
-from streams.wire.messages import Record
-from streams.worker.metrics import Metrics
+from streams.artifacts.opening import open_models
+from streams.artifacts.swapping import Swapper
+from streams.artifacts.tables import Apply, Pairs, Tables
+from streams.errors import NotOwner
+from streams.kafka.broadcast import BroadcastReader
 from streams.kafka.publisher import KafkaPublisher
-from streams.worker.retraining_schedule import Schedule
-from streams.settings import Settings
-from streamrank_client.topics import TopicSpec, topics
 from streams.kafka.transport import BatchApp, BatchOptions, BatchProducer, RecordBatch, batch_topic
-from streams.worker.pages import add_pages
+from streams.lookup.desk import Desk
+from streams.policy.choice import PlanChoice
+from streams.policy.deployment import Deployment
+from streams.settings import Settings
+from streams.worker.metrics import Metrics
+from streams.worker.pages import WorkerView, add_pages
+from streams.worker.retraining_schedule import Schedule
+from streams.worker.stages.base import Stage, Workplace
+from streams.worker.stages.registry import role_stages, stages
 
 log = structlog.get_logger(__name__)
 
-#: the stages that a role runs, each an agent on a topic of its own
-ROLES: Final[Mapping[str, tuple[str, ...]]] = {
-    "all": ("items", "behavior", "signals", "query", "feedback"),
-    "ingest": ("items", "behavior", "signals"),
-    "query": ("query",),
-    "trainer": ("feedback",),
-}
-#: most queries answered together
-QUERY_BATCH: Final = 32
-#: Work between two turns of the event loop, about 10 ms each: items (0.6 ms to encode one), feedback, behaviour
-#: events while queries come in, and signals records (one holds the deltas of a behaviour batch); of these up to 50 ms
-ITEM_SLICE: Final = 16
-FEEDBACK_SLICE: Final = 100
-BUSY_SLICE: Final = 400
-#: while no query has come for seconds: each row is read, sorted and stored once for all of them
-SIGNALS_BATCH: Final = 32
-#: a query waits for its ``after`` event only if it is at most so many events away
-REACHABLE: Final = 2_000
-Handle = Callable[[int, Sequence[Record]], Awaitable[None]]
 RETRIABLE: Final = (RedisConnectionError, RedisTimeoutError, KafkaError, OSError)
 
 
@@ -79,28 +60,49 @@ class Worker:
     """
 
     def __init__(
-        self, settings: Settings, role: str = "all", stages: Sequence[str] | None = None, brain: Brain | None = None
+        self,
+        settings: Settings,
+        role: str = "all",
+        names: Sequence[str] | None = None,
+        models: Models | None = None,
+        on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         """Opens the artifacts; connects to nothing before it starts. Raises SettingsError and ArtifactError.
 
-        ``stages``: run only these of the role's, for measurements.
+        ``names``: run only these stages of the role's, for measurements; ``models``: answer by these; ``on_ready``:
+        called once, when all tables are read.
         """
-        if role not in ROLES:
-            raise SettingsError(f"role {role!r}: expected one of {', '.join(ROLES)}")
         self.settings = settings
         self.role = role
-        self.stages = ROLES[role] if stages is None else tuple(stages)
+        self.names = role_stages(role) if names is None else tuple(names)
         self.metrics = Metrics()
-        self.brain = brain or Brain.load(settings, answers="query" in self.stages)
+        plans = PlanChoice.of(settings)
+        searched = "query" in self.names
+        self.tables = Tables(models or open_models(settings, plans.experiment, searched=searched), searched=searched)
         self._kafka: dict[str, Any] = dict(kafka_options(settings))
         bootstrap = self._kafka.pop("bootstrap_servers")
         self._producer = BatchProducer(bootstrap, max_request_bytes=4 << 20, **self._kafka)
         self.store = Store(settings.redis, settings.redis_timeout_s, settings.redis_ca)
-        self.engine = Engine(settings, self.store, self.brain, KafkaPublisher(self._producer), self.metrics)
-        self.topics = topics(settings.partitions, settings.topic_prefix)
-        self.retraining = Schedule(settings, self.metrics, "feedback" in self.stages)
+        deployment = Deployment.of(settings)
+        self.topics = deployment.topics
+        self.retraining = Schedule(settings, self.metrics, "feedback" in self.names)
+        place = Workplace(
+            deployment=deployment,
+            store=self.store,
+            tables=self.tables,
+            publisher=KafkaPublisher(self._producer),
+            plans=plans,
+            metrics=self.metrics,
+            patience_s=settings.after_wait_ms / 1000,
+            learning_rate=settings.learning_rate,
+            position_bias=settings.position_bias,
+            most_records=settings.batch_records,
+            keep_s=settings.keep_s,
+        )
+        self.stages = stages(self.names, place, self.retraining.learnt)
+        self._by_topic = {stage.topic.name: stage for stage in self.stages}
         self.readers = self._readers(bootstrap)
-        self._last_query = float("-inf")
+        self._on_ready = on_ready
         self.app = _App(
             settings.group if role == "all" else f"{settings.group}-{role}",
             bootstrap=bootstrap,
@@ -115,42 +117,35 @@ class Worker:
             **_faust_settings(settings),
         )
         self.app.worker = self
-        self._add_agents()
-        add_pages(self)
+        for stage in self.stages:
+            self._add_agent(stage)
+        view = WorkerView(
+            role=role,
+            ready=lambda: self.ready,
+            tables_read=lambda: bool(self.readers) and all(reader.ready for reader in self.readers),
+            items=lambda: len(self.tables.models.catalogue),
+            metrics=self.metrics,
+            desk=Desk(settings, self.store, self.tables, plans),
+        )
+        add_pages(self.app, view)
 
     # ---- agents
 
-    def _add_agents(self) -> None:
-        t = self.topics
-        agents: dict[str, tuple[TopicSpec, Handle, Callable[[], int]]] = {
-            "items": (t.item_events, self.engine.items, lambda: ITEM_SLICE),
-            "behavior": (t.behavior_events, self.engine.behaviors, self._slice),
-            "signals": (t.signals, self.engine.signals, lambda: 2 if self._busy() else SIGNALS_BATCH),
-            "query": (t.query_events, self._answer, lambda: QUERY_BATCH),
-            "feedback": (t.feedback, self.retraining.after(self.engine.feedback), lambda: FEEDBACK_SLICE),
-        }
-        for stage in self.stages:
-            topic, handle, size = agents[stage]
-            self._agent(topic, stage, handle, size)
-
-    def _slice(self) -> int:
-        """How many behaviour events a batch may hold: few while queries come in, so that none is held up."""
-        return min(BUSY_SLICE, self.settings.batch_records) if self._busy() else self.settings.batch_records
-
-    def _agent(self, topic: TopicSpec, stage: str, handle: Handle, size: Callable[[], int]) -> None:
+    def _add_agent(self, stage: Stage) -> None:
         async def run(batches: StreamT[Any]) -> None:
             async for batch in batches:
-                with self.metrics.timed(stage):
-                    await self._until_done(stage, handle, batch)
+                with self.metrics.timed(stage.name):
+                    await self._until_done(stage, batch)
 
-        self.app.agent(batch_topic(self.app, topic.name, max_batch=size), name=f"streamrank.{stage}")(run)
+        topic = batch_topic(self.app, stage.topic.name, max_batch=stage.most)
+        self.app.agent(topic, name=f"streamrank.{stage.name}")(run)
 
-    async def _until_done(self, stage: str, handle: Handle, batch: RecordBatch) -> None:
+    async def _until_done(self, stage: Stage, batch: RecordBatch) -> None:
         """Handle a batch; wait and try again while Redis or Kafka does not answer."""
         delay = 0.05
         while True:
             try:
-                await handle(batch.tp.partition, batch)
+                await stage.handle(batch.tp.partition, batch)
                 return
             except NotOwner as error:
                 log.info("partition read again from its watermark", reason=str(error))
@@ -158,85 +153,60 @@ class Worker:
                 return
             except RETRIABLE as error:
                 # nothing is forgotten: if the watermark has moved, or is an older one, NotOwner tells
-                self.metrics.retries.labels(stage).inc()
-                log.warning("try again", stage=stage, partition=batch.tp.partition, seconds=delay, error=repr(error))
+                self.metrics.retries.labels(stage.name).inc()
+                log.warning(
+                    "try again", stage=stage.name, partition=batch.tp.partition, seconds=delay, error=repr(error)
+                )
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
                 if self.app.should_stop:
                     raise
 
-    def _busy(self) -> bool:
-        """Whether queries have come in lately: then ingest works in small slices."""
-        return monotonic() - self._last_query < 5.0
-
-    async def _answer(self, partition: int, batch: Sequence[Record]) -> None:
-        """Answer a batch of queries, each once its ``after`` event is stored or its patience is over."""
-        self._last_query = monotonic()
-        answering = self.engine.answering
-        asked = await answering.usable(partition, batch)
-        deadline = self._last_query + self.settings.after_wait_ms / 1000
-        while asked:
-            waiting = []
-            if any(a.query.after is not None for a in asked):
-                seen = await answering.seen(partition)
-                behind = [a for a in asked if self._is_behind(a.query.after, partition, seen)]
-                if monotonic() < deadline:
-                    waiting = [a for a in behind if a.query.after and a.query.after.offset <= seen + REACHABLE]
-                self.metrics.stale.inc(len(behind) - len(waiting))
-            later = set(map(id, waiting))
-            await answering.queries(partition, [a for a in asked if id(a) not in later])
-            asked = waiting
-            if asked:
-                await asyncio.sleep(0.001)
-
-    @staticmethod
-    def _is_behind(after: Place | None, partition: int, seen: int) -> bool:
-        return after is not None and after.partition == partition and after.offset > seen
-
     # ---- partitions
 
     async def _start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
-        by_topic: dict[str, list[int]] = {}
-        for tp in assigned:
-            by_topic.setdefault(tp.topic, []).append(tp.partition)
         starts: dict[TP, int] = {}
-        for topic, partitions in by_topic.items():
+        for name in sorted({tp.topic for tp in assigned}):
+            stage = self._by_topic[name]
+            partitions = [tp.partition for tp in assigned if tp.topic == name]
             for partition in partitions:
-                self.engine.forget(topic, partition)
-            found = await self.engine.starts(topic, partitions)
-            starts |= {TP(topic, p): offset for p, offset in found.items()}
+                stage.forget(partition)
+            offsets = await stage.starts(partitions)
+            starts |= {TP(name, partition): offset for partition, offset in offsets.items()}
         return starts
 
     async def _revoked(self, revoked: set[TP]) -> None:
         for tp in revoked:
-            self.engine.forget(tp.topic, tp.partition)
+            self._by_topic[tp.topic].forget(tp.partition)
 
     # ---- life
 
     def _readers(self, bootstrap: Sequence[str]) -> list[BroadcastReader]:
-        t, read = self.topics, []
-        if {"items", "behavior", "query"} & set(self.stages):
-            read.append((t.catalogue, self._apply_catalogue))
-        if "query" in self.stages:
-            read += [
-                (t.ranker_weights, self._apply_weights),
-                (t.rules, self.brain.apply_rules),
-                (t.queries, self._apply_queries),
-            ]
+        t, read = self.topics, dict[str, Apply]()
+        if {"items", "behavior", "query"} & set(self.names):
+            read[t.catalogue.name] = self._take_items
+        if "query" in self.names:
+            read |= {
+                t.ranker_weights.name: self._take_weights,
+                t.rules.name: self.tables.take_rules,
+                t.queries.name: self._take_queries,
+            }
         wait = self.settings.fetch_wait_ms
-        return [BroadcastReader(s.name, bootstrap, apply, fetch_max_wait_ms=wait, **self._kafka) for s, apply in read]
+        return [
+            BroadcastReader(name, bootstrap, take, fetch_max_wait_ms=wait, **self._kafka) for name, take in read.items()
+        ]
 
-    def _apply_catalogue(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
-        self.brain.apply_catalogue(pairs)
-        self.metrics.items.set(len(self.brain.catalogue))
+    def _take_items(self, pairs: Pairs) -> None:
+        self.tables.take_items(pairs)
+        self.metrics.items.set(len(self.tables.models.catalogue))
 
-    def _apply_queries(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
-        self.brain.apply_queries(pairs)
-        self.metrics.queries.set(len(self.brain.lore.table))
+    def _take_queries(self, pairs: Pairs) -> None:
+        self.tables.take_queries(pairs)
+        self.metrics.queries.set(len(self.tables.models.lore.table))
 
-    def _apply_weights(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
-        self.brain.apply_weights(pairs)
-        for surface, weights in self.brain.weights.items():
+    def _take_weights(self, pairs: Pairs) -> None:
+        self.tables.take_weights(pairs)
+        for surface, weights in self.tables.models.weights.items():
             self.metrics.weights.labels(surface).set(weights.version)
 
     @property
@@ -251,9 +221,7 @@ class Worker:
         for reader in self.readers:
             await reader.start()
         self._show_models()
-        # what is loaded by now stays: the collector need not look at it again, which takes it up to 50 ms
-        gc.collect()
-        gc.freeze()
+        self._on_ready()
         self.app.add_future(self._watch())
 
     async def stop(self) -> None:
@@ -266,7 +234,7 @@ class Worker:
 
     async def _watch(self) -> None:
         """Look for newer artifacts; end the worker when a broadcast topic can no longer be read."""
-        swapper = Swapper(self.settings, self.brain)
+        swapper = Swapper(self.settings, self.tables)
         while not self.app.should_stop:
             await self.app.sleep(self.settings.artifact_poll_s)
             for reader in self.readers:
@@ -277,14 +245,14 @@ class Worker:
                 self._show_models()
 
     def _show_models(self) -> None:
-        for kind in ("encoder", "ranker"):
-            model = getattr(self.brain, kind)
+        models = self.tables.models
+        for kind, model in (("encoder", models.encoder), ("ranker", models.ranker)):
             self.metrics.provider.labels(kind, model.provider).set(1)
             self.metrics.fell_back.labels(kind).set(1 if model.warning else 0)
             if model.warning:
                 log.warning("inference falls back", model=kind, warning=model.warning)
         self.metrics.artifact.clear()
-        for kind, version in self.brain.versions().items():
+        for kind, version in models.versions().items():
             self.metrics.artifact.labels(kind, version).set(1)
 
 

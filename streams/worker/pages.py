@@ -1,34 +1,87 @@
-"""The web pages of a worker, on Faust's port: /health, /ready, /metrics, and the operator's /explain and /user."""
+"""The web pages of a worker, on Faust's port: /health, /ready, /metrics, and the operator's /explain and /user.
+
+The last two show what people did: keep the port to operators.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
 
+import faust
+import msgspec
 from faust.web import Request, Response, View
 
-from streams.worker.operator_pages import add_operator_pages
+from streamrank_client.events import encode
+from streams.errors import NotStored
+from streams.lookup.desk import Desk
+from streams.worker.metrics import Metrics
 
-if TYPE_CHECKING:
-    from streams.worker.app import Worker
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """What the pages see of a worker. ``ready``: it has its tables and partitions; ``tables_read``: it has a catalogue,
+    and has read it; ``items``: how many that holds.
+    """
+
+    role: str
+    ready: Callable[[], bool]
+    tables_read: Callable[[], bool]
+    items: Callable[[], int]
+    metrics: Metrics
+    desk: Desk
 
 
-def add_pages(worker: Worker) -> None:
-    """Add the pages to a worker."""
+def add_pages(app: faust.App, worker: WorkerView) -> None:
+    """Add the pages to a worker's app."""
 
-    @worker.app.page("/health")
+    @app.page("/health")
     async def health(view: View, request: Request) -> Response:
         """200 while the process works."""
         return view.json({"status": "ok", "role": worker.role})
 
-    @worker.app.page("/ready")
+    @app.page("/ready")
     async def ready(view: View, request: Request) -> Response:
         """200 once the worker has its tables and partitions, else 503."""
-        state: dict[str, Any] = {"ready": worker.ready, "items": len(worker.brain.catalogue)}
-        return view.json(state, status=200 if worker.ready else 503)
+        state: dict[str, Any] = {"ready": worker.ready(), "items": worker.items()}
+        return view.json(state, status=200 if worker.ready() else 503)
 
-    @worker.app.page("/metrics")
+    @app.page("/metrics")
     async def metrics(view: View, request: Request) -> Response:
         """All metrics, for Prometheus."""
         return view.bytes(worker.metrics.text(), content_type="text/plain; version=0.0.4")
 
-    add_operator_pages(worker)
+    @app.page("/explain")
+    async def explain(view: View, request: Request) -> Response:
+        """A stored answer: `request_id`, and `user_id` where it is known."""
+        request_id = request.query.get("request_id")
+        if not request_id:
+            return _wrong(view, "request_id: required, for example /explain?request_id=r1&user_id=u1")
+        return await _page(view, worker, lambda: worker.desk.explain(request_id, request.query.get("user_id")))
+
+    @app.page("/user")
+    async def user(view: View, request: Request) -> Response:
+        """A user: `user_id`, and `time` in Unix ms where it is not to be that of the newest event."""
+        user_id, at = request.query.get("user_id"), request.query.get("time")
+        if not user_id:
+            return _wrong(view, "user_id: required, for example /user?user_id=u1")
+        if at is not None and not at.isdigit():
+            return _wrong(view, f"time: expected Unix milliseconds, not {at!r}")
+        return await _page(view, worker, lambda: worker.desk.user(user_id, int(at) if at else None))
+
+
+def _wrong(view: View, message: str) -> Response:
+    return view.json({"error": message}, status=400)
+
+
+async def _page(view: View, worker: WorkerView, look: Callable[[], Awaitable[msgspec.Struct]]) -> Response:
+    """What is found as JSON; 404 where nothing is stored, 503 before the catalogue is read."""
+    if not worker.tables_read():
+        message = f"this worker (role {worker.role}) holds no catalogue, or not yet: ask one that answers queries"
+        return view.json({"error": message}, status=503)
+    try:
+        found = await look()
+    except NotStored as error:
+        return view.json({"error": str(error)}, status=404)
+    return view.bytes(encode(found), content_type="application/json")

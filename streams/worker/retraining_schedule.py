@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import fields
 from importlib.util import find_spec
 from typing import Final, Literal
 
@@ -19,14 +18,12 @@ import msgspec
 import structlog
 
 from streamrank_client.errors import SettingsError
-from streams.wire.messages import Record
-from streams.worker.metrics import Metrics
+from streamrank_client.settings import environment
 from streams.settings import Settings, variable
-from streamrank_client.settings import environment as for_child
+from streams.worker.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-Handle = Callable[[int, Sequence[Record]], Awaitable[None]]
 COMMAND: Final = (sys.executable, "-m", "streams.offline.retraining.retrain")
 #: seconds that the process gets to end before it is killed
 PATIENCE: Final = 5.0
@@ -74,15 +71,12 @@ class Schedule:
             name = variable("retrain_every")
             raise SettingsError(f"{name}={settings.retrain_every} needs torch: install the extra `train`, or set 0")
 
-    def after(self, handle: Handle) -> Handle:
-        """The same handler of feedback, with what it has handled counted."""
-
-        async def counted(partition: int, records: Sequence[Record]) -> None:
-            await handle(partition, records)
-            if records and self.due(records[0][2], records[-1][2]):
-                self.start()
-
-        return counted
+    def learnt(self, first: int, last: int) -> None:
+        """Count the examples at the offsets ``first`` to ``last``; start a retraining if one of them makes the number
+        full.
+        """
+        if self.due(first, last):
+            self.start()
 
     def due(self, first: int, last: int) -> bool:
         """Whether one of the examples at the offsets ``first`` to ``last`` makes the number full.
@@ -116,11 +110,11 @@ class Schedule:
         await asyncio.wait({task})
 
     async def _run(self) -> None:
-        given = {variable(f.name): str(getattr(self._settings, f.name)) for f in fields(Settings)}
+        given = self._settings.as_environment()
         pipe = asyncio.subprocess.PIPE
         try:
             self._process = process = await asyncio.create_subprocess_exec(
-                *self._command, stdout=pipe, stderr=pipe, env=for_child({**given, "OMP_NUM_THREADS": "1"})
+                *self._command, stdout=pipe, stderr=pipe, env=environment({**given, "OMP_NUM_THREADS": "1"})
             )
             log.info("a ranker is retrained", pid=process.pid)
             said, wrong = await process.communicate()

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 import faust
 import structlog
 import uvloop
 
-from streams.worker.app import Worker
-from streams.offline.servers import free_port
-from streams.worker.warming import compile_loops
+from models.base.threads import one_thread
 from streams.settings import Settings
+from streams.worker.app import Worker
+from streams.worker.warming import compile_loops
 
 log = structlog.get_logger(__name__)
 
@@ -26,20 +26,19 @@ _TOP_PAD: Final = (-2, 16 << 20)
 _MMAP_THRESHOLD: Final = (-3, 32 << 20)
 
 
-def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str], Worker] = Worker) -> None:
+def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str], Worker] | None = None) -> None:
     """Run a worker in this process until SIGTERM or SIGINT, which drain and commit. Never returns: exits.
 
     ``make`` builds the worker; measurements give one that runs some stages only.
     """
     uvloop.install()
     _log_to_stderr(settings.log_level)
-    if settings.web_port == 0:
-        settings = replace(settings, web_port=free_port())
     # other threads of this process (the fetch loop, the web server) give way to an answer within a millisecond
     sys.setswitchinterval(0.001)
     keep_freed_memory()
-    worker = make(settings, role)
-    if {"behavior", "signals"} & set(worker.stages):
+    one_thread()
+    worker = make(settings, role) if make else Worker(settings, role, on_ready=freeze_objects)
+    if {"behavior", "signals"} & set(worker.names):
         compile_loops()
     log.info("worker starts", role=role, web=f"http://{settings.web_host}:{settings.web_port}", pid=os.getpid())
     process = faust.Worker(worker.app, loglevel="WARN", redirect_stdouts=False, quiet=True)
@@ -57,6 +56,12 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         for parameter, value in (_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD):
             mallopt(parameter, value)
+
+
+def freeze_objects() -> None:
+    """Have the collector pass over what is loaded by now, which takes it up to 50 ms each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def _log_to_stderr(level: str) -> None:

@@ -8,8 +8,8 @@ from state import contexts, covisits, purchases
 from state.contexts import Events
 from state.records import CONTEXT, COVISIT
 from state.rows import distinct_of
-from streams.wire.packing import pack, unpacked
 from streams.handlers.pairs import pairs_of
+from streams.wire.packing import pack, unpacked
 from streams.wire.signals import CHOICE, PAIR, TOUCH, decode_signals, encode_signals
 
 

@@ -12,11 +12,11 @@ pytest.importorskip("torch")
 pytest.importorskip("lightgbm")
 
 from bench import rankers
-from streamrank_client.vocabulary import COMPACT as DIM
-from models.features.registry import FEATURES
 from models.features.kernels import RECENT
+from models.features.registry import FEATURES
 from models.training.rankings import RankingsWriter
 from streamrank_client.errors import LogError
+from streamrank_client.vocabulary import COMPACT as DIM
 from tests.data.round_log import write_round
 
 

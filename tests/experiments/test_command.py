@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from streams.cli import main
-from streamrank_client.events import Click, Dwell, Impression, Purchase, Query, decode_event, encode
 from streamrank_client.answers import decode_answer
-from streams.policy.experiment_file import load_experiment
+from streamrank_client.events import Click, Dwell, Impression, Purchase, Query, decode_event, encode
 from streamrank_client.making import behavior
+from streams.cli import main
+from streams.policy.experiment_file import load_experiment
 from streams.settings import Settings, variable
 from tests.data.small_log import Size, log
 from tests.servers import flush

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from streams.handlers.brain import Brain
 from streamrank_client.errors import SettingsError
 from streamrank_client.events import Query
+from streams.handlers.brain import Brain
 from streams.policy.experiment_file import allowed, load_experiment
 from streams.policy.plans import plan_of
 from streams.settings import Settings, checkout, load, variable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streams.handlers.brain import Brain
 from streamrank_client.events import encode
+from streams.handlers.brain import Brain
 from streams.handlers.catalogue import on_items
 from streams.settings import Settings
 from tests.data.small_log import items

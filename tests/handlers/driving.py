@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.event_ids import Window, block_keys
-from streamrank_client.events import Behavior, encode
 from streamrank_client.answers import DeadLetter
+from streamrank_client.events import Behavior, encode
+from streamrank_client.vocabulary import key
 from streams.handlers.contexts import Known, on_behavior, read_mark
 from streams.handlers.feedback import Feedback
 from streams.handlers.outcomes import Outcome
-from streams.wire.packing import unpacked
-from streamrank_client.vocabulary import key
 from streams.wire.messages import Record
+from streams.wire.packing import unpacked
 
 T = TypeVar("T")
 TOPIC: Final = "behavior-events"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from streams.handlers.brain import Brain
 from streamrank_client.answers import Answer
 from streamrank_client.events import Delete, Item, Query, encode
+from streams.handlers.brain import Brain
 from streams.handlers.catalogue import on_items
 from streams.handlers.queries import Answers, on_queries
 from tests.handlers.driving import AT, TOPIC, run

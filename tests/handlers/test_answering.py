@@ -10,12 +10,12 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from state import keys
 from state.store import Store
-from streams.worker.answering import Answering, Asked
-from streams.handlers.brain import Brain
 from streamrank_client.events import Query
-from streams.wire.messages import Message
-from streams.worker.metrics import Metrics
+from streams.handlers.brain import Brain
 from streams.settings import Settings
+from streams.wire.messages import Message
+from streams.worker.answering import Answering, Asked
+from streams.worker.metrics import Metrics
 from tests.data.small_log import START
 from tests.handlers.driving import PARTITIONS
 

@@ -10,23 +10,23 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from models.base.arrays import Floats
 from models.base.artifact import MANIFEST, Artifact
 from models.base.artifact import write as write_artifact
-from models.base.arrays import Floats
 from models.ranking.ranker import RankInput
 from models.ranking.weights import INPUTS, OnlineWeights
 from state import keys
 from state.impressions import decode as decode_shown
-from streams.artifacts.opening import artifact_path, open_rankers
-from streams.handlers.brain import Brain
 from streamrank_client.answers import Answer
 from streamrank_client.events import Query, encode
-from streams.policy.experiment_file import Experiment, load_experiment
+from streamrank_client.making import behavior
+from streams.artifacts.opening import artifact_path, open_rankers
+from streams.handlers.brain import Brain
 from streams.handlers.outcomes import Outcome
 from streams.handlers.queries import on_queries
-from streams.worker.metrics import Metrics
-from streamrank_client.making import behavior
+from streams.policy.experiment_file import Experiment, load_experiment
 from streams.settings import Settings
+from streams.worker.metrics import Metrics
 from tests.data.small_log import START
 from tests.handlers.driving import TOPIC, Ingest, records, run
 

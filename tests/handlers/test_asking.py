@@ -8,11 +8,20 @@ import pytest
 from state import keys
 from state.records import CONTEXT, COVISIT, QUERY_CLICK, TREND
 from state.sketch import LANDMARK
-from streams.handlers.brain import Brain
 from streamrank_client.events import Query
-from streams.handlers.asking import ANCHORS, add_choices, add_neighbours, add_user, anchor_keys, new_ask, surface_of, trending
-from streamrank_client.vocabulary import key
 from streamrank_client.making import behavior
+from streamrank_client.vocabulary import key
+from streams.handlers.asking import (
+    ANCHORS,
+    add_choices,
+    add_neighbours,
+    add_user,
+    anchor_keys,
+    new_ask,
+    surface_of,
+    trending,
+)
+from streams.handlers.brain import Brain
 from tests.data.small_log import START
 from tests.handlers.driving import Ingest, records
 

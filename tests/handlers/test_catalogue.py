@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.items.catalogue import Catalogue, decode_entry
-from streamrank_client.vocabulary import DAY_MS
 from streamrank_client.events import Delete, Item, encode
+from streamrank_client.vocabulary import DAY_MS, key
 from streams.handlers.catalogue import ItemChanges, Understand, on_items
-from streamrank_client.vocabulary import key
 from streams.wire.messages import Record
 
 AT = 1_760_000_000_000

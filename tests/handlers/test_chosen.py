@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from models.lore.known_queries import decode_query
 from state.query_clicks import LANDMARK
 from state.records import QUERY_CLICK
-from streams.handlers.chosen import LONGEST, TOLD, Chosen, fold_choices, known, texts_of
 from streamrank_client.vocabulary import key
+from streams.handlers.chosen import LONGEST, TOLD, Chosen, fold_choices, known, texts_of
 from streams.wire.signals import CHOICE, Signals
 
 #: a whole number of half-lives after the landmark, where one choice weighs a power of two

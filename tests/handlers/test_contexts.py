@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 from models.features.registry import FEATURES
 from state import contexts, keys
 from state.event_ids import SIZE
-from state.impressions import Impression as Shown
+from state.impressions import StoredImpression
 from state.impressions import encode as encode_shown
 from state.records import CONTEXT
-from streamrank_client.vocabulary import KINDS
 from streamrank_client.events import Behavior, Click
-from streams.handlers.contexts import read_mark
-from streamrank_client.vocabulary import key
 from streamrank_client.making import behavior
+from streamrank_client.vocabulary import KINDS, key
+from streams.handlers.contexts import read_mark
 from tests.handlers.driving import AT, VECTORS, Ingest, records
 
 DAY = 86_400_000
@@ -150,7 +149,7 @@ def test_impressions_count_and_teach_no_interest() -> None:
 
 def test_a_click_on_an_answer_is_a_choice_after_its_text() -> None:
     """The text is the event's own, else that of the query whose answer it names; a dislike chooses nothing."""
-    shown = Shown("r1", "u1", AT, "search", "control", "Green Tea", ["p1"], [1.0],
+    shown = StoredImpression("r1", "u1", AT, "search", "control", "Green Tea", ["p1"], [1.0],
                   np.zeros((1, len(FEATURES)), np.float32), np.zeros(1, np.float32), 0, "a")  # fmt: skip
     ingest = Ingest(stored={keys.impression(0, "r1"): encode_shown(shown)})
     assert isinstance(click(0), Click)

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.features.registry import FEATURES, GROUPS, INDEX
 from models.features.kernels import RECENT
-from models.retrieval.sources.registry import SOURCES
+from models.features.registry import FEATURES, GROUPS, INDEX
+from models.ranking.explanations import reasons
 from models.ranking.ranker import RankInput
 from models.ranking.weights import INPUTS, OFFLINE, OnlineWeights, apply, inputs_of
-from streams.handlers.brain import Brain
+from models.retrieval.sources.registry import SOURCES
 from streamrank_client.answers import AnswerItem
 from streamrank_client.events import Query
-from models.ranking.explanations import reasons
+from streams.handlers.brain import Brain
 from streams.handlers.queries import on_queries
 from tests.data.small_log import START
 from tests.handlers.driving import TOPIC, run

@@ -14,15 +14,15 @@ from models.learning.online import INPUTS, OnlineRanker
 from models.learning.position_bias import PositionBias
 from state import keys
 from state.impressions import decode as decode_shown
-from streams.handlers.brain import Brain
-from streamrank_client.errors import SettingsError
 from streamrank_client.answers import Answer
-from streamrank_client.fields import Place
+from streamrank_client.errors import SettingsError
 from streamrank_client.events import Query, encode
+from streamrank_client.fields import Place
+from streamrank_client.making import behavior
+from streams.handlers.brain import Brain
 from streams.handlers.feedback import Feedback, on_feedback
 from streams.handlers.queries import Answers, on_queries
 from streams.policy.plans import plan_of
-from streamrank_client.making import behavior
 from streams.settings import Settings
 from tests.data.small_log import START
 from tests.handlers.driving import TOPIC, Ingest, records, run

@@ -11,12 +11,12 @@ from models.learning.loss import usual_place
 from models.learning.online import INPUTS, OnlineRanker
 from models.ranking.weights import OPENING
 from state import keys
-from state.impressions import Impression as Shown
+from state.impressions import StoredImpression
 from state.impressions import encode as encode_shown
 from streamrank_client.events import Behavior
 from streamrank_client.fields import Place
-from streams.handlers.feedback import Feedback, decode_feedback, encode_feedback, on_feedback
 from streamrank_client.making import behavior
+from streams.handlers.feedback import Feedback, decode_feedback, encode_feedback, on_feedback
 from tests.handlers.driving import AT, Ingest, records
 
 HOUR = 3_600_000
@@ -25,14 +25,14 @@ FEATURES = np.random.default_rng(3).random((3, len(FEATURE_NAMES))).astype(np.fl
 
 def ingest() -> Ingest:
     """A partition with the impression of request r1: p1, p2, p3 shown to u1."""
-    shown = Shown("r1", "u1", AT, "home", "control", "", ["p1", "p2", "p3"], [1.0, 0.75, 1.0], FEATURES,
+    shown = StoredImpression("r1", "u1", AT, "home", "control", "", ["p1", "p2", "p3"], [1.0, 0.75, 1.0], FEATURES,
                   np.array([3, 2, 1], np.float32), 4, "a1")  # fmt: skip
     return Ingest(stored={keys.impression(0, "r1"): encode_shown(shown)})
 
 
 def test_what_a_version_with_other_features_showed_is_not_learnt_from() -> None:
     """The behaviour counts all the same."""
-    narrow = Shown("r1", "u1", AT, "home", "control", "", ["p1", "p2", "p3"], [1.0, 0.75, 1.0], FEATURES[:, :-1],
+    narrow = StoredImpression("r1", "u1", AT, "home", "control", "", ["p1", "p2", "p3"], [1.0, 0.75, 1.0], FEATURES[:, :-1],
                    np.array([3, 2, 1], np.float32), 4, "a1")  # fmt: skip
     found = Ingest(stored={keys.impression(0, "r1"): encode_shown(narrow)})
     found.fold(records([event()]))
@@ -151,7 +151,7 @@ def test_examples_of_an_unknown_surface_or_shape_teach_nothing() -> None:
 
 def test_an_impression_stored_before_an_update_is_no_example() -> None:
     """Its features are other columns: nothing is learnt from them, and the event counts all the same."""
-    shown = Shown("r1", "u1", AT, "home", "control", "", ["p1", "p2", "p3"], [1.0, 0.75, 1.0], FEATURES[:, :-1],
+    shown = StoredImpression("r1", "u1", AT, "home", "control", "", ["p1", "p2", "p3"], [1.0, 0.75, 1.0], FEATURES[:, :-1],
                   np.array([3, 2, 1], np.float32), 4, "a1")  # fmt: skip
     found = Ingest(stored={keys.impression(0, "r1"): encode_shown(shown)})
     found.fold(records([event()]))

@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.items.catalogue import Catalogue, decode_entry
 from models.features.registry import INDEX
+from models.items.catalogue import Catalogue, decode_entry
 from models.ranking.weights import INPUTS
 from state import keys
-from streams.handlers.brain import Brain
-from streamrank_client.errors import InvalidEvent
 from streamrank_client.answers import Answer
+from streamrank_client.errors import InvalidEvent
 from streamrank_client.events import Item, Query, encode
+from streamrank_client.making import behavior
 from streams.handlers.asking import new_ask, surface_of
+from streams.handlers.brain import Brain
 from streams.handlers.catalogue import ItemChanges, Understand, on_items
 from streams.handlers.images import item_image, query_image, unit_image
 from streams.handlers.queries import on_queries
 from streams.wire.messages import Record
-from streamrank_client.making import behavior
 from tests.data.small_log import START, items
 from tests.handlers.driving import TOPIC, Ingest, records, run
 

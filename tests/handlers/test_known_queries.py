@@ -9,17 +9,16 @@ import numpy as np
 import pytest
 
 from models.items.catalogue import Catalogue, encode_entry
-from models.lore.query_lore import Lore
 from models.lore.known_queries import KnownQuery, encode_query
+from models.lore.query_lore import Lore
 from models.sample import sample_entry
 from state import keys, query_clicks
 from state.records import QUERY_CLICK
-from streams.handlers.brain import Brain
-from streamrank_client.answers import Answer
+from streamrank_client.answers import Answer, Understood
 from streamrank_client.events import Query
-from streams.handlers.queries import on_queries
 from streamrank_client.vocabulary import key
-from streamrank_client.answers import Understood
+from streams.handlers.brain import Brain
+from streams.handlers.queries import on_queries
 from tests.data.small_log import START
 from tests.handlers.driving import TOPIC, run
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from models.ask import Ask
-from models.text.intent import UNKNOWN
-from models.shop.rules import Rules
+from models.ranking.intent_adjustments import broad
 from models.retrieval.intent_candidates import named, named_categories
+from models.shop.rules import Rules
+from models.text.intent import UNKNOWN
 from state import keys
 from state.records import COUNT
-from streams.handlers.brain import Brain
 from streamrank_client.answers import Answer
-from models.ranking.intent_adjustments import broad
 from streamrank_client.making import behavior
+from streams.handlers.brain import Brain
 from tests.handlers.driving import AT, PARTITIONS, Ingest, records
 from tests.handlers.shop import Shopper, ids
 

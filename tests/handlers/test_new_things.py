@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from models.items.catalogue import Catalogue
-from streams.handlers.brain import Brain
 from streamrank_client.events import Delete
 from streamrank_client.fields import Filters, Range
+from streams.handlers.brain import Brain
 from tests.handlers.driving import AT
 from tests.handlers.shop import ITEMS, Shopper, ids, item, stock
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.handlers.signals import strengths
-from streamrank_client.vocabulary import key
 from streamrank_client.making import behavior
+from streamrank_client.vocabulary import key
+from streams.handlers.signals import strengths
 from streams.wire.signals import PAIR
 from tests.handlers.driving import AT, PARTITIONS, Delta, Ingest, records
 

@@ -9,10 +9,10 @@ import pytest
 from state import keys
 from state.sessions import LASTS_MS, Session
 from state.sessions import encode as encode_session
-from streams.handlers.brain import Brain
-from streams.lookup.user_profile import Profile
-from streams.lookup.profiling import newest, profile
 from streamrank_client.making import behavior
+from streams.handlers.brain import Brain
+from streams.lookup.profiling import newest, profile
+from streams.lookup.user_profile import Profile
 from tests.data.small_log import START
 from tests.handlers.driving import Ingest, records
 

@@ -9,16 +9,16 @@ import pytest
 
 from models.exploration.explore import policy
 from models.features.registry import FEATURES
-from models.retrieval.sources.registry import SOURCES
 from models.ranking.weights import INITIAL, INPUTS, OPENING, OnlineWeights, apply, inputs_of
+from models.retrieval.sources.registry import SOURCES
 from state import keys
 from state.impressions import decode as decode_shown
-from streams.handlers.brain import Brain
 from streamrank_client.answers import Answer
-from streamrank_client.fields import Filters, Range
 from streamrank_client.events import Query, encode
-from streams.handlers.queries import Answers, on_queries
+from streamrank_client.fields import Filters, Range
 from streamrank_client.making import behavior
+from streams.handlers.brain import Brain
+from streams.handlers.queries import Answers, on_queries
 from tests.data.small_log import START
 from tests.handlers.driving import TOPIC, Ingest, records, run
 

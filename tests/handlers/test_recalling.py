@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 
 from models.features.registry import GROUPS
-from models.retrieval.sources.registry import SOURCES
 from models.ranking.weights import INPUTS, OnlineWeights
+from models.retrieval.sources.registry import SOURCES
 from state import covisits, keys
-from state.impressions import Impression, decode, encode
+from state.impressions import StoredImpression, decode, encode
 from state.records import COVISIT
-from streams.handlers.brain import Brain
 from streamrank_client.answers import Answer
 from streamrank_client.events import Query
+from streamrank_client.making import behavior
+from streamrank_client.vocabulary import key
+from streams.handlers.brain import Brain
 from streams.handlers.queries import on_queries
 from streams.lookup.recalling import recall
 from streams.lookup.stored_answer import StoredAnswer
-from streamrank_client.vocabulary import key
-from streamrank_client.making import behavior
 from tests.data.small_log import START
 from tests.handlers.driving import TOPIC, Ingest, records, run
 
@@ -49,7 +49,7 @@ def followed(item: int, times: int) -> bytes:
     return row.tobytes()
 
 
-def answered(brain: Brain, **given: object) -> tuple[Answer, Impression]:
+def answered(brain: Brain, **given: object) -> tuple[Answer, StoredImpression]:
     """An answer to u1, who clicked p1 and bought p9, and its impression as stored."""
     ingest = Ingest()
     events = [

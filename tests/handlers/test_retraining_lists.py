@@ -12,15 +12,15 @@ import pytest
 from models.learning.position_bias import PositionBias
 from models.ranking.ranker import RankInput
 from models.training.rankings import RankingsError
-from streams.handlers.brain import Brain
-from streamrank_client.fields import Place
 from streamrank_client.events import Query
+from streamrank_client.fields import Place
+from streamrank_client.making import behavior
+from streamrank_client.vocabulary import key
+from streams.handlers.brain import Brain
 from streams.handlers.feedback import Feedback, decode_feedback, encode_feedback
 from streams.handlers.keeping import SAMPLED
 from streams.handlers.queries import on_queries
-from streamrank_client.vocabulary import key
 from streams.offline.retraining.logged_lists import answered, items_of, rankings_of
-from streamrank_client.making import behavior
 from tests.data.small_log import START
 from tests.handlers.driving import TOPIC, Ingest, records, run
 

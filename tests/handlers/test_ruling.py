@@ -14,18 +14,18 @@ from models.exploration.explore import epsilon_swap
 from models.shop.rule_book import RuleBook, decode_rule
 from models.shop.rules import Rules
 from models.text.words import normalise
-from streams.handlers.brain import Brain
-from streamrank_client.errors import InvalidEvent
 from streamrank_client.answers import Answer
-from streamrank_client.rules import DeleteRule, Rule
-from streamrank_client.fields import Filters, Range
+from streamrank_client.errors import InvalidEvent
 from streamrank_client.events import Item, Query, encode
+from streamrank_client.fields import Filters, Range
+from streamrank_client.making import checked, rule
+from streamrank_client.routing import route
+from streamrank_client.rules import DeleteRule, Rule
+from streamrank_client.topics import topics
+from streams.handlers.brain import Brain
 from streams.handlers.catalogue import ItemChanges, Understand, key_of, on_items
 from streams.handlers.queries import on_queries
 from streams.wire.messages import Record
-from streamrank_client.making import checked, rule
-from streamrank_client.routing import route
-from streamrank_client.topics import topics
 from tests.data.small_log import START
 from tests.handlers.driving import TOPIC, run
 

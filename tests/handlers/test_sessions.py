@@ -9,9 +9,9 @@ import pytest
 
 from state import keys
 from state.sessions import LASTS_MS, decode
-from streams.handlers.brain import Brain
 from streamrank_client.answers import Answer
 from streamrank_client.fields import Filters, Range
+from streams.handlers.brain import Brain
 from tests.handlers.shop import NOW, Shopper, ids
 
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from state import counts, covisits, keys, query_clicks, trends
 from state.records import COUNT, COVISIT, QUERY_CLICK
-from streamrank_client.vocabulary import KINDS
 from state.rows import LayoutMismatch
 from streamrank_client.errors import SettingsError
-from streams.wire.packing import pack, unpacked
+from streamrank_client.vocabulary import KINDS
 from streams.handlers.signals import fold_signals, strengths
+from streams.wire.packing import pack, unpacked
 from streams.wire.signals import BACK, CHOICE, MOMENT, PAIR, SENT_PAIR, TOUCH, Signals, decode_signals, encode_signals
 
 NOW = 1_700_000_000

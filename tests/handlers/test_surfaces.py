@@ -8,9 +8,9 @@ from typing import Any, Final
 import pytest
 
 from models.items.catalogue import Catalogue
-from streams.handlers.brain import Brain
 from streamrank_client.fields import Filters, Range
 from streamrank_client.making import behavior
+from streams.handlers.brain import Brain
 from tests.handlers.driving import AT, Ingest, records
 from tests.handlers.shop import ITEMS, Shopper, ids
 

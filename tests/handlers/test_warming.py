@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from state import compiled, contexts, covisits, purchases, rows
-from streams.wire import packing
-from streams.handlers import pairs as pairing
-from streams.wire.packing import pack
-from streams.handlers.signals import fold_signals
-from streams.worker.warming import compile_loops
 from streamrank_client.making import behavior
+from streams.handlers import pairs as pairing
+from streams.handlers.signals import fold_signals
+from streams.wire import packing
+from streams.wire.packing import pack
 from streams.wire.signals import CHOICE, PAIR, TOUCH, decode_signals, encode_signals
+from streams.worker.warming import compile_loops
 from tests.handlers.driving import AT, PARTITIONS, Ingest, records
 
 LOOPS: tuple[Any, ...] = (

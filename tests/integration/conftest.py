@@ -14,9 +14,9 @@ import pytest
 from bench.servers import RealKafka, RealRedis
 from models.base.artifact import current_version
 from models.text.encoder_build import build_encoder
-from streams.kafka.admin import create_topics
-from streams.artifacts.opening import artifact_path
 from streamrank_client.events import encode
+from streams.artifacts.opening import artifact_path
+from streams.kafka.admin import create_topics
 from streams.settings import Settings
 from tests.data.small_log import items
 from tests.integration.worker_process import WorkerProcess, deployment, publish_lines

@@ -12,13 +12,13 @@ from time import monotonic
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 
 from bench.servers import RealRedis
-from streamrank_client.client import Client
 from streamrank_client.answers import Answer, DeadLetter, decode_answer, decode_dead_letter
+from streamrank_client.client import Client
 from streamrank_client.following import following
-from streams.offline.publishing.publish_log import publish_log
-from streams.offline.replay import replay
 from streamrank_client.topics import topics
 from streams.kafka.transport import BatchProducer
+from streams.offline.publishing.publish_log import publish_log
+from streams.offline.replay import replay
 from tests.data.broken import BEHAVIORS, ITEMS, MIB, QUERIES, UNTOLD, Bad, click, item, query
 from tests.data.small_log import lines
 from tests.integration.conftest import Shop

@@ -10,17 +10,24 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from streams.kafka.admin import create_topics, topic_states
-from streamrank_client.client import Client
-from streamrank_client.errors import AnswerTimeout, InvalidEvent, QueryRejected, SettingsError, StreamrankError, Unavailable
 from streamrank_client.answers import Answer, AnswerError
+from streamrank_client.client import Client
+from streamrank_client.errors import (
+    AnswerTimeout,
+    InvalidEvent,
+    QueryRejected,
+    SettingsError,
+    StreamrankError,
+    Unavailable,
+)
 from streamrank_client.events import Click, Event, Item, Query, decode_event
 from streamrank_client.fields import Place
 from streamrank_client.following import following, records
 from streamrank_client.making import now
-from streams.settings import Settings
 from streamrank_client.topics import topics
+from streams.kafka.admin import create_topics, topic_states
 from streams.kafka.transport import partition_for
+from streams.settings import Settings
 from tests.servers import Broker
 from tests.worker import answering, echo, twice
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from bench.servers import RealKafka, RealRedis
-from streams.kafka.admin import create_topics
-from streamrank_client.client import Client
 from streamrank_client.answers import Answer
-from streamrank_client.fields import Filters
+from streamrank_client.client import Client
 from streamrank_client.events import Query
+from streamrank_client.fields import Filters
 from streamrank_client.making import now
+from streams.kafka.admin import create_topics
 from tests.integration.conftest import Shop
 from tests.integration.worker_process import deployment, serving
 

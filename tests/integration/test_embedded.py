@@ -13,7 +13,14 @@ import pytest
 import redis
 
 from bench.servers import RealKafka, RealRedis, missing_kafka, missing_redis
-from streams.offline.servers import EmbeddedBroker, EmbeddedRedis, LocalServer, ServerError, answers_kafka, answers_redis
+from streams.offline.servers import (
+    EmbeddedBroker,
+    EmbeddedRedis,
+    LocalServer,
+    ServerError,
+    answers_kafka,
+    answers_redis,
+)
 from tests.servers import Broker, need
 
 ROOT = Path(__file__).parents[2]

@@ -13,12 +13,12 @@ import pytest
 
 from bench.servers import RealKafka, RealRedis
 from state.records import CATEGORY_TREND, COUNT, COVISIT, QUERY_CLICK, TREND
-from streams.kafka.admin import create_topics
 from streamrank_client.events import encode
+from streamrank_client.topics import topics
+from streams.kafka.admin import create_topics
 from streams.offline.publishing.publish_log import publish_log
 from streams.offline.replay import replay
 from streams.settings import Settings
-from streamrank_client.topics import topics
 from tests.data.small_log import Size, behaviors, items, lines
 from tests.integration.worker_process import (
     WorkerProcess,

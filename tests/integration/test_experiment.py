@@ -13,17 +13,17 @@ from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 from click.testing import CliRunner
 
 from bench.servers import RealKafka, RealRedis
-from streams.kafka.admin import create_topics
-from streams.cli import main
-from streamrank_client.client import Client
 from streamrank_client.answers import Answer, AnswerItem
+from streamrank_client.client import Client
 from streamrank_client.events import encode
-from streams.policy.experiment_file import load_experiment
+from streamrank_client.making import behavior
+from streamrank_client.topics import topics
+from streams.cli import main
+from streams.kafka.admin import create_topics
 from streams.offline.experiments.joining import Join
 from streams.offline.experiments.reading import read_topics
-from streamrank_client.making import behavior
+from streams.policy.experiment_file import load_experiment
 from streams.settings import Settings, variable
-from streamrank_client.topics import topics
 from tests.data.small_log import START, items
 from tests.integration.worker_process import WorkerProcess, deployment, publish_lines, settled
 from tests.servers import Broker

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench.servers import RealKafka, RealRedis
-from streams.kafka.admin import create_topics
-from streams.cli import main
 from streamrank_client.answers import decode_answer
+from streams.cli import main
+from streams.kafka.admin import create_topics
 from streams.offline.replay import replay
 from streams.settings import variable
 from tests.data.small_log import Size, lines, log

@@ -7,13 +7,13 @@ import redis
 
 from bench.servers import RealRedis
 from state.store import Store
-from streams.handlers.brain import Brain
-from streams.worker.engine import Engine
 from streamrank_client.events import Behavior, encode
-from streams.handlers.catalogue import on_items
-from streams.wire.messages import Record
 from streamrank_client.making import behavior
+from streams.handlers.brain import Brain
+from streams.handlers.catalogue import on_items
 from streams.settings import Settings
+from streams.wire.messages import Record
+from streams.worker.engine import Engine
 from tests.data.small_log import START, items
 from tests.test_engine import Kept
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from streamrank_client.client import Client
 from streamrank_client.answers import Answer
+from streamrank_client.client import Client
 from streamrank_client.events import Delete, Event, Item
 from streamrank_client.fields import Filters, Range
 from streamrank_client.making import now

@@ -13,11 +13,11 @@ import msgspec
 import pytest
 
 from streamrank_client.client import Client
-from streams.offline.servers import HOST
 from streams.errors import NotStored
-from streams.lookup.user_profile import Profile
-from streams.lookup.stored_answer import StoredAnswer
 from streams.lookup.desk import open_desk
+from streams.lookup.stored_answer import StoredAnswer
+from streams.lookup.user_profile import Profile
+from streams.offline.servers import HOST
 from streams.settings import checkout
 from tests.integration.conftest import Shop
 

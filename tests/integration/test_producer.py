@@ -8,8 +8,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaConnectionError  # type: ignore[import-untyped]
 
-from streams.offline.servers import free_port
 from streams.kafka.transport import BatchProducer, partition_for
+from streams.offline.servers import free_port
 from tests.servers import Broker
 
 

@@ -11,10 +11,10 @@ from random import Random
 from time import monotonic
 
 from bench.servers import RealKafka, RealRedis
-from streams.kafka.admin import create_topics
-from streamrank_client.client import Client
 from streamrank_client.answers import Answer
+from streamrank_client.client import Client
 from streamrank_client.events import encode
+from streams.kafka.admin import create_topics
 from streams.settings import Settings
 from tests.data.small_log import items
 from tests.integration.worker_process import WorkerProcess, deployment, publish_lines, settled

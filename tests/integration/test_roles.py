@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest_asyncio
 
 from bench.servers import RealKafka, RealRedis
-from streams.kafka.admin import create_topics
 from streamrank_client.client import Client
 from streamrank_client.events import encode
+from streamrank_client.topics import topics
+from streams.kafka.admin import create_topics
 from streams.offline.replay import replay
 from streams.settings import Settings
-from streamrank_client.topics import topics
 from tests.data.small_log import Size, items, lines, log
 from tests.integration.test_trainer import answer_of_version, click_an_answer
 from tests.integration.worker_process import (

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from streamrank_client.client import Client
 from streamrank_client.answers import Answer
-from streamrank_client.rules import DeleteRule, Rule
+from streamrank_client.client import Client
 from streamrank_client.making import now
+from streamrank_client.rules import DeleteRule, Rule
 from tests.integration.conftest import Shop
 
 #: longest wait until a published rule is in force; it takes some milliseconds

@@ -7,8 +7,8 @@ from time import monotonic
 
 import msgspec
 
-from streamrank_client.client import Client
 from streamrank_client.answers import Answer
+from streamrank_client.client import Client
 from tests.integration.conftest import Shop
 from tests.integration.worker_process import settled, stored
 

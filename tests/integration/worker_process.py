@@ -20,12 +20,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-unt
 
 from bench.servers import RealKafka, RealRedis
 from state import keys
-from streams.worker.app import Worker
+from streamrank_client.kafka_options import kafka_options
+from streamrank_client.topics import topics
 from streams.handlers.brain import Brain
 from streams.offline.servers import HOST, LocalServer, ServerError, free_port
-from streamrank_client.kafka_options import kafka_options
 from streams.settings import PREFIX, Settings, checkout, variable
-from streamrank_client.topics import topics
+from streams.worker.app import Worker
 
 __all__ = ["WorkerProcess", "deployment", "progress", "publish_lines", "serving", "settled", "stored"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from models.base.artifact import Artifact, current_version
+from models.base.paths import DATA, ROOT
 from models.text.encoder import Encoder
 from models.text.encoder_build import build_encoder
-from models.base.paths import DATA, ROOT
 from models.text.words import Words
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.ask import Ask, Companions as Neighbours, Recent
+from models.ask import Ask, Recent
+from models.ask import Companions as Neighbours
 from models.retrieval.baskets import in_hand, in_hand_or_last
-from models.sample import sample
-from models.retrieval.sources.registry import SOURCES
 from models.retrieval.sources.base import candidates_of as search
+from models.retrieval.sources.registry import SOURCES
+from models.sample import sample
 
 HOUR = 3600.0
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamrank_client.vocabulary import COMPACT as NARROW, WIDE
-from models.items.catalogue import Catalogue, Entry, decode_entry, encode_entry
 from models.base.errors import ModelError
-from streamrank_client.vocabulary import key
+from models.items.catalogue import Catalogue, Entry, decode_entry, encode_entry
+from streamrank_client.vocabulary import COMPACT as NARROW
+from streamrank_client.vocabulary import WIDE, key
 
 
 def entry(item_id: str, **changes: Any) -> Entry:

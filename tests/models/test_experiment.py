@@ -9,7 +9,17 @@ import pytest
 from numpy.typing import NDArray
 
 from models.experiments.arms import arm_at, place
-from models.experiments.comparison import COLUMNS, METRICS, Analysis, analyse, chi_square_tail, compare, estimate, holm, sample_ratio
+from models.experiments.comparison import (
+    COLUMNS,
+    METRICS,
+    Analysis,
+    analyse,
+    chi_square_tail,
+    compare,
+    estimate,
+    holm,
+    sample_ratio,
+)
 
 USERS = 20_000
 SEEDS = 100

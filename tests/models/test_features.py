@@ -11,13 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.ask import Ask, Followers, Companions as Neighbours, Recent
+from models.ask import Ask, Followers, Recent
+from models.ask import Companions as Neighbours
 from models.base.arrays import Floats, Rows
-from models.features.registry import FEATURES, GROUPS, INDEX, MEANING
+from models.features import groups as columns
+from models.features import neighbours
 from models.features.kernels import RECENT, compute, recent_inputs
-from models.features import groups as columns, neighbours
-from models.retrieval.sources.registry import SOURCES
+from models.features.registry import FEATURES, GROUPS, INDEX, MEANING
 from models.items.images import Images
+from models.retrieval.sources.registry import SOURCES
 from state import records
 
 NOW = 1_700_000_000_000

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from models.base import artifact as artifacts
-from models.text.encoder import Encoder
 from models.base.errors import ArtifactError
-from models.text.intent import HEAD, INTENTS, UNKNOWN, Head, IntentModel
 from models.base.paths import DATA
+from models.text.encoder import Encoder
+from models.text.intent import HEAD, INTENTS, UNKNOWN, Head, IntentModel
 from models.text.words import normalise
 
 LANGUAGES = ("en", "zh")

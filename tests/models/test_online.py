@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.learning.online import INITIAL, INPUTS, FeedbackError, OnlineRanker, OnlineWeights, PairwiseFeedback, StateError, apply, contributions, skipped_positions
+from models.learning.online import (
+    INITIAL,
+    INPUTS,
+    FeedbackError,
+    OnlineRanker,
+    OnlineWeights,
+    PairwiseFeedback,
+    StateError,
+    apply,
+    contributions,
+    skipped_positions,
+)
 from models.ranking.weights import usable
 
 WIDTH = len(INPUTS)

@@ -9,12 +9,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.ask import Ask, Filter, NamedItems as Named, Ruled
+from models.ask import Ask, Filter, Ruled
+from models.ask import NamedItems as Named
 from models.items.catalogue import Catalogue
 from models.ranking.diversity import marginal_relevance
 from models.ranking.order import arrange
-from models.shop.rules import Rules
 from models.sample import sample
+from models.shop.rules import Rules
 
 N = 24
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from models.base.errors import ModelError
 from models.exploration.explore import epsilon_swap, nothing, shown
 from models.exploration.plackett_luce import PlackettLuce
-from models.learning.position_bias import POSITIONS, PositionBias
 from models.exploration.slates import Policy
+from models.learning.position_bias import POSITIONS, PositionBias
 
 EXAMINED = np.array([1.0, 0.7, 0.45, 0.3])
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from models.base.artifact import Artifact, verify, write
 from models.base.errors import ArtifactError
-from models.features.registry import FEATURES, FEATURES_VERSION, GROUPS
 from models.features.kernels import RECENT
+from models.features.registry import FEATURES, FEATURES_VERSION, GROUPS
 from models.ranking.ranker import NAMES_FILE, Ranker, RankInput
 from models.training.ranker import train
 from tests.models.training.synthetic import rankings

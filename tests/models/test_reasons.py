@@ -7,14 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.ask import Ask, Followers, NearText as Near, Companions as Neighbours, Recent, Weighted
+from models.ask import Ask, Followers, Recent, Weighted
+from models.ask import Companions as Neighbours
+from models.ask import NearText as Near
+from models.features.registry import FEATURES, GROUPS, INDEX
 from models.items.catalogue import Catalogue
 from models.ranking.facts import NEW_MS, VERBS
-from models.retrieval.facts import Case
-from models.features.registry import FEATURES, GROUPS, INDEX
-from models.retrieval.sources.registry import SOURCES
 from models.ranking.reasons import REASONS, in_words
 from models.ranking.reasons import VERBS as PHRASES
+from models.retrieval.facts import Case
+from models.retrieval.sources.registry import SOURCES
 from models.sample import sample
 
 MONTH = 40 * 86_400_000

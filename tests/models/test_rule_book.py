@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from models.ask import Ask, Ruled
 from models.items.catalogue import Catalogue
-from streamrank_client.vocabulary import SURFACES
+from models.sample import sample, sample_entry
 from models.shop.rule_book import RuleBook, RuleEntry, decode_rule, encode_rule
 from models.shop.rules import Rules, allowed, mask
-from models.sample import sample, sample_entry
+from streamrank_client.vocabulary import SURFACES
 
 CATALOGUE = sample(
     ["a", "b", "c", "d"], category=[["x"], ["x", "y"], [], ["z"]], brand=["Oz", "", "Ur", "Oz"]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from models.ask import Ask, Filter, Recent
 from models.items.attributes import between, one_of
 from models.items.catalogue import Catalogue
-from models.shop.rules import PURCHASE, Rules, allowed, mask
 from models.sample import sample
+from models.shop.rules import PURCHASE, Rules, allowed, mask
 from streamrank_client.vocabulary import KINDS
 
 

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from state import counts
 from state.records import COUNT
-from streamrank_client.vocabulary import POPULARITY_DAYS
-from streamrank_client.vocabulary import KINDS
 from state.rows import Rows
+from streamrank_client.vocabulary import KINDS, POPULARITY_DAYS
 
 NOW = 1_700_000_000
 DAY = 86_400

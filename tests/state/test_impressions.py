@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from state.impressions import Impression, Known, decode, encode
+from state.impressions import Circumstances, StoredImpression, decode, encode
 
 
-def impression(features: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Impression:
+def impression(features: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> StoredImpression:
     """An impression of as many items as ``features`` has rows."""
     n = len(features)
-    return Impression(
+    return StoredImpression(
         request_id="r1",
         user_id="u1",
         time=1_700_000_000_000,
@@ -93,7 +93,7 @@ def test_what_was_known_comes_back_bit_for_bit(
     features: np.ndarray[tuple[int, int], np.dtype[np.float32]], events: int
 ) -> None:
     """Scores, weights, adjustments and the features of what was not shown; records as bytes."""
-    known = Known(
+    known = Circumstances(
         events=events, short=True, recent=bytes(range(14)), anchors=b"12345678", given={"lexical": 3}, found=9,
         scores=features[0], weights=features[:, :2], adjustments={"session": features[-1]}, others=b"x" * 8,
         other_features=features,

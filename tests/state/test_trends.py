@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from state import counts, trends
 from state.records import COUNT, TOP, TREND
-from streamrank_client.vocabulary import POPULARITY_DAYS
 from state.rows import Rows
+from streamrank_client.vocabulary import POPULARITY_DAYS
 
 NOW = 1_700_000_000
 DAY = 86_400

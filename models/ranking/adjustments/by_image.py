@@ -40,4 +40,5 @@ class ImageMatch(Adjustment):
         alike = (alike - cosine[seen].mean()) / cosine[seen].std()
         spread = float(to.score.astype(np.float64).std())
         weight = (BESIDE_TEXT if to.ask.text.asked.strip() else ALONE) * (spread if spread > LEAST else 1.0)
-        return (weight * alike).astype(np.float32)
+        added: Floats = (weight * alike).astype(np.float32)
+        return added

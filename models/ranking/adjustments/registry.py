@@ -18,7 +18,7 @@ ADJUSTMENTS: Final[tuple[Adjustment, ...]] = (
     NamedCategory(),
     Refinement(),
     ImageMatch(),
-    *installed("streamrank.adjustments", Adjustment),
+    *installed("streamrank.adjustments", Adjustment),  # type: ignore[type-abstract]
 )
 
 

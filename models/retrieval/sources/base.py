@@ -92,9 +92,7 @@ class TableSource(Source):
         return made
 
 
-def candidates_of(
-    source: Source, ask: Ask, catalogue: Catalogue, k: int, tower: TowerColumn | None = None
-) -> Weighted:
+def candidates_of(source: Source, ask: Ask, catalogue: Catalogue, k: int, tower: TowerColumn | None = None) -> Weighted:
     """One source on its own: its candidates within what the ask's filter and exclusions leave."""
     search = Search(ask, catalogue, tower, mask(ask, catalogue), liked(ask, catalogue))
     search.dense[source.name] = tuple(catalogue.compact @ direction for direction in source.directions(search))

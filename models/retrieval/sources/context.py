@@ -16,11 +16,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.retrieval.sentences import SIMILAR
-from models.ask import Ask, Weighted
+from models.ask import Weighted
 from models.base.arrays import Floats, Rows
-from models.items.catalogue import Catalogue
 from models.base.vectors import SLACK, near_top, nearest
+from models.retrieval.sentences import SIMILAR
 from models.retrieval.sources.base import Search, Source
 from models.retrieval.tables import best
 
@@ -43,7 +42,9 @@ class UserContext(Source):
         """The nearest items, rescored row by row."""
         if not search.dense[self.name]:
             return Weighted()
-        cosine = search.dense[self.name][0] if len(search.dense[self.name]) == 1 else np.maximum(*search.dense[self.name])
+        cosine = (
+            search.dense[self.name][0] if len(search.dense[self.name]) == 1 else np.maximum(*search.dense[self.name])
+        )
         rows = near_top(np.where(search.allowed, cosine, np.float32(-2)), k, above=-SLACK, slack=2 * SLACK)
         return best(rows, self.score(search, rows), k, search.liked)
 

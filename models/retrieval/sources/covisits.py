@@ -31,8 +31,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.retrieval.sentences import FOLLOWED, BESIDE
 from models.ask import Ask, Weighted
+from models.retrieval.sentences import BESIDE, FOLLOWED
 from models.retrieval.sources.base import TableSource
 from models.retrieval.tables import summed
 

@@ -26,9 +26,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.retrieval.sentences import FOLLOWED, BESIDE
 from models.ask import Ask, Weighted
 from models.retrieval.baskets import in_hand_or_last
+from models.retrieval.sentences import BESIDE, FOLLOWED
 from models.retrieval.sources.base import TableSource
 from models.retrieval.tables import summed
 

@@ -21,10 +21,10 @@ from typing import Final
 
 import numpy as np
 
-from models.retrieval.sentences import PICTURED
 from models.ask import Ask, Weighted
 from models.base.arrays import Floats, Rows
 from models.items.catalogue import Catalogue
+from models.retrieval.sentences import PICTURED
 from models.retrieval.sources.base import Search, Source
 from models.retrieval.tables import best
 
@@ -69,7 +69,11 @@ def _direction(ask: Ask, catalogue: Catalogue) -> Floats | None:
     images = catalogue.images
     if ask.query.image is not None or ask.query.surface not in ("similar", "home", "cart"):
         return ask.query.image
-    seen = images.having(ask.crowd.anchors[:1]) if ask.query.surface == "similar" else images.having(ask.crowd.anchors)[:ANCHORS]
+    seen = (
+        images.having(ask.crowd.anchors[:1])
+        if ask.query.surface == "similar"
+        else images.having(ask.crowd.anchors)[:ANCHORS]
+    )
     if not len(seen):
         return None
     mean = images.vectors(seen).mean(axis=0)

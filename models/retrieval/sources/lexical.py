@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.retrieval.sentences import SEARCHED
 from models.ask import Ask, Weighted
 from models.base.arrays import Floats, Rows
-from models.items.catalogue import Catalogue
+from models.base.vectors import near_top
+from models.retrieval.sentences import SEARCHED
 from models.retrieval.sources.base import Search, Source
 from models.retrieval.tables import best
-from models.base.vectors import near_top
 
 
 class Lexical(Source):

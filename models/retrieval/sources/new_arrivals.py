@@ -19,12 +19,12 @@ from typing import Final
 
 import numpy as np
 
-from models.retrieval.sentences import NEW
 from models.ask import Ask, Weighted
 from models.base.arrays import Floats, Rows
-from models.items.catalogue import Catalogue
-from models.retrieval.sources.base import Search, Source
 from models.base.vectors import nearest
+from models.items.catalogue import Catalogue
+from models.retrieval.sentences import NEW
+from models.retrieval.sources.base import Search, Source
 from streamrank_client.vocabulary import DAY_MS
 
 #: of many new items the newest so many are looked at (a whole catalogue is new when it is first read)

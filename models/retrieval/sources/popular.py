@@ -16,8 +16,8 @@ from typing import Final
 
 import numpy as np
 
-from models.retrieval.sentences import POPULAR
 from models.ask import Ask, Weighted
+from models.retrieval.sentences import POPULAR
 from models.retrieval.sources.base import TableSource
 from models.retrieval.tables import summed
 

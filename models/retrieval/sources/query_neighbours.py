@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.retrieval.sentences import CHOSEN_NEAR
 from models.ask import Ask, Weighted
+from models.retrieval.sentences import CHOSEN_NEAR
 from models.retrieval.sources.base import TableSource
 from models.retrieval.tables import summed
 

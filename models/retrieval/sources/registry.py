@@ -38,7 +38,7 @@ _ALL: Final[tuple[Source, ...]] = (
     NewArrivals(),
     Tower(),
     BasketCovisits(),
-    *installed("streamrank.sources", Source),
+    *installed("streamrank.sources", Source),  # type: ignore[type-abstract]
 )
 #: Every source by name, in the order of the columns of ``Candidates.scores``.
 SOURCES: Final[dict[str, Source]] = {source.name: source for source in _ALL}

@@ -25,9 +25,9 @@ from typing import Final
 
 import numpy as np
 
-from models.retrieval.sentences import OWN
 from models.ask import Ask, Bought, Weighted
 from models.base.arrays import Floats
+from models.retrieval.sentences import OWN
 from models.retrieval.sources.base import TableSource
 from models.retrieval.tables import summed
 

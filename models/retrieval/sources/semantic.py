@@ -20,11 +20,11 @@ from typing import Final
 
 import numpy as np
 
-from models.retrieval.sentences import SEARCHED
 from models.ask import Ask, Weighted
 from models.base.arrays import Floats, Rows
-from models.items.catalogue import Catalogue
 from models.base.vectors import SLACK, cosines, near_top
+from models.items.catalogue import Catalogue
+from models.retrieval.sentences import SEARCHED
 from models.retrieval.sources.base import Search, Source
 from models.retrieval.tables import best
 

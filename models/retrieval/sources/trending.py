@@ -21,10 +21,10 @@ from typing import Final
 
 import numpy as np
 
-from models.retrieval.sentences import POPULAR
 from models.ask import Ask, Weighted
-from models.retrieval.sources.base import Search, TableSource
 from models.base.vectors import near_top
+from models.retrieval.sentences import POPULAR
+from models.retrieval.sources.base import Search, TableSource
 from models.retrieval.tables import summed
 from streamrank_client.vocabulary import DAY_MS
 

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.retrieval.sentences import CATEGORY
 from models.ask import Ask, Weighted
+from models.retrieval.sentences import CATEGORY
 from models.retrieval.sources.base import Search, TableSource
 from models.retrieval.tables import summed
 

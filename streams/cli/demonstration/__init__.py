@@ -12,13 +12,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from streams.kafka.admin import create_topics
-from streams.offline.building.artifacts import ensure_encoder
-from streams.cli.progress import stages, steps
 from streamrank_client.client import Client
-from streams.cli.demonstration.process import environment, peak_memory, start_servers, until_ready, until_stored, worker_process
+from streams.cli.demonstration.process import (
+    environment,
+    peak_memory,
+    start_servers,
+    until_ready,
+    until_stored,
+    worker_process,
+)
 from streams.cli.demonstration.scenes import click_and_ask, latencies, scenes
 from streams.cli.demonstration.shop import Shop, import_log
+from streams.cli.progress import stages, steps
+from streams.kafka.admin import create_topics
+from streams.offline.building.artifacts import ensure_encoder
 from streams.offline.publishing.publish_log import publish_log
 from streams.settings import Settings
 

@@ -14,10 +14,10 @@ from typing import Final
 
 import aiohttp
 
-from streams.offline.servers import free_port, start_pair
 from streamrank_client.errors import StreamrankError
-from streams.settings import Settings, load, variable
 from streamrank_client.settings import environment as for_child
+from streams.offline.servers import free_port, start_pair
+from streams.settings import Settings, load, variable
 
 START_S: Final = 60.0
 

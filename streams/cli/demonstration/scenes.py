@@ -10,12 +10,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from streams.cli.tables import answer_table
-from streamrank_client.client import Client
-from streams.cli.demonstration.shop import Shop
-from streamrank_client.errors import StreamrankError
 from streamrank_client.answers import Answer
+from streamrank_client.client import Client
+from streamrank_client.errors import StreamrankError
 from streamrank_client.making import behavior
+from streams.cli.demonstration.shop import Shop
+from streams.cli.tables import answer_table
 
 WARM_UP: Final = 20
 ROUNDS: Final = 100

@@ -12,9 +12,9 @@ whose agent raised. Here a batch is done when its agent asks for the next one, t
 of the longest done prefix, and work in progress is finished and committed before partitions go.
 """
 
+from streamrank_client.partitioner import partition_for
 from streams.kafka.transport.driver import BatchApp, BatchConductor, BatchTransport
 from streams.kafka.transport.options import BatchOptions, PartitionsHook, StartOffsets
-from streamrank_client.partitioner import partition_for
 from streams.kafka.transport.producer import BatchProducer
 from streams.kafka.transport.records import Record, RecordBatch
 from streams.kafka.transport.stream import BatchStream

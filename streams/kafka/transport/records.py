@@ -39,21 +39,21 @@ class RecordBatch(list[Record]):
     @property
     def values(self) -> list[bytes | None]:
         """The values, in offset order; None is a tombstone."""
-        return [record[1] for record in self]
+        return [record.value for record in self]
 
     @property
     def first_offset(self) -> int:
         """Offset of the first record."""
-        return self[0][2]
+        return self[0].offset
 
     @property
     def last_offset(self) -> int:
         """Offset of the last record."""
-        return self[-1][2]
+        return self[-1].offset
 
 
 def _to_tuple(_tp: object, record: Any) -> Record:
-    return (record.key, record.value, record.offset, record.timestamp, record.headers)
+    return Record(record.key, record.value, record.offset, record.timestamp, record.headers)
 
 
 class _Results(OrderedDict[Any, Any]):

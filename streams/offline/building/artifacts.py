@@ -15,11 +15,12 @@ from models.base.artifact import Artifact
 from models.text.encoder import Encoder
 from models.text.encoder_build import build_encoder
 from models.text.intent import IntentModel
-from streams.artifacts.opening import Opened, artifact_path, open_tower
-from streams.offline.building.encoders import Wanted, build_encoder_of
 from streamrank_client.errors import SettingsError
-from streams.settings import Settings
+from streams.artifacts.opening import Opened, artifact_path, open_models, open_tower
+from streams.offline.building.encoders import Wanted, build_encoder_of
 from streams.offline.building.towers import build_item_tower
+from streams.policy.deployment import Deployment
+from streams.settings import Settings
 
 __all__ = ["Steps", "build", "ensure_encoder"]
 
@@ -98,23 +99,22 @@ async def _ranker(
 ) -> Artifact:
     """Log rankings while replaying ``log`` on an embedded Valkey, then train on them."""
     from models.training.ranker import SIZES, train
-    from streams.handlers.brain import Brain
-    from streams.offline.building.chosen_answers import chosen_answers
-    from streams.offline.servers import EmbeddedRedis
     from streamrank_client.logs import input_lines, read_lines
-    from streams.offline.building.rankings import Plan, Unranked, log_rankings
+    from streams.offline.building.chosen_answers import chosen_answers
+    from streams.offline.building.rankings import LoggedLists, Unranked, log_rankings
+    from streams.offline.servers import EmbeddedRedis
 
     answers = None
     if position_bias:
-        answers = chosen_answers(log.name, read_lines(log), int(settings.join_hours * 3_600_000))
-    plan = Plan(lists=lists, seed=seed, chosen=answers.lists if answers is not None else None)
+        answers = chosen_answers(log.name, read_lines(log), Deployment.of(settings).join_ms)
+    plan = LoggedLists(lists=lists, seed=seed, chosen=answers.lists if answers is not None else None)
     encoder = _encoder(settings)
     intent = IntentModel(artifact_path(settings, "intent"), encoder.version)
     unranked: Any = Unranked()  # lists are logged as they are found, before any ranking
-    brain = Brain.load(settings, Opened(encoder, intent, unranked, open_tower(settings, encoder.version)))
+    opened = Opened(encoder, intent, unranked, open_tower(settings, encoder.version))
     with EmbeddedRedis() as redis:
         rankings, _ = await log_rankings(
-            input_lines(log), settings, redis.redis, brain, plan,
+            input_lines(log), settings, redis.redis, open_models(settings, opened=opened), plan,
             lambda done, total: steps("logging rankings", done / max(total, 1)),
         )  # fmt: skip
     steps("logging rankings", 1.0)

@@ -12,20 +12,21 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from models.learning.position_bias import PositionBias, exchanges
 from models.exploration.slates import CONDITIONAL
-from streamrank_client.errors import LogError
+from models.learning.position_bias import PositionBias, exchanges
 from streamrank_client.answers import Answer, decode_answer
+from streamrank_client.errors import LogError
 from streamrank_client.events import ItemEvent, decode_behavior, decode_query
-from streams.handlers.feedback import CLICK, SAYS
 from streamrank_client.logs import Line
 from streamrank_client.routing import head
+from streamrank_client.vocabulary import CLICK, KINDS
 
-_KINDS: Final = frozenset(str(kind.__struct_config__.tag) for kind in SAYS)
+#: kinds of behaviour that say something about an answer
+_KINDS: Final = frozenset(kind.name for kind in KINDS if kind.feedback)
 
 
 @dataclass(slots=True)
-class Chosen:
+class ChosenItems:
     """``items`` of an answer that were then chosen; ``weight``: what the list counts, by their positions."""
 
     items: list[str]
@@ -36,7 +37,7 @@ class Chosen:
 class ChosenAnswers:
     """``lists`` by request id; ``biases``: what is known of positions, by surface."""
 
-    lists: dict[str, Chosen] = field(default_factory=dict)
+    lists: dict[str, ChosenItems] = field(default_factory=dict)
     biases: dict[str, PositionBias] = field(default_factory=dict)
 
     def examination(self) -> dict[str, str]:
@@ -65,7 +66,7 @@ def chosen_answers(log: str, lines: Iterable[Line], join_ms: int) -> ChosenAnswe
         if place is None:
             continue
         places.setdefault(request, {})[place] = None
-        if kind == CLICK and answer.exploration != "none":
+        if kind == KINDS[CLICK].name and answer.exploration != "none":
             if request not in chances:
                 own = np.array([item.propensity for item in answer.items])
                 chances[request] = exchanges(own, answer.exploration == CONDITIONAL).tolist()
@@ -80,9 +81,9 @@ def chosen_answers(log: str, lines: Iterable[Line], join_ms: int) -> ChosenAnswe
     return ChosenAnswers(lists, known)
 
 
-def _chosen(answer: Answer, places: Sequence[int], bias: PositionBias | None) -> Chosen:
+def _chosen(answer: Answer, places: Sequence[int], bias: PositionBias | None) -> ChosenItems:
     weights = [bias.weight(place) if bias is not None else 1.0 for place in places]
-    return Chosen([answer.items[place].item_id for place in places], float(np.mean(weights)))
+    return ChosenItems([answer.items[place].item_id for place in places], float(np.mean(weights)))
 
 
 def _read(lines: Iterable[Line]) -> tuple[dict[str, Answer], list[tuple[str, ItemEvent]]]:

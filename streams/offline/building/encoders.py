@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streamrank_client.errors import LogError, SettingsError
-from streams.offline.evaluation.reading import read_journal
 from streamrank_client.logs import in_time_order, input_lines
+from streams.offline.evaluation.reading import read_journal
 
 if TYPE_CHECKING:
     from models.base.artifact import Artifact

@@ -12,10 +12,13 @@ from models.base.artifact import Artifact
 from models.items.catalogue import Catalogue
 from models.text.encoder import Encoder
 from models.text.intent import IntentModel
-from streams.artifacts.opening import Opened, artifact_path
-from streamrank_client.routing import Head, head
 from streamrank_client.logs import Line, in_time_order, input_lines
+from streamrank_client.routing import Head, head
+from streams.artifacts.opening import Opened, artifact_path, open_models
+from streams.artifacts.tables import Tables
+from streams.policy.deployment import Deployment
 from streams.settings import Settings
+from streams.wire.messages import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,27 +51,25 @@ def build_item_tower(settings: Settings, out: Path, log: Path, seed: int, until:
 
 def _catalogue(settings: Settings, encoder: Encoder, known: Sequence[tuple[Head, Line]], steps: Steps) -> Catalogue:
     """The log's items, as a query worker holds them at its end."""
-    from streams.handlers.brain import Brain
     from streams.handlers.catalogue import on_items
     from streams.offline.building.rankings import Unranked
 
     unranked: Any = Unranked()
     intent = IntentModel(artifact_path(settings, "intent"), encoder.version)
-    brain = Brain.load(settings, Opened(encoder, intent, unranked), answers=False)
+    tables = Tables(open_models(settings, opened=Opened(encoder, intent, unranked), searched=False), searched=False)
+    named = Deployment.of(settings).topics
     records = [
-        ((found.item_id or "").encode(), line.raw, n, found.time or 0, ())
+        Record((found.item_id or "").encode(), line.raw, n, found.time or 0)
         for n, (found, line) in enumerate(known)
         if found.event in ("item", "delete")
     ]
     newest = -1
     for start in range(0, len(records), TOGETHER):
-        changes = on_items(
-            records[start : start + TOGETHER], newest, "item-events", 0, "catalogue", brain.understand_items()
-        )
+        changes = on_items(records[start : start + TOGETHER], newest, 0, tables.models, named)
         newest = changes.newest
-        brain.apply_catalogue([(m.key or b"", m.value) for m in changes.messages if m.topic == "catalogue"])
+        tables.take_items([(m.key or b"", m.value) for m in changes.messages])
         steps("understanding items", min(start + TOGETHER, len(records)) / len(records))
-    return brain.catalogue
+    return tables.models.catalogue
 
 
 def _choices(known: Sequence[tuple[Head, Line]], catalogue: Catalogue) -> Choices:

@@ -20,18 +20,15 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from models.exploration import explore
 from models.evaluate.off_policy import CLIP, ESTIMATORS, Estimate, RewardTable, Shown, doubts, effective, on_policy
 from models.exploration.slates import CONDITIONAL
-from streams.handlers.brain import Brain
-from streamrank_client.errors import LogError
 from streamrank_client.answers import Answer, decode_answer
-from streamrank_client.events import ItemEvent, decode_behavior, decode_query
-from streams.handlers.feedback import SAYS
+from streamrank_client.errors import LogError
+from streamrank_client.events import CODE_OF, ItemEvent, decode_behavior, decode_query
 from streamrank_client.logs import WORKERS_OWN, Line
-from streamrank_client.routing import head
+from streamrank_client.routing import BEHAVIORS, head
+from streamrank_client.vocabulary import KINDS
 from streams.offline.replay import replay
-from streamrank_client.routing import BEHAVIORS
 from streams.settings import Settings
 
 #: numbers the items of all answers in order of first use; -1 stands for an item that was never shown
@@ -65,7 +62,6 @@ async def off_policy(
     log: str,
     lines: Sequence[Line],
     settings: Settings,
-    brain: Brain,
     redis: str,
     clip: float = CLIP,
     progress: Callable[[int], None] | None = None,
@@ -75,7 +71,8 @@ async def off_policy(
     ``redis``: URL of an empty database. Raises LogError where no recorded answer can be compared.
     """
     recorded = _recorded(lines)
-    brain.plan, brain.experiment = replace(brain.plan, policy=explore.nothing, new_share=0.0), None
+    # answered by the settings alone: no arms, no exploration
+    plain = replace(settings, experiment="", exploration="none", epsilon=0.0, new_share=0.0)
     answered: dict[str, list[str]] = {}
 
     def keep(raw: bytes) -> None:
@@ -84,7 +81,7 @@ async def off_policy(
             answered[answer.request_id] = [item.item_id for item in answer.items]
 
     events = [line for line in lines if _tag(line) not in WORKERS_OWN]
-    await replay(events, settings, redis, brain=brain, on_answer=keep, progress=progress)
+    await replay(events, plain, redis, on_answer=keep, progress=progress)
     if not answered:
         raise LogError(
             f"'{log}': no query of it has a recorded answer: record the topic recommendations with the events"
@@ -124,7 +121,11 @@ def _recorded(lines: Sequence[Line]) -> _Recorded:
                 further |= {query.request_id} if query.offset > 0 else set()
             elif tag in BEHAVIORS:
                 event = decode_behavior(line.raw)
-                if isinstance(event, ItemEvent) and type(event) in SAYS and event.request_id is not None:
+                if (
+                    isinstance(event, ItemEvent)
+                    and KINDS[CODE_OF[type(event)]].feedback
+                    and event.request_id is not None
+                ):
                     chosen.add((event.request_id, event.item_id))
         except msgspec.DecodeError:
             continue  # the replay makes a dead letter of it

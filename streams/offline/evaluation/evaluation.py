@@ -18,15 +18,18 @@ from models.evaluate.report import Report, report
 from models.evaluate.results import Results
 from models.evaluate.sample import drawn, eligible
 from models.evaluate.strikes import UNDISTURBED, struck_at
+from models.items.catalogue import Catalogue
+from models.serving import Models
+from models.text.words import normalise
 from state.store import Store
-from streams.handlers.brain import Brain
 from streamrank_client.errors import LogError, SettingsError
+from streamrank_client.logs import Line, in_time_order
+from streamrank_client.routing import Head, head
 from streams.offline.evaluation import drills
 from streams.offline.evaluation.lists import TENTHS, Lists, OwnRanker
 from streams.offline.evaluation.prequential import FROZEN, NO_ONLINE, STREAMRANK, Course, Keep, Prequential
 from streams.offline.evaluation.reading import read_journal
-from streamrank_client.routing import Head, head
-from streamrank_client.logs import Line, in_time_order
+from streams.policy.plans import Plan, plan_of
 from streams.settings import Settings
 
 #: called with a stage's name, what is done of it, and the whole
@@ -64,18 +67,19 @@ class Options:
 
 
 async def evaluate(
-    log: str, lines: Sequence[Line], settings: Settings, brain: Brain, redis: Sequence[str], options: Options,
-    stages: Stages = lambda name, done, total: None, again: Brain | None = None,
+    log: str, lines: Sequence[Line], settings: Settings, models: Models, redis: Sequence[str], options: Options,
+    stages: Stages = lambda name, done, total: None, again: Models | None = None,
 ) -> Report:  # fmt: skip
-    """Evaluate on ``lines`` with the models of ``brain``, whose catalogue is empty.
+    """Evaluate on ``lines`` with ``models``, whose catalogue is empty.
 
-    ``again``: such a brain too, with which the log is gone through without the drill, where a source dies; its answers
+    ``again``: such models too, with which the log is gone through without the drill, where a source dies; its answers
     are compared as `undisturbed`. ``redis``: URLs of three empty databases, the second for `frozen`, the third for
     that. Raises LogError where nothing can be tested, SettingsError on an unknown baseline or a database that holds
     anything.
     """
     check(options)
-    drills.check(options.drill, brain.plan.sources)
+    plan = plan_of(settings)
+    drills.check(options.drill, plan.sources)
     stages("reading", 0, len(lines))
     ordered = _until(in_time_order(lines), options.until)
     journal, queries = read_journal(ordered)
@@ -96,7 +100,7 @@ async def evaluate(
     dies = (drills.dying(options.drill), struck) if drills.dying(options.drill) else None
     course = Course(journal, options.task, options.surface, tests, lists, frozen_at, dies)
     asked = _Asked(ordered, queries, settings, stages)
-    results = await asked.of(course, brain, redis[: 1 if frozen_at is None else 2], keep, "handlers")
+    results = await asked.of(course, models, redis[: 1 if frozen_at is None else 2], keep, "handlers")
     if dies is not None and again is not None:
         calm = replace(course, dies=None, frozen_at=None, alone=False)
         found = await asked.of(calm, again, redis[2:3], Keep(own=_own(options, log, stages)), UNDISTURBED)
@@ -108,9 +112,11 @@ async def evaluate(
         boosted = Boosted(keep.lists.ranked(), options.seed)
         boosted.run(cuts, results, lambda done, total: stages(LIGHTGBM, done, total))
     tune = drawn(ok, 0.25, 0.5, TUNE, options.seed + 1)
-    chosen = _baselines(journal, options.task, compare, brain, tune, results, stages)
-    settings_used = _settings(log, options, journal, brain) | chosen
-    return report(log, journal, results, _vectors(journal, brain), settings_used, options.seed, options.drill)
+    chosen = _baselines(journal, options.task, compare, models, tune, results, stages)
+    settings_used = _settings(log, options, journal, models, plan) | chosen
+    return report(
+        log, journal, results, _vectors(journal, models.catalogue), settings_used, options.seed, options.drill
+    )
 
 
 def _own(options: Options, log: str, stages: Stages) -> OwnRanker | None:
@@ -128,11 +134,11 @@ class _Asked:
     settings: Settings
     stages: Stages
 
-    async def of(self, course: Course, brain: Brain, redis: Sequence[str], keep: Keep, stage: str) -> Results:
-        """The answers on a course, with the models of ``brain`` on empty databases."""
+    async def of(self, course: Course, models: Models, redis: Sequence[str], keep: Keep, stage: str) -> Results:
+        """The answers on a course, with ``models`` on empty databases."""
         async with AsyncExitStack() as stack:
             stores = await _stores(stack, redis, self.settings)
-            prequential = Prequential(course, self.settings, brain, stores, keep)
+            prequential = Prequential(course, self.settings, models, stores, keep)
             results = await prequential.run(
                 self.lines, self.queries, lambda done, total: self.stages(stage, done, total)
             )
@@ -158,13 +164,13 @@ async def _stores(stack: AsyncExitStack, redis: Sequence[str], settings: Setting
 
 
 def _baselines(
-    journal: Journal, task: str, compare: Sequence[str], brain: Brain, tune: Ints, results: Results, stages: Stages
+    journal: Journal, task: str, compare: Sequence[str], models: Models, tune: Ints, results: Results, stages: Stages
 ) -> dict[str, str]:
     """Let the baselines answer at the tested events; returns the settings that they chose, by name."""
     names = [name for name in compare if name in BASELINES]
     if not names:
         return {}
-    baselines = Baselines(journal, task, names, Texts(brain.normalise, brain.words.tokens))
+    baselines = Baselines(journal, task, names, Texts(normalise, models.words.tokens))
     total = len(tune) + len(results.rows)
     baselines.run(tune, results, lambda done, _: stages("baselines", done, total))
     stages("baselines", total, total)
@@ -188,13 +194,15 @@ def _until(lines: list[Line], until: int | None) -> list[Line]:
     return [line for line in lines if ((head(line.raw) or Head()).time or 0) <= until]
 
 
-def _vectors(journal: Journal, brain: Brain) -> NDArray[np.float32]:
-    compact = brain.catalogue.compact
-    rows = np.array([brain.catalogue.row(item) for item in journal.items], np.int64)
+def _vectors(journal: Journal, catalogue: Catalogue) -> NDArray[np.float32]:
+    compact = catalogue.compact
+    rows = np.array([catalogue.row(item) for item in journal.items], np.int64)
     return np.where((rows >= 0)[:, None], compact[np.maximum(rows, 0)], np.float32(0))
 
 
-def _settings(log: str, options: Options, journal: Journal, brain: Brain) -> dict[str, str | int | float | None]:
+def _settings(
+    log: str, options: Options, journal: Journal, models: Models, plan: Plan
+) -> dict[str, str | int | float | None]:
     return {
         "task": options.task,
         "surface": options.surface,
@@ -206,9 +214,9 @@ def _settings(log: str, options: Options, journal: Journal, brain: Brain) -> dic
         "events": len(journal),
         "users": len(journal.users),
         "items": len(journal.items),
-        "sources": ",".join(brain.plan.sources),
-        "candidates": brain.plan.candidates,
-        "ranker": "trained on the log" if options.train else brain.ranker.version,
-        "ranker_source": log if options.train else brain.ranker.artifact.manifest.created_from.get("source"),
+        "sources": ",".join(plan.sources),
+        "candidates": plan.candidates,
+        "ranker": "trained on the log" if options.train else models.ranker.version,
+        "ranker_source": log if options.train else models.ranker.artifact.manifest.created_from.get("source"),
         "lists": options.lists if options.train else None,
     }

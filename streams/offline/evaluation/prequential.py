@@ -12,20 +12,25 @@ from typing import Final
 
 import numpy as np
 
-from models.learning.drift import Watch
-from models.evaluate.journal import Ints, Journal
+from models.base.arrays import Ints, Rows
+from models.evaluate.journal import Journal
 from models.evaluate.results import TOP, Results, place_of
+from models.learning.drift import Watch
 from models.learning.loss import loss, usual_place
 from models.ranking.weights import OnlineWeights
+from models.serving import Models
 from state.store import Store
-from streams.handlers.brain import Brain
-from streams.offline.evaluation.lists import TENTHS, Lists, OwnRanker
-from streams.offline.evaluation.serving import Rows, Served, feedback, query_of, serve
-from streams.handlers.feedback import decode_feedback, observe
 from streamrank_client.logs import Line
 from streamrank_client.routing import head
+from streams.artifacts.tables import Tables
+from streams.handlers.learning import observe
+from streams.offline.evaluation.lists import TENTHS, Lists, OwnRanker
+from streams.offline.evaluation.serving import Served, Server, feedback, query_of
 from streams.offline.replay import Replay
+from streams.policy.choice import PlanChoice
+from streams.policy.deployment import Deployment
 from streams.settings import Settings
+from streams.wire.feedback import decode_feedback
 
 STREAMRANK: Final = "streamrank"
 NO_ONLINE: Final = "no-online"
@@ -66,19 +71,23 @@ class Prequential:
         self,
         course: Course,
         settings: Settings,
-        brain: Brain,
+        models: Models,
         stores: Sequence[Store],
         keep: Keep | None = None,
     ) -> None:
-        """``stores``: of the live state; a second one, of the frozen state."""
-        self.course, self.brain, self.store = course, brain, stores[0]
+        """``models``: with an empty catalogue, which the evaluation fills; ``stores``: of the live state; a second
+        one, of the frozen state.
+        """
+        self.course, self.store = course, stores[0]
+        self.tables = Tables(models)
         self.results = Results.empty(course.tests)
         self._keep = keep or Keep()
         settings = replace(settings, partitions=1)
-        brain.partitions = 1
-        self.replay = _replay(settings, self.store, brain)
+        self._deployment = Deployment.of(settings)
+        self._plans = PlanChoice.of(settings)
+        self.replay = _replay(settings, self.store, self.tables)
         self._frozen_store = frozen = stores[1] if len(stores) > 1 else None
-        self._frozen = _replay(settings, frozen, brain) if frozen is not None else None
+        self._frozen = _replay(settings, frozen, self.tables) if frozen is not None else None
         self._frozen_weights: dict[str, OnlineWeights] = {}
         self._numbers = {item: n for n, item in enumerate(course.journal.items)}
         self._learnt = 0
@@ -97,7 +106,7 @@ class Prequential:
             if self.course.dies is not None and place == self.course.dies[1]:
                 self._silence(self.course.dies[0])
             if place in train and self._keep.own is not None:
-                self.brain.ranker = self._keep.own.train()
+                self.tables.models = replace(self.tables.models, ranker=self._keep.own.train())
             if place in tests:
                 await self._test(tests[place])
             elif place in lists:
@@ -114,19 +123,23 @@ class Prequential:
         return self.results
 
     def _silence(self, sources: Sequence[str]) -> None:
-        plan = self.brain.plan
-        self.brain.plan = replace(plan, sources=tuple(name for name in plan.sources if name not in sources))
+        plan = self._plans.plan
+        plan = replace(plan, sources=tuple(name for name in plan.sources if name not in sources))
+        self._plans = replace(self._plans, plan=plan)
 
     async def _serve(self, row: int, alone: bool) -> Served:
         query = query_of(self.course.journal, row, self.course.task, self.course.surface)
-        return await serve(query, self.store, self.brain, alone=alone)
+        return await self._server(self.store, self.tables.models).serve(query, alone=alone)
+
+    def _server(self, store: Store, models: Models) -> Server:
+        return Server(store, models, self._plans, self._deployment)
 
     async def _test(self, test: int) -> None:
         await self.replay.flush()
         journal, results = self.course.journal, self.results
         row = int(self.course.tests[test])
         item = journal.items[journal.item[row]]
-        target = self.brain.catalogue.row(item)
+        target = self.tables.models.catalogue.row(item)
         served = await self._serve(row, alone=self.course.alone)
         rows = served.ranked.candidates.rows
         self._put(STREAMRANK, test, served, rows, target)
@@ -140,21 +153,21 @@ class Prequential:
         await self._learn(served, item, test)
 
     async def _learn(self, served: Served, item: str, test: int) -> None:
-        record = feedback(served, item, self.brain, self._learnt)
-        if record is not None and record[1] is not None:
-            shown = decode_feedback(record[1])
+        record = feedback(served, item, self.tables.models.catalogue, self._learnt)
+        if record is not None and record.value is not None:
+            shown = decode_feedback(record.value)
             raised, silent = observe(shown, self._watches.setdefault(shown.surface, Watch()))
             if raised:
                 self.results.told.append(test)
             for source in silent:
                 self.results.silent.setdefault(source, []).append(test)
             self._learnt += 1
-            await self.replay.engine.feedback(0, [record])
+            await self.replay.handle(self._deployment.topics.feedback.name, [(0, record)])
             await self.replay.flush()
 
     def _kept(self, row: int, served: Served) -> None:
         journal = self.course.journal
-        target = self.brain.catalogue.row(journal.items[journal.item[row]])
+        target = self.tables.models.catalogue.row(journal.items[journal.item[row]])
         if self._keep.own is not None:
             self._keep.own.add(served, target, int(journal.time[row]), int(journal.user[row]))
         if self._keep.lists is not None:
@@ -163,7 +176,7 @@ class Prequential:
             self._keep.lists.add(row, served.rank_input.features, items, place)
 
     def _items(self, rows: Rows, most: int = TOP) -> Ints:
-        ids = self.brain.catalogue.ids
+        ids = self.tables.models.catalogue.ids
         return np.array([self._numbers[ids[row]] for row in rows[:most].tolist()], np.int64)
 
     # ---- the frozen state
@@ -178,13 +191,13 @@ class Prequential:
     async def _freeze(self) -> None:
         assert self._frozen is not None
         await self._frozen.flush()
-        self._frozen_weights = dict(self.brain.weights)
+        self._frozen_weights = dict(self.tables.models.weights)
 
     async def _ask_frozen(self, test: int, row: int, target: int) -> None:
         assert self._frozen_store is not None
         query = query_of(self.course.journal, row, self.course.task, self.course.surface)
-        then = replace(self.brain, weights=self._frozen_weights)
-        served = await serve(query, self._frozen_store, then, alone=False)
+        then = replace(self.tables.models, weights=self._frozen_weights)
+        served = await self._server(self._frozen_store, then).serve(query, alone=False)
         self._put(FROZEN, test, served, served.ranked.candidates.rows, target)
 
     def _put(self, system: str, test: int, served: Served, rows: Rows, target: int) -> None:
@@ -194,5 +207,5 @@ class Prequential:
         self.results.put(system, test, place, self._items(rows), loss(place, usual))
 
 
-def _replay(settings: Settings, store: Store, brain: Brain) -> Replay:
-    return Replay(settings, store, brain, lambda _: None, lambda _: None)
+def _replay(settings: Settings, store: Store, tables: Tables) -> Replay:
+    return Replay(settings, store, tables, lambda _: None, lambda _: None)

@@ -11,10 +11,9 @@ import numpy as np
 from models.evaluate.journal import NEVER, Journal
 from streamrank_client.errors import LogError
 from streamrank_client.events import CHOICES, Delete, Dislike, ItemEvent, Purchase, decode_behavior, decode_item
-from streamrank_client.rules import DeleteRule, Rule
 from streamrank_client.logs import Line
-from streamrank_client.routing import head
-from streamrank_client.routing import BEHAVIORS
+from streamrank_client.routing import BEHAVIORS, head
+from streamrank_client.rules import DeleteRule, Rule
 
 
 @dataclass(slots=True)

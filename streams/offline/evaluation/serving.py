@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.base.arrays import Rows
 from models.evaluate.journal import Journal
+from models.items.catalogue import Catalogue
 from models.ranking.ranker import RankInput
+from models.retrieval.sources.base import candidates_of
 from models.retrieval.sources.registry import SOURCES
-from models.retrieval.sources.base import candidates_of as search
-from models.retrieval.candidates import SURFACES
-from state.impressions import Impression
+from models.serving import Models
+from state.impressions import StoredImpression
 from state.store import Store
-from streams.handlers.brain import Brain
 from streamrank_client.events import Click, Query
-from streams.handlers.feedback import encode_feedback, join
+from streams.handlers.feedback import join
 from streams.handlers.knowing import know
 from streams.handlers.ranking import EACH, Prepared, Ranked, in_order, prepare
-from streams.wire.messages import Record
-from streams.policy.plans import Plan
 from streams.handlers.steps import run_steps
+from streams.policy.choice import PlanChoice
+from streams.policy.deployment import Deployment
+from streams.policy.plans import Plan
+from streams.wire.feedback import encode_feedback
+from streams.wire.messages import Record
 
 #: positions of a list that count as shown when its event is learnt from
 SHOWN: Final = 20
-
-Rows = NDArray[np.int32]
 
 
 @dataclass(slots=True)
@@ -69,49 +70,57 @@ def query_of(journal: Journal, row: int, task: str, surface: str | None) -> Quer
     return query
 
 
-async def serve(query: Query, store: Store, brain: Brain, *, alone: bool) -> Served:
-    """Answer one query as a worker would, short of exploration; ``alone``: ask each source on its own too."""
-    prepared: Prepared = await run_steps(_prepared(query, brain), store.read)
-    ask, found, one = prepared.asks[0], prepared.candidates[0], prepared.inputs[0]
-    plan = brain.plan_for(query)
-    (offline,) = brain.score([one], [plan])
-    ranked = in_order(query, ask, found, one, offline, brain, plan)
-    before = in_order(query, ask, found, one, offline, brain, replace(plan, online=False))
-    names = _givers(ask.query.surface, plan) if alone else ()
-    sources = {name: search(SOURCES[name], ask, brain.catalogue, EACH).rows for name in names}
-    return Served(ranked, before.candidates.rows, sources, found.rows, one)
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What answers in an evaluation: one partition of a deployment."""
+
+    store: Store
+    models: Models
+    plans: PlanChoice
+    deployment: Deployment
+
+    async def serve(self, query: Query, *, alone: bool) -> Served:
+        """Answer one query as a worker would, short of exploration; ``alone``: ask each source on its own too."""
+        models, plan = self.models, self.plans.plan_for(query)
+        prepared = await run_steps(self._prepared(query, plan), self.store.read)
+        ask, candidates, one = prepared.asks[0], prepared.candidates[0], prepared.inputs[0]
+        (offline,) = models.score([one], [plan.own_arm])
+        ranked = in_order(query, ask, candidates, one, offline, models, plan)
+        before = in_order(query, ask, candidates, one, offline, models, replace(plan, online=False))
+        sources: dict[str, Rows] = {}
+        if alone:
+            givers = [SOURCES[name] for name in plan.sources if ask.query.surface in SOURCES[name].surfaces]
+            sources = {
+                source.name: candidates_of(source, ask, models.catalogue, EACH, models.tower).rows for source in givers
+            }
+        return Served(ranked, before.candidates.rows, sources, candidates.rows, one)
+
+    def _prepared(self, query: Query, plan: Plan) -> Generator[list[bytes], list[bytes | None], Prepared]:
+        asks, _ = yield from know([query], [plan], 0, self.models, self.deployment)
+        return (yield from prepare(asks, [plan], self.models, self.deployment.partitions))
 
 
-def _givers(surface: str, plan: Plan) -> Sequence[str]:
-    return [name for name in plan.sources if name in SURFACES[surface]]
-
-
-def _prepared(query: Query, brain: Brain) -> Generator[list[bytes], list[bytes | None], Prepared]:
-    asks, _ = yield from know([query], 0, "", brain)
-    return (yield from prepare(asks, brain, [brain.plan_for(query)]))
-
-
-def feedback(served: Served, item_id: str, brain: Brain, offset: int) -> Record | None:
+def feedback(served: Served, item_id: str, catalogue: Catalogue, offset: int) -> Record | None:
     """The event as a click on the list just served, as a record of the feedback topic; None: it was not shown."""
     ranked = served.ranked
     query = ranked.query
     user = query.user_id or ""
-    shown = Impression(
+    shown = StoredImpression(
         request_id=query.request_id,
         user_id=user,
         time=query.time,
         surface=ranked.ask.query.surface,
         arm=ranked.plan.arm,
         text=query.text,
-        items=[brain.catalogue.ids[row] for row in ranked.candidates.rows[:SHOWN].tolist()],
+        items=[catalogue.ids[row] for row in ranked.candidates.rows[:SHOWN].tolist()],
         propensities=[1.0] * min(len(ranked.score), SHOWN),
         features=ranked.features[:SHOWN],
         offline=ranked.offline[:SHOWN],
         weights_version=ranked.weights.version,
-        artifact=brain.ranker_for(ranked.plan).version,
+        artifact=ranked.ranker.version,
     )
     click = Click(
         event_id=query.request_id, user_id=user, item_id=item_id, time=query.time, request_id=query.request_id
     )
     found = join([click], np.array([offset]), {query.request_id: shown}, 0, 0)
-    return (None, encode_feedback(found[0]), offset, query.time, ()) if found else None
+    return Record(None, encode_feedback(found[0]), offset, query.time) if found else None

@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.experiments.comparison import COLUMNS
-from streamrank_client.vocabulary import DAY_MS
-from streamrank_client.vocabulary import key
+from streamrank_client.vocabulary import DAY_MS, key
 
 __all__ = ["Counted", "Event", "Given", "Join"]
 

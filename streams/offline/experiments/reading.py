@@ -13,11 +13,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-unt
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from streamrank_client.errors import LogError, SettingsError
-from streams.offline.experiments.joining import Event, Given, Join
 from streamrank_client.following import following, unavailable
 from streamrank_client.logs import read_lines
-from streams.settings import Settings
 from streamrank_client.topics import topics
+from streams.offline.experiments.joining import Event, Given, Join
+from streams.settings import Settings
 
 __all__ = ["read_files", "read_topics"]
 

@@ -9,7 +9,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.experiments.comparison import COLUMNS, FEWEST, LEVEL, METRICS, RATIO_LEVEL, Difference, Estimate, SampleRatio, analyse
+from models.experiments.comparison import (
+    COLUMNS,
+    FEWEST,
+    LEVEL,
+    METRICS,
+    RATIO_LEVEL,
+    Difference,
+    Estimate,
+    SampleRatio,
+    analyse,
+)
 from streamrank_client.errors import SettingsError
 from streams.offline.experiments.joining import Counted, Join
 

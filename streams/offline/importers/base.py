@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from streamrank_client.errors import LogError
-from streamrank_client.fields import Base
 from streamrank_client.events import Event
+from streamrank_client.fields import Base
 
 E = TypeVar("E", bound=Base)
 Weeks = tuple[int, int]

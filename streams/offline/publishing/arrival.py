@@ -13,12 +13,12 @@ from time import monotonic
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord  # type: ignore[import-untyped]
 
-from streamrank_client.errors import StreamrankError
 from streamrank_client.answers import decode_dead_letter
+from streamrank_client.errors import StreamrankError
 from streamrank_client.following import existing_topics, following
 from streamrank_client.rules import rule_key
-from streams.settings import Settings
 from streamrank_client.topics import topics
+from streams.settings import Settings
 
 __all__ = ["Arrival", "arriving"]
 

@@ -14,19 +14,18 @@ from time import monotonic
 
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
-from streams.offline.publishing.arrival import arriving
 from streamrank_client.events import Event, Item, Query
-from streamrank_client.rules import Rule
 from streamrank_client.following import unavailable
 from streamrank_client.kafka_options import kafka_options
 from streamrank_client.logs import WORKERS_OWN, Line, in_time_order, read_lines
-from streamrank_client.routing import Head, head
-from streamrank_client.routing import ITEM_TAGS
 from streamrank_client.making import now
-from streams.offline.publishing.sending import Sender
-from streams.settings import Settings
+from streamrank_client.routing import ITEM_TAGS, Head, head
+from streamrank_client.rules import Rule
 from streamrank_client.topics import topics
 from streams.kafka.transport.producer import BatchProducer
+from streams.offline.publishing.arrival import arriving
+from streams.offline.publishing.sending import Sender
+from streams.settings import Settings
 
 __all__ = ["Progress", "Summary", "publish_log"]
 

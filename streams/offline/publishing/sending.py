@@ -11,15 +11,12 @@ from typing import Final
 
 import msgspec
 
-from streamrank_client.events import Event, decode_event, encode
-from streamrank_client.routing import Head, head
-from streamrank_client.logs import Line
-from streamrank_client.routing import route
-from streamrank_client.settings import variable
 from streamrank_client.errors import SettingsError
-from streamrank_client.rules import rule_key
-from streamrank_client.topics import Topics, TopicSpec
-from streamrank_client.partitioner import partition_for
+from streamrank_client.events import Event, decode_event, encode
+from streamrank_client.logs import Line
+from streamrank_client.routing import Head, head, route
+from streamrank_client.settings import variable
+from streamrank_client.topics import Topics
 from streams.kafka.transport.producer import BatchProducer
 
 __all__ = ["Sender", "chunks", "shifted"]

@@ -17,23 +17,22 @@ import numpy as np
 from aiokafka import TopicPartition  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
-from models.items.catalogue import Catalogue, decode_entry
 from models.features.registry import FEATURES, FEATURES_VERSION
+from models.items.catalogue import Catalogue, decode_entry
 from models.learning.position_bias import PositionBias
 from models.ranking.ranker import RankInput
 from models.training.rankings import Rankings, RankingsWriter
 from state import keys
-from state.impressions import RECENT, Impression, Known
+from state.impressions import RECENT, Circumstances, StoredImpression
 from state.store import Store
-from streams.kafka.broadcast import BroadcastReader
 from streamrank_client.following import following, unavailable
-from streams.handlers.feedback import Feedback, decode_feedback, unpack
-from streams.lookup.recalling import rank_input
-from streamrank_client.vocabulary import key
 from streamrank_client.kafka_options import kafka_options
-from streams.settings import Settings
 from streamrank_client.topics import topics
-from streamrank_client.vocabulary import SURFACES
+from streamrank_client.vocabulary import SURFACES, key
+from streams.kafka.broadcast import BroadcastReader
+from streams.lookup.recalling import rank_input
+from streams.settings import Settings
+from streams.wire.feedback import Feedback, decode_feedback, unpacked_impression
 
 #: feedback records that are read, and lists made of them, at most: 50 KB each in memory
 RECORDS: Final = 30_000
@@ -44,7 +43,7 @@ LISTS: Final = 8_000
 class Answered:
     """One list that was shown; ``chosen``: positions; ``weights``: what each choice of them counts."""
 
-    shown: Impression
+    shown: StoredImpression
     chosen: list[int] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
 
@@ -110,10 +109,10 @@ def answered(
     return usable[-lists:]
 
 
-def _unpacked(data: bytes) -> Impression | None:
+def _unpacked(data: bytes) -> StoredImpression | None:
     """The impression, None for one whose features are not this version's."""
     try:
-        shown = unpack(data)
+        shown = unpacked_impression(data)
     except (zlib.error, msgspec.DecodeError):
         return None  # of a version that this one does not know
     fits = shown.feature_names == FEATURES_VERSION and shown.features.shape[1:] == (len(FEATURES),)
@@ -124,7 +123,7 @@ def items_of(lists: Sequence[Answered]) -> set[int]:
     """u64 keys of all items whose vectors these lists need."""
     found: set[int] = set()
     for own in lists:
-        known = own.shown.known or Known()
+        known = own.shown.known or Circumstances()
         found.update(map(key, own.shown.items))
         found.update(np.frombuffer(known.others, "<u8").tolist())
         found.update(np.frombuffer(known.recent, RECENT)["item"].tolist())
@@ -160,7 +159,7 @@ def rankings_of(lists: Sequence[Answered], catalogue: Catalogue) -> Rankings:
     """Lists as the ranker is trained on them. Raises RankingsError when there are none."""
     writer = RankingsWriter()
     for own in lists:
-        shown, known = own.shown, own.shown.known or Known()
+        shown, known = own.shown, own.shown.known or Circumstances()
         one = rank_input(shown, known, catalogue)
         whole = whole_list(one, len(shown.items), known.found)
         writer.add(

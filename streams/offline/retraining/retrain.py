@@ -25,11 +25,18 @@ import msgspec
 from models.base.artifact import Artifact, current_version, with_figures
 from models.base.errors import ModelError
 from models.ranking.ranker import Ranker
-from streams.artifacts.opening import artifact_path
 from streamrank_client.errors import SettingsError, StreamrankError
-from streams.offline.retraining.logged_lists import answered, catalogue_of, items_of, learnt_biases, newest_feedback, rankings_of
-from streams.worker.retraining_schedule import Outcome
+from streams.artifacts.opening import artifact_path
+from streams.offline.retraining.logged_lists import (
+    answered,
+    catalogue_of,
+    items_of,
+    learnt_biases,
+    newest_feedback,
+    rankings_of,
+)
 from streams.settings import Settings, load
+from streams.worker.retraining_schedule import Outcome
 
 __all__ = ["retrain"]
 

@@ -6,12 +6,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.ask import Ask, Bought, Filter, Shelves as Relation
-from models.sample import sample
-from models.retrieval.sources.registry import SOURCES
-from models.retrieval.sources.base import candidates_of as search
+from models.ask import Ask, Bought, Filter
+from models.ask import Shelves as Relation
 from models.retrieval.candidates import retrieve
+from models.retrieval.sources.base import candidates_of as search
+from models.retrieval.sources.registry import SOURCES
 from models.retrieval.sources.repurchase import TYPICAL, Repurchase, gaps
+from models.sample import sample
 
 DAY = 86_400_000
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from models.ask import Ask, Filter, Recent
-from models.features.registry import FEATURES, INDEX
 from models.features.kernels import compute
-from models.sample import sample
-from models.retrieval.sources.registry import SOURCES
-from models.retrieval.sources.base import candidates_of as search
+from models.features.registry import FEATURES, INDEX
 from models.retrieval.candidates import retrieve
+from models.retrieval.sources.base import candidates_of as search
 from models.retrieval.sources.image import RESCORED
+from models.retrieval.sources.registry import SOURCES
+from models.sample import sample
 from state.records import COUNT
 from tests.models.test_images import raw, units
 

@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.ask import Ask, Filter, Followers, Companions as Neighbours, Recent, Weighted
-from models.items.catalogue import Catalogue
+from models.ask import Ask, Filter, Followers, Recent, Weighted
+from models.ask import Companions as Neighbours
 from models.base.errors import ModelError
-from models.retrieval.sources.registry import SOURCES as FEATURE_SOURCES
-from models.shop.rules import allowed
-from models.sample import sample, sample_entry
-from models.retrieval.sources.registry import SOURCES
+from models.items.catalogue import Catalogue
 from models.retrieval.candidates import SURFACES, Candidates, retrieve
+from models.retrieval.sources.registry import SOURCES
+from models.retrieval.sources.registry import SOURCES as FEATURE_SOURCES
+from models.sample import sample, sample_entry
+from models.shop.rules import allowed
 from streams.settings import Settings
 
 ALL = tuple(SOURCES)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.ask import Ask, Followers, Companions as Neighbours, Recent, Weighted
-from models.sample import sample, sample_entry
-from models.retrieval.sources.registry import SOURCES
+from models.ask import Ask, Followers, Recent, Weighted
+from models.ask import Companions as Neighbours
 from models.retrieval.sources.base import candidates_of as search
+from models.retrieval.sources.registry import SOURCES
+from models.sample import sample, sample_entry
 
 CATALOGUE = sample([f"{word} w{i}" for i in range(100) for word in ("red", "tea", "wine", "milk")])
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.features.registry import FEATURES, INDEX
 from models.features.kernels import RECENT
+from models.features.registry import FEATURES, INDEX
 from models.training.rankings import Rankings, RankingsWriter
 
 

@@ -13,12 +13,12 @@ import torch
 from onnx import TensorProto
 from torch import Tensor
 
-from models.base.artifact import verify
 from models.base.arrays import Floats
+from models.base.artifact import verify
 from models.base.errors import SessionError
+from models.base.onnx_session import open_session
 from models.features.kernels import LARGEST, RECENT
 from models.ranking.ranker import Ranker, RankInput
-from models.base.onnx_session import open_session
 from models.training import export
 from models.training.fitting import fit
 from models.training.half import HalfAttention, halved

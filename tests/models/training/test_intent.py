@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.text.encoder import Encoder
 from models.base.errors import ArtifactError
+from models.text.encoder import Encoder
 from models.text.intent import INTENTS, UNKNOWN, IntentModel
 from models.training.intent import train_intent
 from models.training.intent_data import read_labelled, split, with_copies, words_of

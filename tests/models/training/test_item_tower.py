@@ -7,20 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.base.artifact import verify
 from models.ask import Ask, Recent
 from models.base.arrays import Floats
-from models.items.catalogue import Catalogue
+from models.base.artifact import verify
 from models.base.errors import ArtifactError
-from models.features.registry import INDEX
-from models.features.kernels import compute
-from models.tower.item_tower import BATCH, ItemTower, inputs_of
-from models.sample import sample, sample_entry
 from models.base.onnx_session import open_session
-from models.retrieval.sources.registry import SOURCES
-from models.retrieval.sources.base import candidates_of as search
+from models.features.kernels import compute
+from models.features.registry import INDEX
+from models.items.catalogue import Catalogue
 from models.retrieval.candidates import retrieve
+from models.retrieval.sources.base import candidates_of as search
+from models.retrieval.sources.registry import SOURCES
+from models.sample import sample, sample_entry
 from models.tower.column import TowerColumn
+from models.tower.item_tower import BATCH, ItemTower, inputs_of
 from models.training.item_tower import Choices, train
 from models.training.rankings import RankingsError
 from models.training.tower_network import TowerNetwork, check, export, tensors

@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 
 from models.exploration.explore import epsilon_swap, shown
-from models.features.registry import FEATURES, INDEX
-from models.features.kernels import RECENT
 from models.exploration.plackett_luce import PlackettLuce
-from models.learning.position_bias import PositionBias, exchanges
 from models.exploration.slates import Policy
+from models.features.kernels import RECENT
+from models.features.registry import FEATURES, INDEX
+from models.learning.position_bias import PositionBias, exchanges
 from models.training.fitting import fit, scores
 from models.training.rankings import Rankings, RankingsWriter
 

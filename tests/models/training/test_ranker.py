@@ -14,10 +14,10 @@ from hypothesis.extra import numpy as hnp
 
 from models.base.artifact import Artifact, current_version
 from models.base.errors import SessionError
-from models.features.registry import FEATURES, INDEX
-from models.features.kernels import RECENT
-from models.ranking.ranker import Ranker
 from models.base.onnx_session import open_session
+from models.features.kernels import RECENT
+from models.features.registry import FEATURES, INDEX
+from models.ranking.ranker import Ranker
 from models.training import export, fitting
 from models.training.figures import interval, quality
 from models.training.network import KNOTS, UNSEEN, Network, Normaliser, fit_scales, list_stats

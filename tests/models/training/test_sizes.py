@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.features.registry import FEATURES, INDEX
 from models.features.kernels import RECENT
+from models.features.registry import FEATURES, INDEX
 from models.training.ranker import LEAST_TO_CHOOSE, choose
 from models.training.rankings import Rankings, RankingsWriter
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from models.base.artifact import verify
-from models.text.encoder import COMPACT, DIM, Encoder
 from models.base.errors import ArtifactError, ModelError, SessionError
+from models.text.encoder import COMPACT, DIM, Encoder
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

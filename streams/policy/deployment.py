@@ -1,0 +1,31 @@
+"""What handlers know of the deployment that they run in, and no more of its settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streamrank_client.topics import Topics, topics
+from streamrank_client.vocabulary import HOUR_MS
+from streams.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """``join_ms``: behaviour joins an impression at most so much older; ``retrained``: whether impressions keep what
+    rankers are retrained on.
+    """
+
+    topics: Topics
+    partitions: int
+    join_ms: int
+    retrained: bool = False
+
+    @classmethod
+    def of(cls, settings: Settings) -> Deployment:
+        """The deployment that the settings describe."""
+        return cls(
+            topics=topics(settings.partitions, settings.topic_prefix),
+            partitions=settings.partitions,
+            join_ms=int(settings.join_hours * HOUR_MS),
+            retrained=settings.retrain_every > 0,
+        )

@@ -1,0 +1,1 @@
+"""The stages of the pipeline, one class each; ``registry`` lists them by role."""

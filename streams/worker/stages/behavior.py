@@ -1,0 +1,87 @@
+"""Behaviour events: folded into contexts; signals and feedback follow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from state import keys
+from state.event_ids import Window, block_keys
+from state.marks import BehaviorMark, behavior_mark
+from streams.handlers.contexts import on_behavior
+from streams.handlers.decoding import letters
+from streams.handlers.steps import run_steps
+from streams.wire.feedback import encode_feedback
+from streams.wire.messages import Message, Record
+from streams.wire.signals import encode_signals
+from streams.worker.stages.base import MarkedStage, Workplace
+
+#: Events in a batch while queries come in: about 10 ms of work.
+BUSY_SLICE: Final = 400
+
+
+@dataclass(slots=True)
+class _Owned:
+    """What a worker keeps of a partition: its stored watermark, and the ids counted lately."""
+
+    mark: BehaviorMark
+    window: Window
+
+
+class BehaviorStage(MarkedStage):
+    """behavior-events to contexts, signals and feedback."""
+
+    name = "behavior"
+
+    def __init__(self, at: Workplace) -> None:
+        super().__init__(at)
+        self.topic = at.deployment.topics.behavior_events
+        self._owned: dict[int, _Owned] = {}
+
+    def most(self) -> int:
+        """Few while queries come in."""
+        return min(BUSY_SLICE, self.at.most_records) if self.at.traffic.busy else self.at.most_records
+
+    def forget(self, partition: int) -> None:
+        """Drop the watermark and the ids."""
+        self._owned.pop(partition, None)
+
+    async def step(self, partition: int, records: Sequence[Record]) -> None:
+        """Fold behaviour into contexts; publish signals and feedback. Raises NotOwner."""
+        at, topics = self.at, self.at.deployment.topics
+        mine = await self._loaded(partition)
+        steps = on_behavior(records, mine.mark, mine.window, partition, at.tables.models.catalogue, at.deployment)
+        async with at.store.transaction(keys.watermark(partition, self.topic.name)) as transaction:
+            changes = await run_steps(steps, self.guarded(transaction, mine.mark.raw, partition))
+            await at.publisher.publish(
+                [Message(topics.signals.name, None, encode_signals(s), p) for p, s in changes.signals.items()]
+                + [Message(topics.feedback.name, f.surface.encode(), encode_feedback(f), 0) for f in changes.feedback]
+                + letters(changes.dead, topics.dead_letters.name)
+            )
+            if not await transaction.write(changes.mark.stored(), changes.pairs):
+                raise self.lost(partition)
+        mine.mark = changes.mark
+        mine.window.add(changes.ids)
+        at.metrics.dead(changes.dead)
+        at.metrics.events.labels(self.name).inc(len(changes.ids))
+        at.metrics.repeated.inc(changes.repeated)
+        at.metrics.feedback.inc(len(changes.feedback))
+        at.metrics.count_outcomes(changes.outcomes)
+
+    async def pass_by(self, partition: int, offset: int) -> None:
+        """Move the watermark past a record. Raises NotOwner."""
+        mine = await self._loaded(partition)
+        mark = mine.mark.moved(offset)
+        await self.move(partition, mine.mark.raw, mark.stored())
+        mine.mark = mark
+
+    async def _loaded(self, partition: int) -> _Owned:
+        mine = self._owned.get(partition)
+        if mine is None:
+            raw, *blocks = await self.at.store.read(
+                [keys.watermark(partition, self.topic.name), *block_keys(partition)]
+            )
+            mark = behavior_mark(raw)
+            mine = self._owned[partition] = _Owned(mark, Window(blocks, mark.accepted))
+        return mine

@@ -1,0 +1,45 @@
+"""Which stages a role runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from streamrank_client.errors import SettingsError
+from streams.worker.stages.base import Stage, Workplace
+from streams.worker.stages.behavior import BehaviorStage
+from streams.worker.stages.items import ItemStage
+from streams.worker.stages.queries import QueryStage
+from streams.worker.stages.signals import SignalStage
+
+#: the names of the stages that a role runs
+ROLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "all": ("items", "behavior", "signals", "query", "feedback"),
+    "ingest": ("items", "behavior", "signals"),
+    "query": ("query",),
+    "trainer": ("feedback",),
+}
+_INGEST_AND_QUERY: Final = {stage.name: stage for stage in (ItemStage, BehaviorStage, SignalStage, QueryStage)}
+
+
+def role_stages(role: str) -> tuple[str, ...]:
+    """The names of a role's stages. Raises SettingsError for a role that there is not."""
+    if role not in ROLES:
+        raise SettingsError(f"role {role!r}: expected one of {', '.join(ROLES)}")
+    return ROLES[role]
+
+
+def stages(
+    names: Sequence[str], at: Workplace, learnt: Callable[[int, int], None] = lambda first, last: None
+) -> list[Stage]:
+    """The stages named, in their order; ``learnt`` is told of every batch of feedback (``FeedbackStage``)."""
+    made: list[Stage] = []
+    for name in names:
+        if name == "feedback":
+            # here: it loads River, which takes a moment and which other workers do without
+            from streams.worker.stages.feedback import FeedbackStage
+
+            made.append(FeedbackStage(at, learnt))
+        else:
+            made.append(_INGEST_AND_QUERY[name](at))
+    return made
