@@ -21,13 +21,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.base.arrays import Ints
 from models.evaluate.journal import Journal
 from models.evaluate.sample import drawn, eligible
 from state.compiled import compiled
 from streamrank_client.logs import in_time_order, input_lines
 from streams.offline.evaluation.reading import read_journal
 
-Ints = NDArray[np.int64]
 Singles = NDArray[np.float32]
 RULES: Final = ("whole", "lightest", "replace", "inherit")
 #: the user's newest distinct items that are asked, and how far back they are looked for

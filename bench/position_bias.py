@@ -16,13 +16,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.base.arrays import Doubles
 from models.exploration.explore import shown
 from models.exploration.plackett_luce import PlackettLuce
 from models.learning.online import OnlineRanker
 from models.learning.position_bias import PositionBias
 from models.ranking.weights import INPUTS, OFFLINE, apply
 from streamrank_client.fields import Place
-from streams.handlers.feedback import Feedback, on_feedback
+from streams.handlers.learning import on_feedback
+from streams.wire.feedback import Feedback
 
 ITEMS, SHOWN, DIM = 20, 10, len(INPUTS)
 #: the inputs that relevance depends on, beside the offline score
@@ -31,8 +33,6 @@ TELLING: Final = (0, 1, 3, 4)
 WAYS: Final = ("ignored", "off", "corrected", "known")
 #: Student's t for a 95 % interval over so many worlds
 STUDENT: Final = {4: 3.182, 8: 2.365, 20: 2.093}
-
-Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

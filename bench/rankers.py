@@ -14,10 +14,10 @@ import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from models.base.arrays import Floats
-from models.evaluate.boosted import Boosted, Ranked
-from models.evaluate.bootstrap import Difference, Draws, Interval
-from models.evaluate.journal import Ints, Journal
+from models.base.arrays import Doubles, Floats, Ints
+from models.evaluate.boosted import Boosted, RankedRows
+from models.evaluate.bootstrap import Draws, Interval, RelativeDifference
+from models.evaluate.journal import Journal
 from models.evaluate.sample import drawn, eligible
 from models.ranking.ranker import Ranker, RankInput
 from models.serving import Models
@@ -42,7 +42,6 @@ CANDIDATES: Final = 100
 #: calls that are timed, of each of the two in turn
 CALLS: Final = 400
 
-Doubles = NDArray[np.float64]
 Say = Callable[[str], None]
 
 
@@ -163,7 +162,7 @@ def boosted(gathered: Gathered, seed: int) -> tuple[list[Doubles], tuple[int, in
     """LightGBM's scores of the tested lists, trained once at the half; and its leaves and trees."""
     rankings, trained = gathered.rankings, gathered.trained
     spans = [rankings.rows(i) for i in range(len(rankings))]
-    ranked = Ranked(
+    ranked = RankedRows(
         gathered.rows,
         [rankings.features[span] for span in spans],
         [np.arange(span.stop - span.start) for span in spans],
@@ -256,6 +255,6 @@ def _of_size(one: RankInput, n: int) -> RankInput:
     return RankInput(one.features[places], one.candidates[places], one.recent, one.recent_weight)
 
 
-def rounded(figure: Interval | Difference) -> dict[str, Any]:
+def rounded(figure: Interval | RelativeDifference) -> dict[str, Any]:
     """Its fields, to four places."""
     return {name: round(getattr(figure, name), 4) for name in figure.__struct_fields__}

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ask import AskedText
+from models.base.arrays import Doubles
 from models.base.paths import DATA
 from models.evaluate.bootstrap import Draws, Interval
 from models.evaluate.edits import edited
@@ -34,7 +35,6 @@ EDITS: Final = (0, 1, 2)
 #: each text is edited so often
 TIMES: Final = 5
 CUT: Final = 5
-Doubles = NDArray[np.float64]
 
 
 def measure(data: Path, tests: int, say: Callable[[str], None]) -> dict[str, Any]:

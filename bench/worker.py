@@ -23,7 +23,7 @@ from bench.stock import stock_app
 from streams.settings import Settings, load
 from streams.worker.app import Worker
 from streams.worker.metrics import Metrics
-from streams.worker.serving import serve
+from streams.worker.serving import freeze_objects, serve
 
 
 def write_up(moment: float) -> None:
@@ -59,9 +59,8 @@ def streamrank(role: str, stages: str | None, profile: str | None) -> None:
     """The very worker of `streamrank serve`."""
 
     def make(settings: Settings, role: str) -> Worker:
-        worker = Worker(settings, role, None if stages is None else stages.split(","))
-        worker.metrics = worker.engine.metrics = FirstBatch()
-        return worker
+        names = None if stages is None else stages.split(",")
+        return Worker(settings, role, names, FirstBatch(), freeze_objects)
 
     if profile is None:
         serve(load(), role, make)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.records import CATEGORY_TOP
-from state.rows import Rows
+from state.rows import Records
 from streamrank_client.vocabulary import POPULARITY_DAYS
 
 #: place of the half-life among those of popularity
@@ -28,7 +28,7 @@ class Shelf(NamedTuple):
     weight: NDArray[np.float32]
 
 
-def merge(rows: Rows, row: NDArray[np.intp], items: NDArray[np.uint64], counts: Rows) -> None:
+def merge(rows: Records, row: NDArray[np.intp], items: NDArray[np.uint64], counts: Records) -> None:
     """Put the new ``counts`` (COUNT, (n,)) of distinct ``items`` (n,) into CATEGORY_TREND ``rows`` (R,), in place.
 
     Item i belongs to the category of ``rows[row[i]]``. Items without popularity change nothing.
@@ -62,7 +62,7 @@ def merge(rows: Rows, row: NDArray[np.intp], items: NDArray[np.uint64], counts: 
     rows["score"][sorted_rows[top], place[top]] = all_scores[order][top]
 
 
-def decayed(rows: Rows, now_seconds: float) -> Shelf:
+def decayed(rows: Records, now_seconds: float) -> Shelf:
     """CATEGORY_TREND rows (R,) brought to ``now_seconds``."""
     weight = np.exp2(np.where(rows["item"] != 0, rows["score"] - now_seconds / _HALF_LIFE, -np.inf))
     return Shelf(rows["item"], weight.astype(np.float32))

@@ -29,7 +29,7 @@ _SUMS: Final = 13
 Array = NDArray[np.generic]
 
 
-class Events:
+class EventColumns:
     """The events of one batch as columns, in offset order; every array has shape (n,).
 
     ``user``: row of the context; ``item``: u64 key; ``time``: Unix ms; ``kind``: code in ``records.KINDS``;
@@ -53,7 +53,7 @@ class Events:
         self.weight, self.vector, self.vectors = weight, vector, vectors
 
 
-def fold(rows: NDArray[np.void], events: Events) -> None:
+def fold(rows: NDArray[np.void], events: EventColumns) -> None:
     """Fold a batch into its users' contexts (``records.CONTEXT``, shape (users,)), in place."""
     if not len(events.user):
         return

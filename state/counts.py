@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from state.rows import Rows
+from state.rows import Records
 from streamrank_client.vocabulary import DAY_MS, DWELL, KINDS, POPULARITY_DAYS, RATING, VIEW
 
 #: A rating of so many stars or more adds its stars to an item's popularity, a dwell of so many seconds or more as much
@@ -20,7 +20,7 @@ _HALF_LIVES_MS: Final = np.array(POPULARITY_DAYS) * DAY_MS
 
 
 def fold(
-    rows: Rows,
+    rows: Records,
     row: NDArray[np.intp],
     kind: NDArray[np.uint32],
     value: NDArray[np.float32],
@@ -60,7 +60,7 @@ def fold(
     rows["last"] = last
 
 
-def decayed(rows: Rows, now_seconds: float) -> NDArray[np.float32]:
+def decayed(rows: Records, now_seconds: float) -> NDArray[np.float32]:
     """Popularity of COUNT rows (R,) at ``now_seconds``, shape (R, 4): one column for each half-life."""
     age = np.maximum(now_seconds * 1000 - rows["last"], 0)[:, np.newaxis]
     return np.asarray(rows["popularity"] * np.exp2(-age / _HALF_LIVES_MS), np.float32)

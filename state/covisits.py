@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from state import sketch
 from state.compiled import compiled
 from state.records import COVISIT, FOLLOWERS, NEIGHBOURS
-from state.rows import Rows, heads
+from state.rows import Records, heads
+from state.sketch import Items
 
 HALF_LIFE_DAYS: Final = 5 * 365.0
 LANDMARK: Final = sketch.LANDMARK
 
 Floats = NDArray[np.float32]
-Items = NDArray[np.uint64]
 Heads = NDArray[np.uint32]
 
 
@@ -48,7 +48,7 @@ class Decayed(NamedTuple):
 
 
 def fold(
-    rows: Rows,
+    rows: Records,
     row: NDArray[np.intp],
     item: Items,
     after: NDArray[np.floating],
@@ -148,7 +148,7 @@ _add_follower: Final = _adder(FOLLOWERS, "follower", "after")
 _add_neighbour: Final = _adder(NEIGHBOURS, "neighbour", "wide", "together")
 
 
-def decayed(rows: Rows, now_seconds: float) -> Decayed:
+def decayed(rows: Records, now_seconds: float) -> Decayed:
     """COVISIT rows (R,) brought to ``now_seconds``: what was added then counts 1, five years earlier a half."""
     scale = 1 / sketch.growth(now_seconds, HALF_LIFE_DAYS)
     after, together, wide = (rows[name] * np.float32(scale) for name in ("after", "together", "wide"))

@@ -23,10 +23,10 @@ def block_keys(partition: int) -> list[bytes]:
     return [keys.event_ids(partition, b) for b in range(BLOCKS)]
 
 
-class Window:
+class IdWindow:
     """The last 16,384 event ids of one partition.
 
-    >>> w = Window([None] * BLOCKS, 0)
+    >>> w = IdWindow([None] * BLOCKS, 0)
     >>> w.add([5, 6]); 5 in w, 7 in w
     (True, False)
     """

@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 
 from state.compiled import compiled
 from state.records import BOUGHT, BOUGHT_ITEMS
-from state.rows import LayoutMismatch, Rows, heads
+from state.rows import LayoutMismatch, Records, heads
 
 #: days of being bought later that weigh as much as being bought twice as often
 DOUBLE_DAYS: Final = 30
 _MOST: Final = 65_535
 
 
-def read(value: bytes | None) -> Rows:
+def read(value: bytes | None) -> Records:
     """A stored record as rows of BOUGHT, (n,). Raises LayoutMismatch when it is no whole number of them."""
     if value is None:
         return np.zeros(0, BOUGHT)
@@ -60,7 +60,7 @@ def fold(
 
 @compiled
 def _add(
-    table: Rows, sizes: NDArray[np.intp], who: NDArray[np.intp], items: NDArray[np.uint64], days: NDArray[np.int64]
+    table: Records, sizes: NDArray[np.intp], who: NDArray[np.intp], items: NDArray[np.uint64], days: NDArray[np.int64]
 ) -> None:
     """Add purchases one by one; ``sizes``: how many items each user has."""
     for event in range(len(who)):

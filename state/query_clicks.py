@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state import sketch
-from state.rows import Rows
+from state.rows import Records
 
 HALF_LIFE_DAYS: Final = 30.0
 LANDMARK: Final = sketch.LANDMARK
 
 
-class Choices(NamedTuple):
+class ChoiceRows(NamedTuple):
     """Query-click rows at one moment, R rows; a slot with item 0 is empty.
 
     ``item`` (R, SLOTS) u64; ``weight`` (R, SLOTS): what was added since the item entered the row; ``mass``
@@ -27,7 +27,7 @@ class Choices(NamedTuple):
 
 
 def fold(
-    rows: Rows,
+    rows: Records,
     row: NDArray[np.intp],
     item: NDArray[np.uint64],
     weight: NDArray[np.float32],
@@ -50,15 +50,15 @@ def fold(
     sketch.fold(rows["item"], (rows["weight"],), deltas)
 
 
-def decayed(rows: Rows, now_seconds: float) -> Choices:
+def decayed(rows: Records, now_seconds: float) -> ChoiceRows:
     """QUERY_CLICK rows (R,) brought to ``now_seconds``: added then counts 1, 30 days earlier a half."""
     scale = 1 / sketch.growth(now_seconds, HALF_LIFE_DAYS)
     weight, mass = ((rows[name] * scale).astype(np.float32) for name in ("weight", "mass"))
-    return Choices(rows["item"], weight, mass)
+    return ChoiceRows(rows["item"], weight, mass)
 
 
 def until_doubled(
-    rows: Rows, row: NDArray[np.intp], weight: NDArray[np.float32], time: NDArray[np.uint32]
+    rows: Records, row: NDArray[np.intp], weight: NDArray[np.float32], time: NDArray[np.uint32]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which of D deltas to add so that each row stands where its mass last passed a power of two; which rows did.
 

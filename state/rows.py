@@ -21,7 +21,7 @@ _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 _HIGH: Final = np.uint64(36)
 
 #: An array of one of the layouts in ``state.records``.
-Rows = NDArray[Any]
+Records = NDArray[Any]
 
 
 class LayoutMismatch(ValueError):
@@ -31,7 +31,7 @@ class LayoutMismatch(ValueError):
     """
 
 
-def join(values: Sequence[bytes | None], layout: np.dtype[Any]) -> Rows:
+def join(values: Sequence[bytes | None], layout: np.dtype[Any]) -> Records:
     """Values as one writable array of ``layout``, shape (n,); a missing value is a row of zeros."""
     empty = bytes(layout.itemsize)
     there = [empty if value is None else value for value in values]
@@ -44,7 +44,7 @@ def join(values: Sequence[bytes | None], layout: np.dtype[Any]) -> Rows:
     return np.frombuffer(bytearray().join(there), layout)
 
 
-def split(rows: Rows) -> list[bytes]:
+def split(rows: Records) -> list[bytes]:
     """Each row's bytes, in order."""
     values: list[bytes] = rows.view(np.dtype((np.void, rows.dtype.itemsize))).tolist()
     return values

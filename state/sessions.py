@@ -17,12 +17,12 @@ SHOWN: Final = 30
 TEXTS: Final = 8
 
 
-class Session(msgspec.Struct, array_like=True, frozen=True):
+class SearchSession(msgspec.Struct, array_like=True, frozen=True):
     """``time``: of the last search, Unix ms; ``text``: the product that is searched for; ``words``: how it was refined,
     (word, kind) each; ``price_min`` and ``price_max``: the limits in effect; ``shown``: u64 keys of the items of the
     last answer, ``prices``: theirs, None where unknown; ``texts``: what was typed, newest last. Only append fields.
 
-    >>> session = Session(5, "dress", [("red", "colour")], None, 50.0, [7], [49.0], ["dress", "red", "under 50"])
+    >>> session = SearchSession(5, "dress", [("red", "colour")], None, 50.0, [7], [49.0], ["dress", "red", "under 50"])
     >>> decode(encode(session), 6) == session, decode(encode(session), 4), decode(encode(session), LASTS_MS + 6)
     (True, None, None)
     """
@@ -38,15 +38,15 @@ class Session(msgspec.Struct, array_like=True, frozen=True):
 
 
 encode = msgspec.msgpack.Encoder().encode
-_decoder = msgspec.msgpack.Decoder(Session)
+_decoder = msgspec.msgpack.Decoder(SearchSession)
 
 
-def stored(value: bytes | None) -> Session | None:
+def stored(value: bytes | None) -> SearchSession | None:
     """The last session that was stored, over or not. Raises msgspec.DecodeError when the bytes are no session."""
     return None if value is None else _decoder.decode(value)
 
 
-def decode(value: bytes | None, now: int) -> Session | None:
+def decode(value: bytes | None, now: int) -> SearchSession | None:
     """The session that a search at ``now`` (Unix ms) continues, None when there is none or it is over.
 
     Raises msgspec.DecodeError when the bytes are no session.

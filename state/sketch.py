@@ -48,8 +48,8 @@ _WEIGHT_SHIFT: Final = np.uint64(19)
 _WEIGHT_MASK: Final = np.uint64((1 << 44) - 1)
 
 
-class Deltas(NamedTuple):
-    """Deltas with distinct (row, item), in order of row, then item.
+class SketchDeltas(NamedTuple):
+    """SketchDeltas with distinct (row, item), in order of row, then item.
 
     ``row`` (u,), ``item`` (u,), ``weights`` (W, u).
     """
@@ -70,7 +70,7 @@ def growth(time: NDArray[np.uint32] | float, half_life_days: float, landmark: in
     return np.asarray(np.exp2(half_lives), np.float64)
 
 
-def combine(row: Index, item: Items, weights: Sums) -> Deltas:
+def combine(row: Index, item: Items, weights: Sums) -> SketchDeltas:
     """Sum the deltas of equal (row, item); deltas that add nothing at all are left out.
 
     ``row`` (d,) from 0 to 2 ** 20 - 1, ``item`` (d,) never 0, ``weights`` (W, d) finite and not negative.
@@ -94,10 +94,10 @@ def combine(row: Index, item: Items, weights: Sums) -> Deltas:
     for total, weight in zip(sums, weights, strict=True):
         total[:] = np.bincount(group, weight, minlength=len(starts))
     kept = sums.sum(axis=0) > 0
-    return Deltas(row[starts][kept], item[starts][kept], sums[:, kept])
+    return SketchDeltas(row[starts][kept], item[starts][kept], sums[:, kept])
 
 
-def fold(items: Items, weights: Sequence[Sums], deltas: Deltas) -> None:
+def fold(items: Items, weights: Sequence[Sums], deltas: SketchDeltas) -> None:
     """Add combined deltas to the rows, in place.
 
     ``items`` and each of the W ``weights``: (rows, S), S from 4 to 64, full slots before empty ones.
@@ -116,11 +116,11 @@ def fold(items: Items, weights: Sequence[Sums], deltas: Deltas) -> None:
         _replace(items, weights, _pick(misses, ~fits))
 
 
-def _pick(deltas: Deltas, which: Index | NDArray[np.bool_]) -> Deltas:
-    return Deltas(deltas.row[which], deltas.item[which], deltas.weights[:, which])
+def _pick(deltas: SketchDeltas, which: Index | NDArray[np.bool_]) -> SketchDeltas:
+    return SketchDeltas(deltas.row[which], deltas.item[which], deltas.weights[:, which])
 
 
-def _find(items: Items, deltas: Deltas) -> Index:
+def _find(items: Items, deltas: SketchDeltas) -> Index:
     """Slot of each delta's item in its row, -1 where the row does not hold it."""
     slot = np.full(len(deltas.row), -1, np.intp)
     columns = np.ascontiguousarray(items.T)
@@ -140,13 +140,13 @@ def place_in_row(row: Index) -> Index:
     return np.arange(len(row)) - np.repeat(begins, np.diff(begins, append=len(row)))
 
 
-def _put(items: Items, weights: Sequence[Sums], deltas: Deltas, slot: Index) -> None:
+def _put(items: Items, weights: Sequence[Sums], deltas: SketchDeltas, slot: Index) -> None:
     items[deltas.row, slot] = deltas.item
     for column, delta in zip(weights, deltas.weights, strict=True):
         column[deltas.row, slot] = delta
 
 
-def _replace(items: Items, weights: Sequence[Sums], misses: Deltas) -> None:
+def _replace(items: Items, weights: Sequence[Sums], misses: SketchDeltas) -> None:
     """Let the misses of overflowing rows take the places of lighter slots, or of the lightest quarter."""
     slots = items.shape[1]
     misses = _heaviest_first(misses)
@@ -162,7 +162,7 @@ def _replace(items: Items, weights: Sequence[Sums], misses: Deltas) -> None:
     _put(items, weights, _pick(misses, enters), slot[enters])
 
 
-def _heaviest_first(deltas: Deltas) -> Deltas:
+def _heaviest_first(deltas: SketchDeltas) -> SketchDeltas:
     """Order by row, then falling weight (its upper 45 bits), then item."""
     # Positive doubles order as their bits do.
     bits = deltas.weights.sum(axis=0).view(np.uint64) >> _WEIGHT_SHIFT

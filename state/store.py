@@ -15,7 +15,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-Value = bytes | None
+StoredValue = bytes | None
 Command = tuple[bytes, ...]
 
 
@@ -28,7 +28,7 @@ class Transaction:
         self._mark = mark
         self.watching = False
 
-    async def read(self, keys: Sequence[bytes]) -> tuple[Value, list[Value]]:
+    async def read(self, keys: Sequence[bytes]) -> tuple[StoredValue, list[StoredValue]]:
         """The watermark's value and those of ``keys``; from the first call on, the watermark is watched."""
         commands: list[Command] = [(b"MGET", self._mark, *keys)]
         if not self.watching:
@@ -75,7 +75,7 @@ class Store:
         self._idle: list[AbstractConnection] = []
         self._timeout_s = timeout_s
 
-    async def read(self, keys: Sequence[bytes]) -> list[Value]:
+    async def read(self, keys: Sequence[bytes]) -> list[StoredValue]:
         """The values of ``keys`` in their order, None where there is none."""
         if not keys:
             return []

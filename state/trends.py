@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.records import TOP, TREND
-from state.rows import Rows
+from state.rows import Records
 from streamrank_client.vocabulary import POPULARITY_DAYS
 
 _HALF_LIVES: Final = np.array(POPULARITY_DAYS) * 86_400
@@ -31,7 +31,7 @@ class Trend(NamedTuple):
     weight: NDArray[np.float32]
 
 
-def merge(row: Rows, items: NDArray[np.uint64], counts: Rows) -> Rows:
+def merge(row: Records, items: NDArray[np.uint64], counts: Records) -> Records:
     """A TREND row, shape (), with the new ``counts`` (COUNT, shape (n,)) of distinct ``items`` (n,) in it.
 
     Empty places have item 0 and score 0, behind all others.
@@ -62,7 +62,7 @@ def _among(these: NDArray[np.uint64], items: NDArray[np.uint64]) -> NDArray[np.b
     return found
 
 
-def decayed(rows: Iterable[bytes | Rows | None], now_seconds: float, k: int) -> tuple[Trend, ...]:
+def decayed(rows: Iterable[bytes | Records | None], now_seconds: float, k: int) -> tuple[Trend, ...]:
     """The ``k`` most popular items of all partitions' TREND rows at ``now_seconds``, for each half-life.
 
     ``rows``: stored values or arrays, None for a partition without any. Ties are ordered by item key.

@@ -18,7 +18,7 @@ from streamrank_client.vocabulary import HOUR_S
 
 __all__ = ["PlanSettings", "Settings", "checkout", "environment", "load", "parse", "variable"]
 
-Share = Annotated[float, Meta(ge=0, le=1)]
+ShareOfOne = Annotated[float, Meta(ge=0, le=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class PlanSettings(ClientSettings):
     )
     candidates: Annotated[int, Meta(ge=10, le=5_000)] = setting(200, "most candidates that are ranked for a query")
     online: bool = setting(True, "whether the online ranker's weights are applied and learnt")
-    epsilon: Share = setting(0.0, "epsilon-swap: share of answers in which one item is swapped for another")
+    epsilon: ShareOfOne = setting(0.0, "epsilon-swap: share of answers in which one item is swapped for another")
     exploration: Literal["auto", "none", "epsilon-swap", "plackett-luce"] = setting(
         "auto", "how answers are explored; auto: epsilon-swap where STREAMRANK_EPSILON is above 0, else none"
     )
@@ -101,7 +101,7 @@ class Settings(PlanSettings):
     )
     after_wait_ms: Annotated[int, Meta(ge=0, le=10_000)] = setting(50, "longest wait of a query for its `after` event")
     join_hours: Annotated[float, Meta(ge=0.01)] = setting(24.0, "behaviour joins an impression at most so much older")
-    learning_rate: Share = setting(0.02, "step of the online ranker")
+    learning_rate: ShareOfOne = setting(0.02, "step of the online ranker")
     position_bias: bool = setting(
         False,
         "whether the trainer and retraining correct clicks for position bias, where exploration has shown how "

@@ -14,16 +14,16 @@ import pytest
 
 from models.base.artifact import Artifact
 from models.ranking.ranker import Ranker
-from models.training.ranker import Report, compare, train
+from models.training.ranker import TrainingReport, compare, train
 from models.training.rankings import Rankings, RankingsError
 from streamrank_client.errors import SettingsError
 from streams.offline.retraining import retrain as retraining
 from streams.offline.retraining.retrain import main, retrain
 from streams.settings import Settings
-from streams.worker.retraining_schedule import Outcome
+from streams.worker.retraining_schedule import RetrainingOutcome
 from tests.models.training.synthetic import rankings
 
-KEPT = Outcome("kept", "old", "new", 300, 30, 0.4, 0.4, (0.0, -0.1, 0.1), 1.0, "not better")
+KEPT = RetrainingOutcome("kept", "old", "new", 300, 30, 0.4, 0.4, (0.0, -0.1, 0.1), 1.0, "not better")
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ async def test_two_retrainings_never_work_on_the_same_artifacts(tmp_path: Path) 
 def test_it_ends_when_the_worker_that_started_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the next step of training, with the reason; nothing is published."""
 
-    async def orphaned(_: Settings, step: Callable[[], None]) -> Outcome:
+    async def orphaned(_: Settings, step: Callable[[], None]) -> RetrainingOutcome:
         step()
         monkeypatch.setattr(os, "getppid", lambda: 1)
         step()
@@ -58,18 +58,18 @@ def test_it_ends_when_the_worker_that_started_it_has(monkeypatch: pytest.MonkeyP
 def test_the_outcome_is_its_last_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """As JSON on stdout, with exit code 0."""
 
-    async def kept(_: Settings, __: Callable[[], None]) -> Outcome:
+    async def kept(_: Settings, __: Callable[[], None]) -> RetrainingOutcome:
         return KEPT
 
     monkeypatch.setattr(retraining, "retrain", kept)
     assert main() == 0
-    assert msgspec.json.decode(capsys.readouterr().out, type=Outcome) == KEPT
+    assert msgspec.json.decode(capsys.readouterr().out, type=RetrainingOutcome) == KEPT
 
 
 def test_what_is_wrong_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Too few lists are exit code 1 and a sentence on stderr, which the worker logs."""
 
-    async def few(_: Settings, __: Callable[[], None]) -> Outcome:
+    async def few(_: Settings, __: Callable[[], None]) -> RetrainingOutcome:
         raise RankingsError("7 rankings: too few to train on.", "use a longer log.")
 
     monkeypatch.setattr(retraining, "retrain", few)
@@ -87,7 +87,7 @@ async def test_a_ranker_in_float16_is_followed_by_one_in_float16(
     async def nothing(*_: object) -> list[object]:
         return []
 
-    def recorded(rankings: Rankings, out: Path, against: Ranker, **options: Any) -> Report:
+    def recorded(rankings: Rankings, out: Path, against: Ranker, **options: Any) -> TrainingReport:
         report = train(rankings, out, **options)
         trained.append(Artifact.load(out).manifest.created_from["precision"])
         return msgspec.structs.replace(report, comparison=compare(against, against, rankings, np.arange(135, 150)))

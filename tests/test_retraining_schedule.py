@@ -18,9 +18,9 @@ from streams.settings import Settings
 from streams.wire.messages import Record
 from streams.worker import retraining_schedule
 from streams.worker.metrics import Metrics
-from streams.worker.retraining_schedule import Outcome, Schedule
+from streams.worker.retraining_schedule import RetrainingOutcome, Schedule
 
-DONE = Outcome("better", "old", "new", 300, 30, 0.5, 0.4, (0.1, 0.05, 0.15), 1.0)
+DONE = RetrainingOutcome("better", "old", "new", 300, 30, 0.5, 0.4, (0.1, 0.05, 0.15), 1.0)
 
 
 def schedule(code: str, every: int = 10) -> Schedule:

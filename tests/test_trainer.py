@@ -19,8 +19,8 @@ from state.store import Store
 from streamrank_client.fields import Place
 from streamrank_client.topics import topics
 from streams.handlers.brain import Brain
-from streams.handlers.feedback import Feedback, encode_feedback
 from streams.settings import Settings, checkout
+from streams.wire.feedback import Feedback, encode_feedback
 from streams.wire.messages import Message, Record
 from streams.worker.engine import Engine
 from streams.worker.trainer import Trainer

@@ -49,7 +49,7 @@ class Range(Struct, omit_defaults=True):
 
 
 #: what an attribute may have to be: equal to a value, one of several, or a number within a range
-Wanted = bool | float | Text | Annotated[list[bool | float | Text], Meta(max_length=100)] | Range
+WantedValue = bool | float | Text | Annotated[list[bool | float | Text], Meta(max_length=100)] | Range
 
 
 class Filters(Struct, omit_defaults=True):
@@ -61,4 +61,4 @@ class Filters(Struct, omit_defaults=True):
     brand: Annotated[list[Id], Meta(max_length=100)] | None = None
     price: Range | None = None
     in_stock: bool | None = None
-    attributes: Annotated[dict[str, Wanted], Meta(max_length=20)] = {}
+    attributes: Annotated[dict[str, WantedValue], Meta(max_length=20)] = {}

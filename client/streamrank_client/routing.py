@@ -5,7 +5,7 @@ The client, ``streamrank publish``, the replay and the tests route by it, so tha
 >>> from streamrank_client.topics import topics
 >>> spec, key, partition = route(Head(event="click", user_id="u1", item_id="p1"), topics())
 >>> spec.name, key, partition
-('behavior-events', b'u1', 1)
+('behavior-events', b'u1', 0)
 """
 
 from __future__ import annotations

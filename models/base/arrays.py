@@ -15,6 +15,8 @@ Doubles: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 #: rows of the catalogue, int32; below 0: not there
 Rows: TypeAlias = NDArray[np.int32]
+#: rows as any signed integers
+AnyRows: TypeAlias = NDArray[np.signedinteger]
 #: places in a list
 Places: TypeAlias = NDArray[np.intp]
 #: true or false for each row or place

@@ -25,11 +25,11 @@ from typing import Literal, get_args
 import msgspec
 
 from models.base.errors import ArtifactError, SessionError
-from models.base.onnx_session import Port, Session, open_session
+from models.base.onnx_session import OnnxSession, Port, open_session
 
 MANIFEST = "manifest.json"
 REBUILD = "rebuild it with `streamrank artifact build {kind}`, or restore the folder from its source."
-Kind = Literal["encoder", "intent", "ranker", "image-encoder", "item-tower"]
+ArtifactKind = Literal["encoder", "intent", "ranker", "image-encoder", "item-tower"]
 
 
 class FileRecord(msgspec.Struct, frozen=True):
@@ -42,7 +42,7 @@ class FileRecord(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Everything known about an artifact. ``version`` is empty until the files are hashed."""
 
-    kind: Kind
+    kind: ArtifactKind
     name: str
     version: str = ""
     graph: str = "model.onnx"
@@ -125,7 +125,7 @@ def verify(path: Path | str) -> Artifact:
     return artifact
 
 
-def check_ports(artifact: Artifact, session: Session) -> None:
+def check_ports(artifact: Artifact, session: OnnxSession) -> None:
     """Check that an open graph has the manifest's inputs and outputs; raises ``ArtifactError`` if not."""
     manifest = artifact.manifest
     for field, said, is_ in (
@@ -203,7 +203,7 @@ def _version_at(path: str, _mtime: int, _inode: int, _size: int) -> str | None:
 
 
 def _read_manifest(folder: Path) -> Manifest:
-    kind = folder.name if folder.name in get_args(Kind) else "KIND"
+    kind = folder.name if folder.name in get_args(ArtifactKind) else "KIND"
     remedy = f"build it with `streamrank artifact build {kind}`, or correct the path in the settings."
     try:
         raw = (folder / MANIFEST).read_bytes()

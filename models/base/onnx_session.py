@@ -32,7 +32,7 @@ class Port(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class OnnxSession:
     """An open graph. ``provider`` is the one in use; ``warning`` is empty unless it ``fell_back``."""
 
     path: str
@@ -58,7 +58,7 @@ class Session:
             ) from error
 
 
-def open_session(path: Path | str, device: Device = "auto", threads: int = 1) -> Session:
+def open_session(path: Path | str, device: Device = "auto", threads: int = 1) -> OnnxSession:
     """Open an ONNX file on ``device``: "cpu", "cuda", or "auto" (CUDA when wheel and driver have it).
 
     Falls back to the CPU, with ``fell_back`` and a ``warning``, when CUDA was asked for, or when the
@@ -80,7 +80,7 @@ def open_session(path: Path | str, device: Device = "auto", threads: int = 1) ->
         ) from error
     provider: str = inner.get_providers()[0]
     fell_back = provider != CUDA and (device == "cuda" or wanted)
-    return Session(
+    return OnnxSession(
         path=str(path),
         provider=provider,
         fell_back=fell_back,

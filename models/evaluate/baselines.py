@@ -10,10 +10,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluate.journal import Ints, Journal
+from models.base.arrays import Doubles, Ints
+from models.evaluate.journal import Journal
 from models.evaluate.knn import Choice, Knn
-from models.evaluate.lists import Doubles, Scored, placed
-from models.evaluate.popular import Popular
+from models.evaluate.lists import Scored, placed
+from models.evaluate.popular import PopularityTable
 from models.evaluate.results import Results
 from models.evaluate.texts import QueryTable, Titles, one_then_other
 
@@ -27,7 +28,7 @@ NOTHING: Final = Scored(np.zeros(0, np.int64), np.zeros(0))
 
 
 @dataclass(frozen=True)
-class Texts:
+class TextCutters:
     """How texts are compared: ``normalise`` for equal queries, ``tokens`` for words."""
 
     normalise: Callable[[str], str]
@@ -41,11 +42,11 @@ class Baselines:
     table, then BM25, then popularity.
     """
 
-    def __init__(self, journal: Journal, task: str, names: Sequence[str], texts: Texts) -> None:
+    def __init__(self, journal: Journal, task: str, names: Sequence[str], texts: TextCutters) -> None:
         self.journal, self.task, self.names = journal, task, names
         self.half_life = 0
         self.choice: Choice | None = None
-        self._popular = Popular(len(journal.items))
+        self._popular = PopularityTable(len(journal.items))
         self._knn = Knn(journal) if KNN in names else None
         self._table = QueryTable(journal, texts.normalise) if {QUERY_TABLE, CASCADE} & set(names) else None
         self._titles = Titles(journal, texts.tokens) if {LEXICAL, CASCADE} & set(names) else None

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.base.arrays import Floats
+from models.base.arrays import Floats, Ints
 from models.base.errors import ModelError
-from models.evaluate.journal import Ints
 from models.evaluate.metrics import ndcg
 from models.evaluate.results import Results
 
@@ -30,7 +29,7 @@ NEGATIVES: Final = 63
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedRows:
     """Lists in order of the log: ``rows`` (L,): places in the journal; ``features``: (n, F) each; ``items``: (n,)
     each; ``target`` (L,): the place of what was chosen, -1 where it is not among them."""
 
@@ -43,7 +42,7 @@ class Ranked:
 class Boosted:
     """Trains on the lists before a cut, and ranks those after it."""
 
-    def __init__(self, ranked: Ranked, seed: int = 0) -> None:
+    def __init__(self, ranked: RankedRows, seed: int = 0) -> None:
         self.ranked = ranked
         self.size = SIZES[0]
         self._seed = seed

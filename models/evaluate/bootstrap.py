@@ -18,7 +18,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-Doubles = NDArray[np.float64]
+from models.base.arrays import Doubles
+
 DRAWS: Final = 1_000
 LEVELS: Final = (2.5, 97.5)
 
@@ -31,7 +32,7 @@ class Interval(msgspec.Struct, frozen=True):
     high: float
 
 
-class Difference(msgspec.Struct, frozen=True):
+class RelativeDifference(msgspec.Struct, frozen=True):
     """A relative difference, 0.1 for ten percent more, with its 95 % interval."""
 
     relative: float
@@ -60,7 +61,7 @@ class Draws:
         low, high = np.percentile(means[np.isfinite(means)], LEVELS)
         return Interval(float(values[keep].mean()), float(low), float(high))
 
-    def gain(self, values: Doubles, over: Doubles, among: NDArray[np.bool_] | None = None) -> Difference | None:
+    def gain(self, values: Doubles, over: Doubles, among: NDArray[np.bool_] | None = None) -> RelativeDifference | None:
         """By how much the mean of ``values`` is above that of ``over``, as a share of it; None where that is 0."""
         keep = np.ones(len(values), np.bool_) if among is None else among
         if not keep.any() or not over[keep].mean() > 0:
@@ -68,7 +69,7 @@ class Draws:
         below = self._means(over, keep)
         ratios = self._means(values, keep)[below > 0] / below[below > 0] - 1
         low, high = np.percentile(ratios, LEVELS)
-        return Difference(float(values[keep].mean() / over[keep].mean() - 1), float(low), float(high))
+        return RelativeDifference(float(values[keep].mean() / over[keep].mean() - 1), float(low), float(high))
 
     def _means(self, values: Doubles, keep: NDArray[np.bool_]) -> Doubles:
         """The mean in each draw, (draws,); NaN where a draw holds none of the users."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.evaluate.journal import Ints, Journal
+from models.base.arrays import Ints, Mask
+from models.evaluate.journal import Journal
 
 #: users and items with fewer events before the tested one are cold
 COLD: Final = 5
-Mask = NDArray[np.bool_]
 
 
 def groups(journal: Journal, rows: Ints) -> dict[str, Mask]:

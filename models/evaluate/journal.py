@@ -15,7 +15,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from models.base.arrays import Ints
+
 #: a line that never comes
 NEVER: Final = np.iinfo(np.int64).max
 #: events of a user that lie further apart belong to different sessions

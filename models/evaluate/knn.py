@@ -16,12 +16,11 @@ from itertools import product
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.evaluate.journal import Ints, Journal
+from models.base.arrays import Doubles, Ints
+from models.evaluate.journal import Journal
 from models.evaluate.pairs import PairTable
 
-Doubles = NDArray[np.float64]
 #: p of the anchors' counts and q of the items', as pairs
 POWERS: Final = ((0.0, 0.0), (0.0, 0.5), (0.5, 0.25), (0.5, 0.5), (0.5, 0.75), (1.0, 0.5))
 RECENCIES: Final = (0.0, 0.5, 1.0)
@@ -61,7 +60,7 @@ class Choice(NamedTuple):
         return f"{self.reach.name}, p = {self.powers[0]:g}, q = {self.powers[1]:g}, r = {self.recency:g}"
 
 
-class Neighbours(NamedTuple):
+class NeighbourTable(NamedTuple):
     """Items that a table knows beside the anchors, (m,) ascending, and their scores."""
 
     items: Ints
@@ -74,7 +73,7 @@ class Knn:
     >>> journal = Journal.of(user=[0, 0, 1, 1], item=[0, 1, 0, 2], time=[0, 1, 2, 3])
     >>> knn = Knn(journal, REACHES[:1]); knn.advance(3)
     >>> knn.score(Choice(REACHES[0], (0.5, 0.5), 0.0), 3)
-    Neighbours(items=array([1]), scores=array([0.70710678]))
+    NeighbourTable(items=array([1]), scores=array([0.70710678]))
     """
 
     def __init__(self, journal: Journal, reaches: tuple[Reach, ...] = REACHES) -> None:
@@ -93,18 +92,18 @@ class Knn:
             self._learn(np.arange(start, min(start + 4_096, row)))
         self._done = max(self._done, row)
 
-    def score(self, choice: Choice, row: int) -> Neighbours:
+    def score(self, choice: Choice, row: int) -> NeighbourTable:
         """Scores for the user of event ``row``, as one kNN has them."""
         (found,) = self._scores(row, [choice])
         return found
 
-    def all_scores(self, row: int) -> Iterator[tuple[Choice, Neighbours]]:
+    def all_scores(self, row: int) -> Iterator[tuple[Choice, NeighbourTable]]:
         """Scores for the user of event ``row``, of every kNN."""
         for reach in self._tables:
             choices = [Choice(reach, powers, recency) for powers, recency in product(POWERS, RECENCIES)]
             yield from zip(choices, self._scores(row, choices), strict=True)
 
-    def _scores(self, row: int, choices: Sequence[Choice]) -> Iterator[Neighbours]:
+    def _scores(self, row: int, choices: Sequence[Choice]) -> Iterator[NeighbourTable]:
         """Scores of several kNNs on one table."""
         reach = choices[0].reach
         anchors = self._anchors(reach, row)
@@ -114,7 +113,7 @@ class Knn:
         for _, (p, q), recency in choices:
             weight = (1.0 + np.arange(len(anchors))) ** -recency / n_anchor**p
             scores = np.bincount(place, weights=weight[which] * count, minlength=len(items)) / n_item**q
-            yield Neighbours(items, scores)
+            yield NeighbourTable(items, scores)
 
     def _anchors(self, reach: Reach, row: int) -> Ints:
         """The user's last distinct items, newest first; for a basket's table those of the basket, or the last one."""

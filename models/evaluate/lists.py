@@ -9,13 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.evaluate.journal import Ints
+from models.base.arrays import Doubles, Ints, Mask
 from models.evaluate.results import TOP
-
-Doubles = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
 class Scored(NamedTuple):

@@ -17,9 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluate.journal import Ints
-
-Doubles = NDArray[np.float64]
+from models.base.arrays import Doubles, Ints
 
 
 def _within(rank: Ints, k: int) -> NDArray[np.bool_]:

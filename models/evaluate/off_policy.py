@@ -11,7 +11,7 @@ Each row is one item shown at one position. With w = target / propensity (cut at
 Intervals are normal, from each row's influence on the estimate, summed by request: what a request showed is not
 independent. Cutting weights biases all three downwards where it cuts.
 
->>> shown = Shown(reward=np.array([1.0, 0, 1, 0]), propensity=np.full(4, 0.5), target=np.array([1.0, 0, 1, 0]))
+>>> shown = ShownLists(reward=np.array([1.0, 0, 1, 0]), propensity=np.full(4, 0.5), target=np.array([1.0, 0, 1, 0]))
 >>> ips(shown).value, snips(shown).value, effective(shown)
 (1.0, 1.0, 2.0)
 """
@@ -24,12 +24,10 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from models.base.arrays import Doubles, Ints
 from models.base.errors import ModelError
 
-Doubles = NDArray[np.float64]
-Ints = NDArray[np.int64]
 #: weights are cut here unless told otherwise
 CLIP: Final = 100.0
 #: fewer effective rows, or rewarded rows with a weight, than this are too few to say anything
@@ -39,7 +37,7 @@ WIDTH: Final = 1.959964
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownLists:
     """n items shown. ``reward``; ``propensity``: with which the item was shown there, above 0; ``target``: with
     which the new policy would have; ``request``: rows of one number hang together (default: each alone);
     ``expected``, ``value``: for DR, the modelled reward of this row and its mean under the new policy. (n,) each.
@@ -62,7 +60,7 @@ class Shown:
             )
 
 
-class Estimate(msgspec.Struct, frozen=True):
+class PolicyEstimate(msgspec.Struct, frozen=True):
     """A policy's mean reward for each item shown, with its 95 % interval."""
 
     value: float
@@ -70,35 +68,35 @@ class Estimate(msgspec.Struct, frozen=True):
     high: float
 
 
-def weights(shown: Shown, clip: float = CLIP) -> Doubles:
+def weights(shown: ShownLists, clip: float = CLIP) -> Doubles:
     """How much more likely the new policy was to show each row, cut at ``clip``, (n,)."""
     cut: Doubles = np.minimum(shown.target / shown.propensity, clip)
     return cut
 
 
-def effective(shown: Shown, clip: float = CLIP) -> float:
+def effective(shown: ShownLists, clip: float = CLIP) -> float:
     """The effective sample size, (sum of w)² / sum of w² (Kong, 1992); 0 where nothing has a weight."""
     w = weights(shown, clip)
     squares = float(np.square(w).sum())
     return float(w.sum()) ** 2 / squares if squares else 0.0
 
 
-def ips(shown: Shown, clip: float = CLIP) -> Estimate:
+def ips(shown: ShownLists, clip: float = CLIP) -> PolicyEstimate:
     """Inverse propensity scoring."""
     gains = weights(shown, clip) * shown.reward
     return _estimate(float(gains.mean()), gains - gains.mean(), shown)
 
 
-def snips(shown: Shown, clip: float = CLIP) -> Estimate:
+def snips(shown: ShownLists, clip: float = CLIP) -> PolicyEstimate:
     """Self-normalised inverse propensity scoring; 0 where nothing has a weight."""
     w = weights(shown, clip)
     if not w.any():
-        return Estimate(0.0, 0.0, 0.0)
+        return PolicyEstimate(0.0, 0.0, 0.0)
     value = float((w * shown.reward).sum() / w.sum())
     return _estimate(value, w * (shown.reward - value) / w.mean(), shown)
 
 
-def doubly_robust(shown: Shown, clip: float = CLIP) -> Estimate:
+def doubly_robust(shown: ShownLists, clip: float = CLIP) -> PolicyEstimate:
     """The doubly robust estimate. Raises ModelError without ``expected`` and ``value``."""
     if shown.expected is None or shown.value is None:
         raise ModelError("doubly robust: no model of the reward.", "give expected and value.")
@@ -106,20 +104,20 @@ def doubly_robust(shown: Shown, clip: float = CLIP) -> Estimate:
     return _estimate(float(gains.mean()), gains - gains.mean(), shown)
 
 
-def on_policy(shown: Shown) -> Estimate:
+def on_policy(shown: ShownLists) -> PolicyEstimate:
     """What the policy that was logged earned."""
     return _estimate(float(shown.reward.mean()), shown.reward - shown.reward.mean(), shown)
 
 
 #: every estimator by name
-ESTIMATORS: Final[dict[str, Callable[[Shown, float], Estimate]]] = {
+ESTIMATORS: Final[dict[str, Callable[[ShownLists, float], PolicyEstimate]]] = {
     "ips": ips,
     "snips": snips,
     "dr": doubly_robust,
 }
 
 
-def doubts(shown: Shown, clip: float = CLIP) -> list[str]:
+def doubts(shown: ShownLists, clip: float = CLIP) -> list[str]:
     """Why the estimates should not be trusted, a sentence each; none where nothing speaks against them."""
     w = weights(shown, clip)
     found = []
@@ -173,11 +171,11 @@ class RewardTable:
         return found
 
 
-def _estimate(value: float, influence: Doubles, shown: Shown) -> Estimate:
+def _estimate(value: float, influence: Doubles, shown: ShownLists) -> PolicyEstimate:
     sums = influence
     if shown.request is not None:
         _, place = np.unique(shown.request, return_inverse=True)
         sums = np.bincount(place, weights=influence).astype(np.float64)
     # the small-sample factor of a cluster-robust variance
     error = float(np.sqrt(np.square(sums).sum() * len(sums) / max(len(sums) - 1, 1))) / max(len(influence), 1)
-    return Estimate(value, value - WIDTH * error, value + WIDTH * error)
+    return PolicyEstimate(value, value - WIDTH * error, value + WIDTH * error)

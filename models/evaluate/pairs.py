@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluate.journal import Ints
+from models.base.arrays import Ints
 
 TAIL: Final = 1 << 17
 Counts = NDArray[np.float32]

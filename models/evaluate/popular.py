@@ -1,6 +1,6 @@
 """Popularity that fades, at several half-lives at once.
 
->>> popular = Popular(items=2, half_lives=(1.0,))
+>>> popular = PopularityTable(items=2, half_lives=(1.0,))
 >>> popular.add(np.array([0, 1]), np.array([0, 86_400_000]))
 >>> popular.weights(0).tolist()
 [0.5, 1.0]
@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluate.journal import Ints
+from models.base.arrays import Ints
 
 DAY_MS: Final = 86_400_000
 #: days; the last never fades
@@ -23,7 +23,7 @@ HALF_LIVES: Final = (0.25, 1.0, 3.0, 7.0, 14.0, 30.0, 90.0, np.inf)
 MOST: Final = 200.0
 
 
-class Popular:
+class PopularityTable:
     """Decayed counts of events by item, for each half-life in days."""
 
     def __init__(self, items: int, half_lives: Sequence[float] = HALF_LIVES) -> None:

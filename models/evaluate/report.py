@@ -9,19 +9,19 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.base.arrays import Ints, Mask
 from models.evaluate import metrics
-from models.evaluate.bootstrap import Difference, Draws, Interval
+from models.evaluate.bootstrap import Draws, Interval, RelativeDifference
 from models.evaluate.groups import groups, windows
-from models.evaluate.journal import Ints, Journal
+from models.evaluate.journal import Journal
 from models.evaluate.results import Results
 from models.evaluate.strikes import Drill, drill
 from models.learning.drift import alarms
 
 #: the metrics that groups are told in; windows are told in the first
 IN_GROUPS: Final = ("ndcg@10", "map@5", "recall@100")
-Mask = NDArray[np.bool_]
 Table = dict[str, dict[str, Interval]]
-Gains = dict[str, dict[str, Difference]]
+Gains = dict[str, dict[str, RelativeDifference]]
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -33,7 +33,7 @@ class Group(msgspec.Struct, frozen=True):
     retrieval: dict[str, Interval]
 
 
-class Window(msgspec.Struct, frozen=True):
+class TimeWindow(msgspec.Struct, frozen=True):
     """Tested events from time ``since`` to ``to``, Unix ms, and the mean NDCG@10 of each system over them."""
 
     since: int
@@ -42,7 +42,7 @@ class Window(msgspec.Struct, frozen=True):
     metrics: Table
 
 
-class Report(msgspec.Struct, frozen=True):
+class EvaluationReport(msgspec.Struct, frozen=True):
     """The figures of one evaluation. ``metrics``: by metric and system; ``differences``: of the first system over
     each other one; ``retrieval``: recall@100 of each source alone, of their union and of the final candidates;
     ``coverage``: share of the catalogue in the first ten of any list, by system. ``alarms``: the times, Unix ms, at
@@ -56,7 +56,7 @@ class Report(msgspec.Struct, frozen=True):
     retrieval: dict[str, Interval]
     coverage: dict[str, float]
     groups: dict[str, Group]
-    windows: list[Window]
+    windows: list[TimeWindow]
     alarms: dict[str, list[int]]
     settings: dict[str, str | int | float | None]
     drill: Drill | None = None
@@ -70,7 +70,7 @@ def report(
     settings: dict[str, str | int | float | None],
     seed: int = 0,
     struck_by: str | None = None,
-) -> Report:
+) -> EvaluationReport:
     """Figures of ``results``, the first of whose systems is compared with the others.
 
     ``vectors`` (items, d): unit vectors for the lists' diversity, zeros where an item has none. ``struck_by``: the
@@ -85,7 +85,7 @@ def report(
     table["novelty"] = {s: draws.mean(metrics.novelty(top, counts)) for s, top in results.tops.items()}
     table["diversity"] = {s: draws.mean(metrics.diversity(top, vectors)) for s, top in results.tops.items()}
     known = int(journal.known(int(rows[-1])).sum()) if len(rows) else 0
-    return Report(
+    return EvaluationReport(
         log=log,
         tested=len(rows),
         metrics=table,
@@ -141,7 +141,7 @@ def _group(results: Results, draws: Draws, mask: Mask) -> Group:
     )
 
 
-def _window(journal: Journal, results: Results, draws: Draws, mask: Mask) -> Window:
+def _window(journal: Journal, results: Results, draws: Draws, mask: Mask) -> TimeWindow:
     times = journal.time[results.rows[mask]]
     since, to = (int(times[0]), int(times[-1])) if len(times) else (0, 0)
-    return Window(since, to, int(mask.sum()), _table(results, draws, mask, IN_GROUPS[:1]))
+    return TimeWindow(since, to, int(mask.sum()), _table(results, draws, mask, IN_GROUPS[:1]))

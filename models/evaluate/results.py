@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluate.journal import Ints
+from models.base.arrays import Ints
 
 #: items of a list that its metrics look at, and of a source that its recall does
 TOP: Final = 10
@@ -22,9 +22,9 @@ class Results:
     ``rows`` (T,): places in the journal; ``ranks``: by system, (T,), from 1, 0 where the list does not hold it;
     ``tops``: by system, (T, 10), the first items by number, -1 where the list is shorter. ``sources``: by source,
     (T,), the rank among its first 100, 0 for none; ``candidates`` (T,): whether it was among the final ones;
-    ``losses``: by system of ours, (T,), the loss by which drift is told (``models.learning.loss``); ``told``: the tested events
-    at which a worker, which knows choices among what was shown only, tells of drift; ``silent``: by source, those at
-    which it tells that the source fell silent.
+    ``losses``: by system of ours, (T,), the loss by which drift is told (``models.learning.loss``); ``told``: the
+    tested events at which a worker, which knows choices among what was shown only, tells of drift; ``silent``: by
+    source, those at which it tells that the source fell silent.
     """
 
     rows: Ints

@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.base.arrays import Ints
 from models.base.errors import ModelError
-from models.evaluate.journal import Ints, Journal
+from models.evaluate.journal import Journal
 
 TASKS: Final = ("unseen", "repeat", "all")
 SURFACES: Final = ("search", "home", "similar", "cart")

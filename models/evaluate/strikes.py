@@ -8,15 +8,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.base.arrays import Ints
 from models.evaluate import metrics
-from models.evaluate.bootstrap import Difference, Draws, Interval
-from models.evaluate.journal import Ints, Journal
+from models.evaluate.bootstrap import Draws, Interval, RelativeDifference
+from models.evaluate.journal import Journal
 from models.evaluate.results import Results
 from models.learning.drift import alarms
 
 #: share of the events after which a drill strikes
 STRIKES: Final = 0.75
-#: positions of a list that count as shown, as in serving (streams.offline.evaluation.serving.SHOWN; a test compares them)
+#: positions of a list that count as shown, as in streams.offline.evaluation.serving; a test compares them
 SHOWN: Final = 20
 #: the name under which the answers of a run without the drill stand among the systems
 UNDISTURBED: Final = "undisturbed"
@@ -36,7 +37,7 @@ class Stretch(msgspec.Struct, frozen=True):
     last: int
     feedbacks: int
     metrics: dict[str, Interval]
-    differences: dict[str, Difference]
+    differences: dict[str, RelativeDifference]
 
 
 class Drill(msgspec.Struct, frozen=True):

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Arms of an experiment, and what their rates say."""

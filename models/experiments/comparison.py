@@ -59,7 +59,7 @@ METRICS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class RateEstimate:
     """A rate, its 95 % interval, and the variance of the rate."""
 
     mean: float
@@ -69,7 +69,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ArmDifference:
     """An arm minus the control, with a 95 % interval and a two-sided p-value; the same relative to the control.
 
     ``detectable``: the relative difference that an experiment of this size finds four times in five at ``LEVEL``.
@@ -100,8 +100,8 @@ class SampleRatio:
 class Analysis:
     """``metrics`` by arm and metric; ``differences`` by arm, all but the control, and metric; None is undefined."""
 
-    metrics: dict[str, dict[str, Estimate | None]]
-    differences: dict[str, dict[str, Difference | None]]
+    metrics: dict[str, dict[str, RateEstimate | None]]
+    differences: dict[str, dict[str, ArmDifference | None]]
     sample_ratio: SampleRatio | None
     verdicts: dict[str, Verdict]
 
@@ -131,7 +131,7 @@ def analyse(
     return Analysis(metrics, differences, ratio, _verdicts(deciding, small, ratio))
 
 
-def estimate(users: Users, metric: Metric) -> Estimate | None:
+def estimate(users: Users, metric: Metric) -> RateEstimate | None:
     """A ratio of sums over users (n, 8) by the delta method; None for fewer than two users or a denominator of 0."""
     x, n = _column(users, metric.numerator), _column(users, metric.denominator)
     if len(users) < 2 or not n.sum() > 0:
@@ -140,10 +140,10 @@ def estimate(users: Users, metric: Metric) -> Estimate | None:
     linear = (x - mean * n) / n.mean()
     variance = float(linear @ linear) / (len(users) - 1) / len(users)
     half = _Z95 * math.sqrt(variance)
-    return Estimate(mean, mean - half, mean + half, variance)
+    return RateEstimate(mean, mean - half, mean + half, variance)
 
 
-def compare(control: Estimate | None, arm: Estimate | None) -> Difference | None:
+def compare(control: RateEstimate | None, arm: RateEstimate | None) -> ArmDifference | None:
     """An arm against the control, by the normal approximation; None where one is undefined."""
     if control is None or arm is None:
         return None
@@ -156,10 +156,10 @@ def compare(control: Estimate | None, arm: Estimate | None) -> Difference | None
         low, high = _fieller(control, arm)
         detectable = (_Z_LEVEL + _Z_POWER) * error / control.mean
     half = _Z95 * error
-    return Difference(difference, difference - half, difference + half, p, relative, low, high, detectable)
+    return ArmDifference(difference, difference - half, difference + half, p, relative, low, high, detectable)
 
 
-def _fieller(control: Estimate, arm: Estimate) -> tuple[float, float] | tuple[None, None]:
+def _fieller(control: RateEstimate, arm: RateEstimate) -> tuple[float, float] | tuple[None, None]:
     """The 95 % interval of arm ÷ control - 1 (Fieller 1954): it holds 0 if and only if that of the difference does."""
     a = control.mean**2 - _Z95**2 * control.variance
     if a <= 0:
@@ -219,7 +219,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _verdicts(
-    deciding: Mapping[str, Difference | None], small: set[str], ratio: SampleRatio | None
+    deciding: Mapping[str, ArmDifference | None], small: set[str], ratio: SampleRatio | None
 ) -> dict[str, Verdict]:
     known = {arm: found for arm, found in deciding.items() if found is not None}
     adjusted = dict(zip(known, holm([found.p for found in known.values()]), strict=True))

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Showing now and then what would not have been shown, with its propensity."""

@@ -24,11 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
+from models.base.arrays import Doubles, Places
 from models.base.errors import ModelError
 from models.exploration.plackett_luce import PlackettLuce
-from models.exploration.slates import Doubles, Places, Policy, Shown, Slate, checked_floor
+from models.exploration.slates import ExploredPage, Policy, Slate, checked_floor
 
-__all__ = ["EVERY", "POLICIES", "Policy", "Shown", "Slate", "epsilon_swap", "nothing", "policy", "shown"]
+__all__ = ["EVERY", "POLICIES", "ExploredPage", "Policy", "Slate", "epsilon_swap", "nothing", "policy", "shown"]
 
 #: the policies by name
 POLICIES: Final = ("none", "epsilon-swap", "plackett-luce")
@@ -47,7 +48,7 @@ def shown(
     new: NDArray[np.bool_] | None = None,
     new_share: float = 0.0,
     positions: Sequence[tuple[int, int]] = EVERY,
-) -> Shown:
+) -> ExploredPage:
     """What a policy shows of items with ``scores`` (n,), best first, at ``limit`` positions from ``offset`` on.
 
     ``request_id``: of page one, whose order the further pages have. Items at the ``pinned`` positions stay there, and
@@ -62,7 +63,7 @@ def shown(
     page = slice(offset, offset + limit)
     if policy is nothing and not (new is not None and new_share > 0):
         as_it_is = np.arange(ranked)[page]
-        return Shown(as_it_is, np.ones(len(as_it_is)), np.zeros((len(as_it_is), 2)))
+        return ExploredPage(as_it_is, np.ones(len(as_it_is)), np.zeros((len(as_it_is), 2)))
     free = np.arange(ranked)
     if pinned is not None and len(pinned):
         free = np.delete(free, pinned)
@@ -77,7 +78,7 @@ def shown(
     apart = np.flatnonzero(np.diff(explored) != 1)
     exchange[explored] = found.exchange
     exchange[explored[apart], 1] = exchange[explored[apart + 1], 0] = 0
-    return Shown(order[page], propensity[page], exchange[page])
+    return ExploredPage(order[page], propensity[page], exchange[page])
 
 
 def _slate(
@@ -110,7 +111,7 @@ class _AsRanked:
     def name(self) -> str:
         return "none"
 
-    def __call__(self, slate: Slate) -> Shown:
+    def __call__(self, slate: Slate) -> ExploredPage:
         return _give_room(_as_ranked(slate), slate, np.zeros(len(slate.free)))
 
 
@@ -123,7 +124,7 @@ class _EpsilonSwap:
     def name(self) -> str:
         return "epsilon-swap"
 
-    def __call__(self, slate: Slate) -> Shown:
+    def __call__(self, slate: Slate) -> ExploredPage:
         m, found = len(slate.free), _as_ranked(slate)
         open_places = np.flatnonzero(slate.free)
         least = slate.scores[:m] - slate.reach(self.floor)
@@ -148,11 +149,11 @@ class _EpsilonSwap:
         return _give_room(found, slate, at)
 
 
-def _as_ranked(slate: Slate) -> Shown:
-    return Shown(np.arange(slate.ranked), np.ones(slate.ranked), np.zeros((slate.ranked, 2)))
+def _as_ranked(slate: Slate) -> ExploredPage:
+    return ExploredPage(np.arange(slate.ranked), np.ones(slate.ranked), np.zeros((slate.ranked, 2)))
 
 
-def _give_room(found: Shown, slate: Slate, swapped: Doubles) -> Shown:
+def _give_room(found: ExploredPage, slate: Slate, swapped: Doubles) -> ExploredPage:
     """Give the slate's new items a share of page one's positions; note what could have stood one higher or lower.
 
     ``swapped`` (m,): the probability of an item from behind page one at each position. Those of the pool take part

@@ -19,8 +19,9 @@ from math import inf
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
+from models.base.arrays import Doubles, Places
 from models.base.errors import ModelError
-from models.exploration.slates import CONDITIONAL, Doubles, Places, Shown, Slate, checked_floor
+from models.exploration.slates import CONDITIONAL, ExploredPage, Slate, checked_floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class PlackettLuce:
         """As in ``STREAMRANK_EXPLORATION``."""
         return CONDITIONAL
 
-    def __call__(self, slate: Slate) -> Shown:
+    def __call__(self, slate: Slate) -> ExploredPage:
         """The drawn page one, then the others as they were ranked."""
         draw = _Draw(slate, self.temperature, slate.reach(self.floor))
         m = len(slate.free)
@@ -67,7 +68,7 @@ class PlackettLuce:
         propensity, exchange = np.ones(slate.ranked), np.zeros((slate.ranked, 2))
         propensity[:m] = own
         _exchanges(_Draw(slate, self.temperature, slate.reach(self.floor)), slate, page, before, exchange)
-        return Shown(order, propensity, exchange)
+        return ExploredPage(order, propensity, exchange)
 
 
 class _Draw:

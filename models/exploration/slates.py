@@ -9,10 +9,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.base.arrays import Doubles, Places
 from models.base.errors import ModelError
-
-Places = NDArray[np.intp]
-Doubles = NDArray[np.float64]
 
 
 def _none() -> Places:
@@ -47,7 +45,7 @@ class Slate:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ExploredPage:
     """``order``: (m,) places in the ranked list, in the order shown; ``propensity``: (m,) f8, see the policy.
 
     ``exchange``: (m, 2) f8 for learning position bias: min(1, P' / P), where P is the probability of what was shown
@@ -76,7 +74,7 @@ class Policy(Protocol):
         """As in ``STREAMRANK_EXPLORATION``."""
         ...
 
-    def __call__(self, slate: Slate) -> Shown:
+    def __call__(self, slate: Slate) -> ExploredPage:
         """What is shown of all ``slate.ranked`` items."""
         ...
 

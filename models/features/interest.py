@@ -11,7 +11,7 @@ from models.features.base import Columns, Family, Inputs
 from models.retrieval.sentences import SEARCHED, SIMILAR
 
 
-class Interest(Family):
+class InterestLikeness(Family):
     """Cosines with the user's interests, the newest items and the query's text."""
 
     groups: ClassVar = {

@@ -35,16 +35,20 @@ class NeighbourShares(Family):
             "together_basket": "the same, mean over the basket (items of the last hour, or of the cart)",
             "after_basket": "share of what followed that was this item, mean over the basket",
             "basket_cosine": "cosine of the item's use within an hour with that of the basket's items, summed",
-            "wide_newest": "the same per root of the item's own events, the n-th newest of the user's items counting 1 / n",
+            "wide_newest": "the same per root of the item's own events, the n-th newest of the user's "
+            "items counting 1 / n",
             "wide_cosine": "the same, all of the user's items counting alike",
             "wide_strength": "log of the decayed number of times this item went with one of them",
-            "after_above_quarter": "what followed the newest 5, less a quarter of a hundredth of all that followed each",
+            "after_above_quarter": "what followed the newest 5, less a quarter of a hundredth of "
+            "all that followed each",
             "after_above_one": "the same, less a hundredth",
             "after_above_four": "the same, less four hundredths",
-            "wide_above_quarter": "what went with the user's items, less a quarter of a hundredth of all that went with each",
+            "wide_above_quarter": "what went with the user's items, less a quarter of a hundredth of "
+            "all that went with each",
             "wide_above_one": "the same, less a hundredth",
             "wide_above_four": "the same, less four hundredths",
-            "basket_above_quarter": "share of what went with the basket's items, less a quarter of a hundredth for each",
+            "basket_above_quarter": "share of what went with the basket's items, less a quarter of "
+            "a hundredth for each",
             "basket_above_one": "the same, less a hundredth",
             "basket_above_four": "the same, less four hundredths",
         },

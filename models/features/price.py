@@ -15,8 +15,8 @@ from models.text.intent import INTENTS
 PROMOTION: Final = INTENTS.index("promotion")
 
 
-class Price(Family):
-    """Price, alone and beside what the user usually pays, and its discount."""
+class PriceFeatures(Family):
+    """PriceFeatures, alone and beside what the user usually pays, and its discount."""
 
     groups: ClassVar = {
         "price": {

@@ -11,13 +11,13 @@ from typing import Final
 
 from models.base.plugins import installed
 from models.features.base import Family
-from models.features.interest import Interest
+from models.features.interest import InterestLikeness
 from models.features.looks import Looks
 from models.features.neighbours import NeighbourShares
 from models.features.newness import Newness
 from models.features.own_history import OwnHistory
-from models.features.price import Price
-from models.features.rhythm import Rhythm
+from models.features.price import PriceFeatures
+from models.features.rhythm import PurchaseRhythm
 from models.features.shares import Shares
 from models.features.situation import Situation
 from models.features.tower_likeness import TowerLikeness
@@ -29,13 +29,13 @@ FEATURES_VERSION: Final = "2"
 
 FAMILIES: Final[tuple[Family, ...]] = (
     NeighbourShares(),
-    Interest(),
+    InterestLikeness(),
     TrackRecord(),
     Newness(),
-    Rhythm(),
+    PurchaseRhythm(),
     OwnHistory(),
     Shares(),
-    Price(),
+    PriceFeatures(),
     Situation(),
     Looks(),
     TowerLikeness(),

@@ -11,7 +11,7 @@ from models.features.base import Columns, Family, Inputs
 from models.retrieval.sources.repurchase import gaps
 
 
-class Rhythm(Family):
+class PurchaseRhythm(Family):
     """What the user buys again, and how due it is."""
 
     groups: ClassVar = {

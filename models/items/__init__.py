@@ -1,1 +1,1 @@
-"""TODO"""
+"""Every item as a row of arrays, and the indexes that find it."""

@@ -28,7 +28,7 @@ from xxhash import xxh3_64_intdigest
 
 from models.text.words import normalise
 
-Value = bool | float | str | list[str]
+AttributeValue = bool | float | str | list[str]
 #: Names that are indexed; an item's attributes beyond them are not found by a filter. Shops have tens.
 MOST_NAMES: Final = 10_000
 #: Pairs of items that have changed may be so many more than half of all before they are cleared away.
@@ -68,7 +68,7 @@ class Attributes:
         self._digest = np.zeros(0, np.uint64)
         self._live = self._pairs = 0
 
-    def put(self, row: int, attributes: Mapping[str, Value]) -> None:
+    def put(self, row: int, attributes: Mapping[str, AttributeValue]) -> None:
         """Give a row these attributes instead of those it had."""
         self._make_room(row)
         digest = xxh3_64_intdigest(msgspec.msgpack.encode(attributes)) if attributes else 0

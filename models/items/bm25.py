@@ -27,10 +27,9 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Rows = NDArray[np.int32]
+from models.base.arrays import Floats, Rows
+
 Weights: TypeAlias = Mapping[str, float]
 
 K1: Final = 1.2

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from models.base.errors import ModelError
 
-Attribute = bool | float | str | list[str]
+EntryAttribute = bool | float | str | list[str]
 
 
 class Entry(msgspec.Struct, array_like=True):
     """One item as the ``catalogue`` topic carries it (a tombstone is a delete); a later one replaces it.
 
-    ``key``: ``streamrank_client.vocabulary.key(item_id)``; ``time``: the item event's, Unix ms; ``category``: root first;
-    ``tokens``: the title cut into words; ``vector``: 512 little-endian f2, ``compact``: 64 little-endian f4,
+    ``key``: ``streamrank_client.vocabulary.key(item_id)``; ``time``: the item event's, Unix ms; ``category``: root
+    first; ``tokens``: the title cut into words; ``vector``: 512 little-endian f2, ``compact``: 64 little-endian f4,
     both unit length; ``valid_from`` to ``valid_to``: when ``price`` holds, outside of it ``list_price`` does;
     ``first_time``: of the item's first event; ``image``: little-endian f2, unit length, empty without an image.
     """
@@ -31,7 +31,7 @@ class Entry(msgspec.Struct, array_like=True):
     price: float | None
     list_price: float | None
     in_stock: bool
-    attributes: dict[str, Attribute]
+    attributes: dict[str, EntryAttribute]
     tokens: list[str]
     vector: bytes
     compact: bytes

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.base.arrays import Floats
+from models.base.arrays import AnyRows, Floats
 
 BITS: Final = 512
 WORDS: Final = BITS // 64
@@ -27,11 +27,10 @@ SEED: Final = 20_150
 CAPACITY: Final = 1 << 16
 
 Code = NDArray[np.uint64]
-Rows = NDArray[np.signedinteger]
 
 
 class Images:
-    """The catalogue's images; ``dim`` 0: none are kept. Rows without an image, or past the end, just have none.
+    """The catalogue's images; ``dim`` 0: none are kept. AnyRows without an image, or past the end, just have none.
 
     ``odd`` counts images that were not taken: of another dimension than ``dim``, or not finite.
 
@@ -50,10 +49,10 @@ class Images:
         self._end = 0
 
     def __len__(self) -> int:
-        """Rows up to the last that ever had an image."""
+        """AnyRows up to the last that ever had an image."""
         return self._end
 
-    def put(self, rows: Rows, raw: Sequence[bytes]) -> None:
+    def put(self, rows: AnyRows, raw: Sequence[bytes]) -> None:
         """Set the images of distinct rows: ``dim`` little-endian f2 each, unit length, or empty for none."""
         if not self.dim:
             return
@@ -78,16 +77,16 @@ class Images:
         out[:end] = self._has[:end]
         return out
 
-    def having(self, rows: Rows) -> Rows:
+    def having(self, rows: AnyRows) -> AnyRows:
         """Those of some rows that have an image, in their order."""
         there = rows[(rows >= 0) & (rows < self._end)]
         return there[self._has[there]]
 
-    def vectors(self, rows: Rows) -> Floats:
+    def vectors(self, rows: AnyRows) -> Floats:
         """The images of rows that have one, (n, dim)."""
         return self._vectors[rows].astype(np.float32)
 
-    def cosines(self, rows: Rows, direction: Floats) -> Floats:
+    def cosines(self, rows: AnyRows, direction: Floats) -> Floats:
         """Cosines of rows with a unit vector (dim,), (n,); 0 for a row without an image.
 
         Row by row: equal bytes whatever else is asked for.

@@ -14,10 +14,8 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-Keys = NDArray[np.uint64]
-Rows = NDArray[np.int32]
+from models.base.arrays import Keys, Rows
 
 SMALLEST: Final = 1 << 10
 

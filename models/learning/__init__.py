@@ -1,1 +1,1 @@
-"""TODO"""
+"""Learning online: weights, position bias, the drift alarm, silences."""

@@ -3,8 +3,8 @@
 Page and Hinkley's test on the prequential loss (Page, "Continuous inspection schemes", 1954; Gama et al., "On
 evaluating stream learning algorithms", 2013): the sum of how far each loss is above what is usual, less a slack, must
 not rise far above its least. Usual is the mean of about the last thousand losses: a log becomes harder and easier for
-months on end, and against the mean of all before that was told as drift. What a loss is: ``models.learning.loss``. What is told
-and when, on public logs: docs/quality.md.
+months on end, and against the mean of all before that was told as drift. What a loss is:
+``models.learning.loss``. What is told and when, on public logs: docs/quality.md.
 
 Loads River: only what trains or evaluates imports this.
 

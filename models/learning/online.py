@@ -16,9 +16,9 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from river import linear_model, optim
 
+from models.base.arrays import Doubles
 from models.base.errors import StateError
 from models.learning.pairwise import FeedbackError, PairwiseFeedback, skipped_positions
 from models.ranking.weights import INITIAL, INPUTS, OFFLINE, OnlineWeights, apply, contributions, scaled
@@ -41,8 +41,6 @@ PRIOR_ROWS: Final = 50.0
 #: No smaller scale is divided by: a source that is always silent keeps a scale that means something.
 LEAST_SCALE: Final = 1e-3
 LAYOUT: Final = "1"
-
-Doubles = NDArray[np.float64]
 
 
 class _State(msgspec.Struct, frozen=True, kw_only=True):

@@ -44,10 +44,10 @@ TINY: Final = 1e-12
 def exchanges(propensities: NDArray[np.float64], conditional: bool) -> NDArray[np.float64]:
     """How each item of a page could have stood one position higher and one lower, (m, 2), by its propensities alone.
 
-    For logs of answers, which do not carry ``models.exploration.slates.Shown.exchange``. ``conditional``: propensities given what
-    stands above (Plackett-Luce): exact where there is no floor and no share for new items. Else (epsilon-swap): what
-    came from behind the page could have come to either neighbour as well; exact where positions have the same odds. A
-    position with propensity 1 was not explored.
+    For logs of answers, which do not carry ``models.exploration.slates.ExploredPage.exchange``. ``conditional``:
+    propensities given what stands above (Plackett-Luce): exact where there is no floor and no share for new items. Else
+    (epsilon-swap): what came from behind the page could have come to either neighbour as well; exact where positions
+    have the same odds. A position with propensity 1 was not explored.
 
     >>> exchanges(np.array([0.95, 0.005, 0.95]), False).tolist()
     [[0.0, 0.0], [1.0, 1.0], [0.0, 0.0]]

@@ -1,1 +1,1 @@
-"""TODO"""
+"""What the log teaches about texts: known queries, spelling, synonyms."""

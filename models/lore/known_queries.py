@@ -19,7 +19,7 @@ from models.ask import NearText
 from models.base.arrays import Floats
 from models.base.errors import ModelError
 from models.base.vectors import SLACK, cosines, near_top
-from models.lore.query_spelling import Texts
+from models.lore.query_spelling import SpeltTexts
 from streamrank_client.vocabulary import COMPACT as DIM
 
 #: of the weights' decay, in seconds: that of ``state.query_clicks``
@@ -29,9 +29,9 @@ HALF_LIFE: Final = 30 * 86_400
 class KnownQuery(msgspec.Struct, array_like=True):
     """One query text as the topic ``queries`` carries it; a later record replaces it.
 
-    ``text``: normalised; ``key``: ``streamrank_client.vocabulary.key(text)``; ``time``: Unix seconds of its newest choice;
-    ``weight``: of its choices, decayed to then; ``items``: u64 keys of at most 8, heaviest first, with ``weights``;
-    ``compact``: 64 little-endian f4, unit length or zeros.
+    ``text``: normalised; ``key``: ``streamrank_client.vocabulary.key(text)``; ``time``: Unix seconds of its newest
+    choice; ``weight``: of its choices, decayed to then; ``items``: u64 keys of at most 8, heaviest first, with
+    ``weights``; ``compact``: 64 little-endian f4, unit length or zeros.
     """
 
     text: str
@@ -70,7 +70,7 @@ class KnownQueries:
         #: the rows that hold each word
         self.holding: dict[str, set[int]] = {}
         #: their texts again, to be found in spite of slips of the finger
-        self.spelt = Texts()
+        self.spelt = SpeltTexts()
         #: log2 of their weights, as if decayed to one moment
         self.strength: list[float] = []
         self._rows: dict[int, int] = {}

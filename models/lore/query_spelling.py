@@ -1,6 +1,6 @@
 """A query that nobody asked before, but for a slip of the finger: which known query it should be.
 
-Texts are compared without spaces and punctuation (``modernwarfare 3``, ``assassin's creed``), by the restricted
+SpeltTexts are compared without spaces and punctuation (``modernwarfare 3``, ``assassin's creed``), by the restricted
 Damerau-Levenshtein distance: one edit from 2 characters on, two from 8. Known texts are sifted by the set of
 characters that they hold, 64 bits a text: an edit changes at most two of them. That takes one pass over all texts
 (50,000: 0.1 ms, 10 bytes each), so nothing has to be indexed. The twenty of the others that share the
@@ -10,7 +10,7 @@ Whole queries may be corrected where words may not: in a short name or a number 
 another product is never put for what was typed: another digit, one digit fewer, another single letter (``xbox 360
 s``, ``vitamin c``), another Chinese character.
 
->>> texts = Texts()
+>>> texts = SpeltTexts()
 >>> for row, text in enumerate(("fifa 12", "modern warfare 3", "mw3", "小米手机", "fifa 11")):
 ...     texts.put(row, text)
 >>> [texts.near(text) for text in ("fofa 12", "modernwarfare3", "m3w", "小米手 机", "mw2", "小米手表", "fifa 1")]
@@ -39,7 +39,7 @@ COMPARED: Final = 20
 _FREE: Final = 255
 
 
-class Texts:
+class SpeltTexts:
     """Known texts by row, found again in spite of one or two edits."""
 
     def __init__(self) -> None:

@@ -49,7 +49,7 @@ def marginal_relevance(scores: Floats, vectors: Floats, strength: float) -> NDAr
     return order
 
 
-class Share(NamedTuple):
+class PageShare(NamedTuple):
     """At most ``most`` items of a kind on a page; ``kinds``: each place's code, below 0 for none."""
 
     kinds: Sequence[int]
@@ -64,7 +64,7 @@ class Paged(NamedTuple):
 
 
 def paged(
-    order: Sequence[int], shares: Sequence[Share], fixed: Sequence[tuple[int, int]], size: int, until: int
+    order: Sequence[int], shares: Sequence[PageShare], fixed: Sequence[tuple[int, int]], size: int, until: int
 ) -> Paged:
     """Fill pages of ``size`` so that none has more than its share; what is too many waits for the next page.
 
@@ -73,7 +73,7 @@ def paged(
     order. When all that is left is too many for the page, it follows too: extras stand after all others, they do not
     vanish. The first pages do not depend on ``until``.
 
-    >>> paged([0, 1, 2, 3, 4], [Share([7, 7, 7, 8, -1], 1)], [], size=3, until=3).order
+    >>> paged([0, 1, 2, 3, 4], [PageShare([7, 7, 7, 8, -1], 1)], [], size=3, until=3).order
     [0, 3, 4, 1, 2]
     """
     rest, out, start = list(order), list[int](), 0
@@ -88,7 +88,7 @@ def paged(
 
 
 def _one_page(
-    rest: Sequence[int], shares: Sequence[Share], here: Sequence[int], free: int
+    rest: Sequence[int], shares: Sequence[PageShare], here: Sequence[int], free: int
 ) -> tuple[list[int], list[int]]:
     """The first ``free`` places that are within their shares, and the others, both in order."""
     counts = [Counter(share.kinds[place] for place in here) for share in shares]

@@ -1,7 +1,7 @@
 """The last word on the order: variety, shares of a page, what is buried, what is pinned.
 
 >>> from models.ask import Ruled
->>> from models.sample import sample
+>>> from models.sample import asked, sample
 >>> catalogue = sample(["a", "b", "c", "d"], brand=["Oz", "Oz", "Ur", "Oz"])
 >>> rows, scores = np.arange(4, dtype=np.int32), np.array([4, 3, 2, 1], np.float32)
 >>> ask = asked("home", limit=2, ruled=Ruled(pins=((0, 3),)))
@@ -16,15 +16,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.ask import Ask
-from models.base.arrays import Floats, Rows
+from models.base.arrays import Floats, Places, Rows
 from models.items.catalogue import Catalogue
-from models.ranking.diversity import POOL, Share, marginal_relevance, paged
+from models.ranking.diversity import POOL, PageShare, marginal_relevance, paged
 from models.shop.rules import PLAIN, Rules, named
-
-Places = NDArray[np.intp]
 
 
 class Arranged(NamedTuple):
@@ -89,9 +86,9 @@ def _within_shares(
     wanted = ask.query.filter
     shares = []
     if per_brand and (wanted is None or wanted.brand is None):
-        shares.append(Share(catalogue.brand[rows].tolist(), per_brand))
+        shares.append(PageShare(catalogue.brand[rows].tolist(), per_brand))
     if per_category and (wanted is None or wanted.category is None):
-        shares.append(Share(catalogue.category[rows].tolist(), per_category))
+        shares.append(PageShare(catalogue.category[rows].tolist(), per_category))
     if not shares:
         return free, 0
     # one page beyond the one shown, because exploration may take from it

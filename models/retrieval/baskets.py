@@ -1,6 +1,7 @@
 """The basket: which of the anchors the user has in hand now.
 
 >>> from models.ask import Recent
+>>> from models.sample import asked
 >>> recent = Recent(rows=np.array([7, 9, 8], np.int32), age=np.array([4000, 5000, 90_000], np.float32))
 >>> ask = asked("home", recent=recent, anchors=np.array([7, 9, 8], np.int32))
 >>> in_hand(ask).tolist(), in_hand_or_last(ask).tolist()
@@ -12,14 +13,11 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.ask import Ask
-from models.base.arrays import Rows
+from models.base.arrays import Mask, Rows
 
 HOUR_S: Final = 3600.0
-
-Mask = NDArray[np.bool_]
 
 
 def in_hand(ask: Ask) -> Mask:

@@ -1,6 +1,6 @@
 """What the intent of a search asks for whatever its words find: offers, the product in question, a named category.
 
->>> from models.sample import sample
+>>> from models.sample import asked, sample
 >>> catalogue = sample(["tea", "cup", "pot"], price=[6.0, 4.0, 5.0], list_price=[8.0, 5.0, None])
 >>> ask = asked("search", asked="deals", tokens=("deal",), meant=("promotion", 0.9))
 >>> named(ask, catalogue, 10, catalogue.recommendable).rows.tolist()

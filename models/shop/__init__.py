@@ -1,1 +1,1 @@
-"""TODO"""
+"""What the shop allows: filters, exclusions, repeats, pins, burials, hidings."""

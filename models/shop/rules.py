@@ -1,6 +1,6 @@
 """Business rules: what may be shown at all. The last word on the order is in ``models.ranking.order``.
 
->>> from models.sample import sample
+>>> from models.sample import asked, sample
 >>> catalogue = sample(["red tea", "green tea", "wine"], price=[2.0, 4.0, 9.0])
 >>> catalogue.delete("green tea")
 >>> ask = asked("home", filter=Filter(price_max=8.0))
@@ -15,14 +15,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.ask import Ask, Filter
 from models.ask import NamedItems as Named
-from models.base.arrays import Rows
+from models.base.arrays import Mask, Rows
 from models.items.catalogue import Catalogue
-
-Mask = NDArray[np.bool_]
 
 #: The code of a purchase in ``Ask.recent.kind`` (its place in state.records.KINDS).
 PURCHASE: Final = 4

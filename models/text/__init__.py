@@ -1,1 +1,1 @@
-"""TODO"""
+"""Texts to words, vectors and intents."""

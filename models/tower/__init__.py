@@ -1,1 +1,1 @@
-"""TODO"""
+"""The item tower: an item's vector near those of items that it is chosen with."""

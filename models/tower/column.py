@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-from models.base.arrays import Floats
-from models.tower.item_tower import DIM, ItemTower, Rows
-
-if TYPE_CHECKING:
-    from models.items.catalogue import Catalogue
+from models.base.arrays import AnyRows, Floats
+from models.items.catalogue import Catalogue
+from models.tower.item_tower import DIM, ItemTower
 
 #: Rows that one step of ``grow`` computes: some milliseconds.
 STEP: Final = 256
@@ -32,11 +30,11 @@ class TowerColumn:
         self._reach(rows)
         return self._vectors[:rows]
 
-    def take(self, rows: Rows) -> Floats:
+    def take(self, rows: AnyRows) -> Floats:
         """Those of some rows, (n, 64)."""
         return self.vectors(int(rows.max(initial=-1)) + 1).take(rows, axis=0)
 
-    def put(self, catalogue: Catalogue, rows: Rows) -> None:
+    def put(self, catalogue: Catalogue, rows: AnyRows) -> None:
         """Compute those of some rows, from what the catalogue holds of them now."""
         if len(rows):
             self._reach(len(catalogue))

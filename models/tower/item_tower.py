@@ -10,22 +10,20 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
-from models.base.arrays import Floats
+from models.base.arrays import AnyRows, Floats
 from models.base.artifact import Artifact, check_ports
 from models.base.errors import ArtifactError
 from models.base.onnx_session import open_session
+from models.items.catalogue import Catalogue
 from models.items.codes import LEVELS
 from models.items.key_index import KeyIndex
 from models.text.words import normalise
-
-if TYPE_CHECKING:
-    from models.items.catalogue import Catalogue
 
 DIM: Final = 64
 #: Category prefixes and the brand of an item, hashed to so many places each; 0: there is none.
@@ -38,7 +36,6 @@ ITEMS_FILE: Final = "items.npy"
 REMEDY: Final = "build it again with `streamrank artifact build item-tower --log LOG`, or remove its folder."
 
 Feeds = dict[str, NDArray[np.generic]]
-Rows = NDArray[np.signedinteger]
 
 
 class ItemTower:
@@ -59,7 +56,7 @@ class ItemTower:
         """The artifact's version."""
         return self.artifact.version
 
-    def vectors(self, catalogue: Catalogue, rows: Rows) -> Floats:
+    def vectors(self, catalogue: Catalogue, rows: AnyRows) -> Floats:
         """Unit vectors (n, 64) of catalogue rows, each in the same bytes whatever the other rows are."""
         found = np.empty((len(rows), DIM), np.float32)
         for start in range(0, len(rows), BATCH):
@@ -70,7 +67,7 @@ class ItemTower:
         return found
 
 
-def inputs_of(catalogue: Catalogue, rows: Rows, numbers: Rows, image_dim: int) -> Feeds:
+def inputs_of(catalogue: Catalogue, rows: AnyRows, numbers: AnyRows, image_dim: int) -> Feeds:
     """What the graph takes of catalogue rows, (n, …) each. ``numbers``: their own numbers (n,), below 0 for none.
 
     ``text`` (n, 512); ``parts`` (n, 5): hashed category prefixes, then the brand; ``price`` (n, 2): log of the regular
@@ -95,7 +92,7 @@ def inputs_of(catalogue: Catalogue, rows: Rows, numbers: Rows, image_dim: int) -
     return feeds
 
 
-def parts_of(catalogue: Catalogue, rows: Rows) -> NDArray[np.int64]:
+def parts_of(catalogue: Catalogue, rows: AnyRows) -> NDArray[np.int64]:
     """Places of the categories' prefixes and of the brand in the table of parts, (n, 5), 0 for none."""
     found = np.zeros((len(rows), PARTS), np.int64)
     path = catalogue.category_path[rows]

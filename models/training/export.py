@@ -14,20 +14,20 @@ import torch
 
 from models.base.artifact import Artifact, Manifest, write
 from models.base.errors import SessionError
-from models.base.onnx_session import Session, open_session
+from models.base.onnx_session import OnnxSession, open_session
 from models.features.kernels import LARGEST, RECENT
 from models.features.registry import FEATURES, FEATURES_VERSION, INDEX
 from models.ranking.ranker import NAMES_FILE, SILENT
 from models.retrieval.sources.registry import SOURCES
-from models.training.half import Precision, halved
-from models.training.network import Network, named
+from models.training.half import RankerPrecision, halved
+from models.training.network import RankerNetwork, named
 from streamrank_client.vocabulary import COMPACT as DIM
 
 OPSET: Final = 17
 #: Largest difference from torch in float32, relative to the call's largest score. Rounding in float16 alone makes 6e-4
 #: (networks trained on three logs, every step rounded); features that were float16 before normalisation make 6e-3.
-TOLERANCE: Final[dict[Precision, float]] = {"float32": 1e-4, "float16": 2e-3}
-REMEDY: Final[dict[Precision, str]] = {
+TOLERANCE: Final[dict[RankerPrecision, float]] = {"float32": 1e-4, "float16": 2e-3}
+REMEDY: Final[dict[RankerPrecision, str]] = {
     "float32": "report it with the versions of torch and onnxruntime",
     "float16": "build it with --precision float32, or report it with the versions of torch and onnxruntime",
 }
@@ -36,7 +36,7 @@ CALLS: Final = ((1, 1, 1.0), (2, 100, 1.0), (3, 17, 1.0), (4, 60, 6.0))
 INPUTS: Final = ("features", "mask", "candidates", "recent", "recent_weight")
 
 
-def export(network: Network, path: Path) -> None:
+def export(network: RankerNetwork, path: Path) -> None:
     """Write the network as ONNX with free batch and list lengths.
 
     The TorchScript exporter is used on purpose: ONNX Runtime fuses what it makes, not what dynamo makes.
@@ -58,7 +58,7 @@ def export(network: Network, path: Path) -> None:
         )
 
 
-def check(network: Network, session: Session, precision: Precision = "float32") -> float:
+def check(network: RankerNetwork, session: OnnxSession, precision: RankerPrecision = "float32") -> float:
     """Largest difference between the graph and torch in float32 on random lists; SessionError above ``TOLERANCE``.
 
     Among them are lists with padding, users without history, and features up to the largest that there can be.
@@ -84,11 +84,11 @@ def check(network: Network, session: Session, precision: Precision = "float32") 
 
 
 def save(
-    network: Network,
+    network: RankerNetwork,
     out: Path,
     created_from: Mapping[str, str],
     figures: Mapping[str, float | str],
-    precision: Precision = "float32",
+    precision: RankerPrecision = "float32",
 ) -> Artifact:
     """Export, check and write the artifact to ``out``; SessionError when the graph is not the network.
 
@@ -112,7 +112,7 @@ def save(
         return write(out, manifest, {"model.onnx": graph, NAMES_FILE: msgspec.json.encode(FEATURES)})
 
 
-def silent(network: Network) -> str:
+def silent(network: RankerNetwork) -> str:
     """The sources whose score never differed in training, comma separated."""
     return ",".join(name for name in SOURCES if bool(torch.isinf(network.normalise.median[INDEX[name]])))
 

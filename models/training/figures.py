@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.base.arrays import Floats
+from models.base.arrays import Doubles, Floats
+from models.evaluate.bootstrap import Interval
 from models.features.registry import GROUPS, INDEX
 from models.ranking.ranker import Ranker, RankInput
 from models.training.rankings import Rankings
@@ -18,16 +18,6 @@ METRICS: Final = ("ndcg@10", "hit@10", "mrr")
 #: What the ranker is held against: the order by one feature alone.
 BASELINES: Final = ("covisits", "after_newest_5", "popularity_7_days")
 DRAWS: Final = 1_000
-
-Doubles = NDArray[np.float64]
-
-
-class Interval(msgspec.Struct, frozen=True):
-    """A mean and the bounds of its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 def quality(scores: Floats, chosen: NDArray[np.bool_]) -> tuple[float, float, float]:

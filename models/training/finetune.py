@@ -26,20 +26,20 @@ TEMPERATURE, RATE, DECAY, WARM, BATCH, CUT = 0.05, 2e-5, 0.01, 0.1, 32, 5
 
 
 @dataclass(frozen=True)
-class Pairs:
+class TextPairs:
     """What was chosen after queries, in order of time: ``queries[i]`` led to ``items[i]``, a place in ``titles``."""
 
     queries: list[str]
     items: list[int]
     titles: list[str]
 
-    def split(self, share: float) -> tuple[Pairs, Pairs]:
+    def split(self, share: float) -> tuple[TextPairs, TextPairs]:
         """The first ``share`` of the pairs, and the rest."""
         cut = int(len(self.queries) * share)
         first, rest = slice(0, cut), slice(cut, None)
         return (
-            Pairs(self.queries[first], self.items[first], self.titles),
-            Pairs(self.queries[rest], self.items[rest], self.titles),
+            TextPairs(self.queries[first], self.items[first], self.titles),
+            TextPairs(self.queries[rest], self.items[rest], self.titles),
         )
 
 
@@ -66,7 +66,7 @@ class Judged:
 
 def finetune(
     checkpoint: Checkpoint,
-    pairs: Pairs,
+    pairs: TextPairs,
     share: float = 0.9,
     epochs: int = 1,
     most: int = 2_000,
@@ -77,7 +77,7 @@ def finetune(
 
     ``rate``: the learning rate's peak; the default is one for a trained network.
 
-    Pairs that repeat are learnt once an epoch. The same pairs and checkpoint give the same weights on one machine.
+    TextPairs that repeat are learnt once an epoch. The same pairs and checkpoint give the same weights on one machine.
     Raises ``ModelError`` when there are too few pairs.
     """
     known, unseen = pairs.split(share)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.base.arrays import Floats
-from models.training.network import HIDDEN, Network, fit_scales, list_stats
+from models.training.network import HIDDEN, RankerNetwork, fit_scales, list_stats
 from models.training.rankings import Rankings
 
 EPOCHS: Final = 4
@@ -32,7 +32,7 @@ LEAST_RECENT: Final = 0.2
 SCALE_ROWS: Final = 500_000
 
 #: called with (step, steps, loss)
-Progress = Callable[[int, int, float], None]
+FittingProgress = Callable[[int, int, float], None]
 
 
 @dataclass
@@ -50,15 +50,15 @@ def fit(
     rankings: Rankings,
     cut: int,
     rng: np.random.Generator,
-    progress: Progress | None = None,
+    progress: FittingProgress | None = None,
     hidden: tuple[int, ...] = HIDDEN,
-) -> Network:
+) -> RankerNetwork:
     """A network trained on the lists before ``cut``, the newest of them counting most, with ``hidden`` units in its
     layers.
     """
     rows = int(rankings.start[cut])
     sample = rng.choice(rows, min(rows, SCALE_ROWS), replace=False)
-    network = Network(fit_scales(rankings.features[np.sort(sample)]), hidden)
+    network = RankerNetwork(fit_scales(rankings.features[np.sort(sample)]), hidden)
     data = _prepare(network, rankings, cut)
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
     steps = EPOCHS * math.ceil(cut / BATCH)
@@ -79,7 +79,7 @@ def fit(
     return network.eval()
 
 
-def scores(network: Network, rankings: Rankings, lists: NDArray[np.int64]) -> list[Floats]:
+def scores(network: RankerNetwork, rankings: Rankings, lists: NDArray[np.int64]) -> list[Floats]:
     """The network's scores (n,) of each of these lists."""
     found = []
     with torch.no_grad():
@@ -90,7 +90,7 @@ def scores(network: Network, rankings: Rankings, lists: NDArray[np.int64]) -> li
     return found
 
 
-def temperature(network: Network, rankings: Rankings, lists: NDArray[np.int64]) -> float:
+def temperature(network: RankerNetwork, rankings: Rankings, lists: NDArray[np.int64]) -> float:
     """The factor on the scores with which softmax over whole lists fits what was chosen best.
 
     One number, so that judging on the same lists flatters nothing: it changes no order.
@@ -118,7 +118,7 @@ def recency(lists: int) -> NDArray[np.float64]:
     return np.maximum(1 / (1 + np.arange(lists)[::-1] / RECENT_LISTS), LEAST_RECENT)
 
 
-def _prepare(network: Network, rankings: Rankings, cut: int) -> _Data:
+def _prepare(network: RankerNetwork, rankings: Rankings, cut: int) -> _Data:
     """Statistics of each list by the fitted normalisation, a batch at a time."""
     features = torch.from_numpy(rankings.features)
     parts: list[tuple[Tensor, ...]] = []
@@ -136,13 +136,13 @@ def _prepare(network: Network, rankings: Rankings, cut: int) -> _Data:
     return _Data(rankings, features, torch.from_numpy(rankings.vectors.copy()), stats, weight)
 
 
-def _views(network: Network, features: Tensor) -> tuple[Tensor, Tensor]:
+def _views(network: RankerNetwork, features: Tensor) -> tuple[Tensor, Tensor]:
     normalise = network.normalise
     quantile = normalise.quantile(features, normalise.place_by_search(features))
     return quantile, normalise.logarithm(features)
 
 
-def _loss(network: Network, data: _Data, lists: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+def _loss(network: RankerNetwork, data: _Data, lists: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
     """Cross entropy of one chosen item, in the first place, against up to 63 others of its list, by its weight."""
     rows = np.zeros((len(lists), 1 + NEGATIVES), np.int64)
     mask = np.zeros(rows.shape, np.float32)

@@ -12,9 +12,9 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from models.training.network import Attention, Network
+from models.training.network import Attention, RankerNetwork
 
-Precision = Literal["float32", "float16"]
+RankerPrecision = Literal["float32", "float16"]
 
 
 class InHalf(nn.Module):
@@ -51,13 +51,13 @@ class HalfAttention(Attention):
         return plain + away @ other.transpose(1, 2), learnt + self.low(away) @ self.low(other).transpose(1, 2)
 
 
-def halved(network: Network) -> Network:
+def halved(network: RankerNetwork) -> RankerNetwork:
     """A copy with the hidden layers and the attention's products in float16; it takes and gives float32.
 
     >>> import numpy as np, torch
-    >>> from models.features import FEATURES
+    >>> from models.features.registry import FEATURES
     >>> from models.training.network import fit_scales
-    >>> half = halved(Network(fit_scales(np.zeros((1, len(FEATURES)), np.float32))))
+    >>> half = halved(RankerNetwork(fit_scales(np.zeros((1, len(FEATURES)), np.float32))))
     >>> sorted({str(p.dtype) for p in half.deep.parameters()}), half.normalise.table.dtype
     (['torch.float16', 'torch.float32'], torch.float32)
     """

@@ -20,14 +20,14 @@ from transformers import CLIPModel, CLIPVisionModelWithProjection, SiglipModel, 
 
 from models.base.artifact import Artifact, Manifest, verify, write
 from models.base.errors import ArtifactError, SessionError
-from models.base.onnx_session import Session, open_session
+from models.base.onnx_session import OnnxSession, open_session
 from models.items.image_encoder import PREPROCESS, Preprocess
 from models.training.graphs import halved, quantised, say_widths
 
 OPSET: Final = 17
-Precision = Literal["float32", "float16", "int8"]
+ImagePrecision = Literal["float32", "float16", "int8"]
 #: Least cosine with torch of any random picture.
-LEAST: Final[dict[Precision, float]] = {"float32": 0.999, "float16": 0.99, "int8": 0.95}
+LEAST: Final[dict[ImagePrecision, float]] = {"float32": 0.999, "float16": 0.99, "int8": 0.95}
 PICTURES: Final = 16
 #: By the model_type of config.json.
 MODELS: Final[dict[str, Any]] = {
@@ -41,7 +41,7 @@ FILTERS: Final[dict[int, Literal["bilinear", "bicubic"]]] = {2: "bilinear", 3: "
 CONFIGS: Final = ("preprocessor_config.json", "processor_config.json")
 
 
-class Tower(nn.Module):
+class VisionTower(nn.Module):
     """Pixels (n, 3, h, w) to unit vectors (n, dim)."""
 
     def __init__(self, vision: nn.Module, project: nn.Module, side: int) -> None:
@@ -55,7 +55,7 @@ class Tower(nn.Module):
 
 
 def build_image_encoder(
-    source: Path, out: Path, precision: Precision = "float32", progress: Callable[[str, float], None] | None = None
+    source: Path, out: Path, precision: ImagePrecision = "float32", progress: Callable[[str, float], None] | None = None
 ) -> Artifact:
     """Build the artifact from the folder ``source`` into ``out``; takes under a minute for a base model.
 
@@ -92,7 +92,7 @@ def build_image_encoder(
     return verify(out)
 
 
-def load_tower(source: Path) -> Tower:
+def load_tower(source: Path) -> VisionTower:
     """The vision tower in a folder, in float32; raises ``ArtifactError`` when there is none."""
     kind = str(_json(source, ("config.json",)).get("model_type"))
     remedy = "name a folder with config.json and weights of a CLIP or SigLIP model."
@@ -108,7 +108,9 @@ def load_tower(source: Path) -> Tower:
         odd = sorted(map(str, [*said["missing_keys"], *said["mismatched_keys"]]))
         raise ArtifactError(source, "weights", "those of the whole model", f"none that fit {', '.join(odd)}", remedy)
     side = int(getattr(model.config, "vision_config", model.config).image_size)
-    return Tower(getattr(model, "vision_model", model), getattr(model, "visual_projection", nn.Identity()), side).eval()
+    return VisionTower(
+        getattr(model, "vision_model", model), getattr(model, "visual_projection", nn.Identity()), side
+    ).eval()
 
 
 def read_preprocess(source: Path) -> Preprocess:
@@ -138,7 +140,7 @@ def read_preprocess(source: Path) -> Preprocess:
         raise ArtifactError(source, CONFIGS[0], "size, image_mean and image_std", repr(error), remedy) from error
 
 
-def export(tower: Tower, path: Path, size: tuple[int, int]) -> None:
+def export(tower: VisionTower, path: Path, size: tuple[int, int]) -> None:
     """Write the tower as ONNX with a free batch (TorchScript exporter: ONNX Runtime fuses what it makes)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns that it will be removed one day
@@ -155,7 +157,7 @@ def export(tower: Tower, path: Path, size: tuple[int, int]) -> None:
     say_widths(path, [_width(tower, size)])
 
 
-def lower(path: Path, precision: Precision) -> Path:
+def lower(path: Path, precision: ImagePrecision) -> Path:
     """The graph at the wanted precision: int8 weights of matrix products, or float16 (meant for CUDA)."""
     if precision == "float32":
         return path
@@ -165,7 +167,7 @@ def lower(path: Path, precision: Precision) -> Path:
     return halved(path, lowered)
 
 
-def check(tower: Tower, session: Session, size: tuple[int, int], precision: Precision) -> float:
+def check(tower: VisionTower, session: OnnxSession, size: tuple[int, int], precision: ImagePrecision) -> float:
     """Least cosine between graph and torch over random pictures; SessionError below ``LEAST``."""
     rng = np.random.default_rng(0)
     worst = 1.0
@@ -183,7 +185,7 @@ def check(tower: Tower, session: Session, size: tuple[int, int], precision: Prec
     return worst
 
 
-def _width(tower: Tower, size: tuple[int, int]) -> int:
+def _width(tower: VisionTower, size: tuple[int, int]) -> int:
     with torch.no_grad():
         return int(tower(torch.zeros(1, 3, *size)).shape[1])
 

@@ -23,7 +23,7 @@ from models.base.artifact import Artifact, Manifest
 from models.base.onnx_session import Port
 from models.base.paths import DATA
 from models.text.encoder import DIM, Encoder
-from models.text.intent import HEAD, Head
+from models.text.intent import HEAD, IntentHead
 from models.training.intent_data import LabelledTexts, read_labelled, split, with_copies, words_of
 from models.training.intent_graph import intent_graph
 
@@ -55,7 +55,7 @@ MANY: Final = Recipe(copies=1, hidden=512, epochs=30, drop=0.5, batch=128, seeds
 MANY_TEXTS: Final = 4_000
 
 
-class Network(nn.Module):
+class IntentNetwork(nn.Module):
     """vector (n, 512) -> logits (n, intents)."""
 
     def __init__(self, intents: int, hidden: int, drop: float) -> None:
@@ -91,7 +91,7 @@ def train_intent(
     fits = len(recipe.seeds) * (recipe.judged_folds + 1)
     done = iter(range(1, fits + 1))
 
-    def fit_some(places: np.ndarray) -> list[Network]:
+    def fit_some(places: np.ndarray) -> list[IntentNetwork]:
         networks = []
         for seed in recipe.seeds:
             learnt = vectors[:, places].reshape(-1, DIM), np.tile(known.intents[places], len(vectors))
@@ -111,20 +111,20 @@ def train_intent(
         **judge(softmax(_logits(networks, judged) / temperature), unseen, threshold),
     }
     graph = intent_graph([_layers(network) for network in networks], SCALE, temperature)
-    head = msgspec.json.encode(Head(known.labels, threshold, round(temperature, 4), words_of(known.texts)))
+    head = msgspec.json.encode(IntentHead(known.labels, threshold, round(temperature, 4), words_of(known.texts)))
     manifest = _manifest(encoder.version, known.labels, figures, train, test)
     artifacts.write(out, manifest, {"model.onnx": graph, HEAD: head})
     return artifacts.verify(out)
 
 
-def fit(vectors: np.ndarray, intents: np.ndarray, count: int, recipe: Recipe, seed: int) -> Network:
+def fit(vectors: np.ndarray, intents: np.ndarray, count: int, recipe: Recipe, seed: int) -> IntentNetwork:
     """One network, from scratch: AdamW, cross entropy with label smoothing .05, cosine.
 
     A text of none of the intents (-1) should get all of them alike (Hendrycks et al., "Deep Anomaly Detection with
     Outlier Exposure", ICLR 2019).
     """
     torch.manual_seed(seed)
-    network = Network(count, recipe.hidden, recipe.drop)
+    network = IntentNetwork(count, recipe.hidden, recipe.drop)
     wanted = np.where(intents[:, None] < 0, 1 / count, np.eye(count)[intents]).astype(np.float32)
     x, y = torch.from_numpy(vectors), torch.from_numpy(wanted)
     optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.1)
@@ -140,7 +140,7 @@ def fit(vectors: np.ndarray, intents: np.ndarray, count: int, recipe: Recipe, se
 
 
 def cross_validated(
-    vectors: np.ndarray, intents: np.ndarray, recipe: Recipe, fit_some: Callable[[np.ndarray], list[Network]]
+    vectors: np.ndarray, intents: np.ndarray, recipe: Recipe, fit_some: Callable[[np.ndarray], list[IntentNetwork]]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Averaged logits (n, intents) of rows by networks that did not see them, and which rows those are, (n,)."""
     fold = np.random.default_rng(0).permutation(len(intents)) % recipe.folds
@@ -240,14 +240,14 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return shares
 
 
-def _logits(networks: list[Network], vectors: np.ndarray) -> np.ndarray:
+def _logits(networks: list[IntentNetwork], vectors: np.ndarray) -> np.ndarray:
     with torch.no_grad():
         outputs = [network(torch.from_numpy(vectors)) for network in networks]
     mean: np.ndarray = torch.stack(outputs).mean(0).numpy()
     return mean
 
 
-def _layers(network: Network) -> tuple[np.ndarray, ...]:
+def _layers(network: IntentNetwork) -> tuple[np.ndarray, ...]:
     tensors = (network.first.weight, network.first.bias, network.second.weight, network.second.bias)
     return tuple(tensor.detach().numpy() for tensor in tensors)
 

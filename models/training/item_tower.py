@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.base.arrays import Floats
+from models.base.arrays import Floats, Ints
 from models.base.artifact import Artifact, Manifest, verify, with_figures, write
 from models.base.onnx_session import open_session
 from models.items.catalogue import Catalogue
@@ -43,13 +43,12 @@ TESTS: Final = 2_000
 BEFORE: Final = 10
 TOP: Final = 100
 
-Ints = NDArray[np.int64]
 #: called with the share that is done
-Progress = Callable[[float], None]
+TowerProgress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
-class Choices:
+class TowerChoices:
     """What users chose, in order of time: ``user`` and catalogue ``row``, (n,) each."""
 
     user: Ints
@@ -58,19 +57,19 @@ class Choices:
     def __len__(self) -> int:
         return len(self.user)
 
-    def first(self, count: int) -> Choices:
+    def first(self, count: int) -> TowerChoices:
         """The oldest of them."""
-        return Choices(self.user[:count], self.row[:count])
+        return TowerChoices(self.user[:count], self.row[:count])
 
 
 def train(
     catalogue: Catalogue,
-    choices: Choices,
+    choices: TowerChoices,
     encoder: str,
     out: Path,
     source: str = "",
     seed: int = 0,
-    progress: Progress = lambda share: None,
+    progress: TowerProgress = lambda share: None,
 ) -> Artifact:
     """Train on the first nine tenths of ``choices``, judge on the rest, and write the artifact to ``out``.
 
@@ -107,7 +106,7 @@ def train(
     return _save(network, out, catalogue.keys[numbered], encoder, made, figures)
 
 
-def fit(feeds: Feeds, choices: Choices, numbered: int, seed: int, progress: Progress) -> TowerNetwork:
+def fit(feeds: Feeds, choices: TowerChoices, numbered: int, seed: int, progress: TowerProgress) -> TowerNetwork:
     """A network trained on pairs of these choices; ``feeds``: every item's inputs, by row."""
     image_dim = feeds["image"].shape[1] if "image" in feeds else 0
     price = np.asarray(feeds["price"], np.float64)
@@ -135,7 +134,7 @@ def fit(feeds: Feeds, choices: Choices, numbered: int, seed: int, progress: Prog
     return network.eval()
 
 
-def judge(vectors: Floats, catalogue: Catalogue, choices: Choices, cut: int, seed: int) -> dict[str, float]:
+def judge(vectors: Floats, catalogue: Catalogue, choices: TowerChoices, cut: int, seed: int) -> dict[str, float]:
     """Recall@100 of unseen choices from ``cut`` on, by the mean of the user's last items' vectors.
 
     Beside the compact text vectors in the same way, and popularity. Cold: items that were never chosen before the cut.
@@ -170,7 +169,7 @@ def judge(vectors: Floats, catalogue: Catalogue, choices: Choices, cut: int, see
 class _Pairs:
     """Pairs of rows that one user chose within ``LAGS`` choices."""
 
-    def __init__(self, choices: Choices, rng: np.random.Generator) -> None:
+    def __init__(self, choices: TowerChoices, rng: np.random.Generator) -> None:
         order = np.argsort(choices.user, kind="stable")
         self._user, self._row, self._rng = choices.user[order], choices.row[order], rng
 

@@ -187,7 +187,7 @@ class Attention(nn.Module):
         return (share * signed).sum(-1)
 
 
-class Network(nn.Module):
+class RankerNetwork(nn.Module):
     """The whole ranker: what its graph takes and gives, see ``forward``."""
 
     temperature: Tensor

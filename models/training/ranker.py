@@ -17,12 +17,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.evaluate.bootstrap import Interval
 from models.ranking.ranker import Ranker
 from models.training import export, figures
-from models.training.figures import BASELINES, METRICS, Interval, interval, quality
-from models.training.fitting import Progress, fit, scores, temperature
-from models.training.half import Precision
-from models.training.network import HIDDEN, Network, named
+from models.training.figures import BASELINES, METRICS, interval, quality
+from models.training.fitting import FittingProgress, fit, scores, temperature
+from models.training.half import RankerPrecision
+from models.training.network import HIDDEN, RankerNetwork, named
 from models.training.rankings import Rankings, RankingsError
 
 LEAST_LISTS: Final = 100
@@ -53,7 +54,7 @@ class Comparison(msgspec.Struct, frozen=True):
         return self.difference.low > 0
 
 
-class Report(msgspec.Struct, frozen=True):
+class TrainingReport(msgspec.Struct, frozen=True):
     """What training gave, on the newest lists (``judged_from``), before those were learnt too; ``trained``: the others.
 
     ``metrics``: by ranker or baseline, then by metric; ``gains``: relative gain in NDCG@10 over each
@@ -84,13 +85,13 @@ def train(
     rankings: Rankings,
     out: Path | str,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: FittingProgress | None = None,
     source: str = "",
     sizes: Sequence[tuple[int, ...]] = (HIDDEN,),
     about: Mapping[str, str] | None = None,
-    precision: Precision = "float32",
+    precision: RankerPrecision = "float32",
     against: Ranker | None = None,
-) -> Report:
+) -> TrainingReport:
     """Train on the older lists, judge on the newest (``judged_from``), then train on all and write that to ``out``.
 
     What is written has the figures and the temperature of the one that was judged: what is newest counts most after
@@ -148,7 +149,9 @@ def judged_from(lists: int) -> int:
     return min(lists * 9 // 10, lists - min(LEAST_JUDGED, lists // 2))
 
 
-def _fitted(rankings: Rankings, cut: int, seed: int, hidden: tuple[int, ...], progress: Progress | None) -> Network:
+def _fitted(
+    rankings: Rankings, cut: int, seed: int, hidden: tuple[int, ...], progress: FittingProgress | None
+) -> RankerNetwork:
     """The network of a seed: the same for the same lists, whatever was trained before it."""
     torch.manual_seed(seed)
     return fit(rankings, cut, np.random.default_rng(seed), progress, hidden)
@@ -173,7 +176,7 @@ def compare(new: Ranker, old: Ranker, rankings: Rankings, held: NDArray[np.int64
 
 
 def choose(
-    rankings: Rankings, cut: int, seed: int, sizes: Sequence[tuple[int, ...]], progress: Progress | None = None
+    rankings: Rankings, cut: int, seed: int, sizes: Sequence[tuple[int, ...]], progress: FittingProgress | None = None
 ) -> tuple[tuple[int, ...], dict[str, Interval]]:
     """The size of the network, by lists before ``cut``: trained on the newest of them but a tenth, judged on that.
 
@@ -198,7 +201,7 @@ def choose(
     return sizes[best], {named(h): interval(own, users, seed, weight) for h, own in zip(sizes, found, strict=True)}
 
 
-def judge(ranker: Ranker, rankings: Rankings, lists: NDArray[np.int64], seed: int = 0) -> Report:
+def judge(ranker: Ranker, rankings: Rankings, lists: NDArray[np.int64], seed: int = 0) -> TrainingReport:
     """Metrics of an artifact on these lists, beside the baselines."""
     found = {"ranker": figures.of_ranker(ranker, rankings, list(lists))}
     found |= {name: figures.of_feature(name, rankings, list(lists)) for name in BASELINES}
@@ -209,7 +212,7 @@ def judge(ranker: Ranker, rankings: Rankings, lists: NDArray[np.int64], seed: in
         base = max(float(np.average(ndcg[name], weights=weight)), 1e-9)
         gains[name] = interval((ndcg["ranker"] - ndcg[name]) / base, users, seed, weight)
     some = np.random.default_rng(seed).permutation(lists)[:IMPORTANCE_LISTS]
-    return Report(
+    return TrainingReport(
         version=ranker.version,
         trained=0,
         held_out=len(lists),
@@ -244,7 +247,7 @@ def _users(rankings: Rankings, lists: NDArray[np.int64]) -> NDArray[np.int64]:
     return users if len(np.unique(users)) >= LEAST_USERS else lists
 
 
-def _flat(report: Report) -> dict[str, float | str]:
+def _flat(report: TrainingReport) -> dict[str, float | str]:
     """The report as the manifest's figures."""
     flat: dict[str, float | str] = {"trained_lists": report.trained, "held_out_lists": report.held_out}
     for name, metrics in report.metrics.items():

@@ -11,7 +11,7 @@ keep most of them, and both are projected on 64, fitted as ``models.training.pro
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,19 +25,19 @@ from models.base.artifact import Artifact, Manifest, verify, write
 from models.base.errors import SessionError
 from models.base.onnx_session import open_session
 from models.text.encoder import COMPACT, DIM, PREFIXES, Encoder
+from models.text.encoder_build import BuildSteps
 from models.text.tokenizing import TOKENIZER_JSON
 from models.training.checkpoint import Checkpoint, pooled
 from models.training.projection import fit, intent_texts, preservation, product_titles
-from models.training.text_graph import LEFT, Precision, export, lower
+from models.training.text_graph import LEFT, TextPrecision, export, lower
 
 #: Least cosine between the artifact and transformers, of any text that is checked.
-LEAST: Final[dict[Precision, float]] = {"float32": 0.999, "float16": 0.99, "int8": 0.99}
+LEAST: Final[dict[TextPrecision, float]] = {"float32": 0.999, "float16": 0.99, "int8": 0.99}
 #: Texts to fit the projections on (of each kind at most), and to check.
 FITTED, CHECKED, SEED = 3_000, 64, 7
-Progress = Callable[[str, float], None]
 
 
-class Tower(nn.Module):
+class TextTower(nn.Module):
     """Tokens to ``vector`` (n, 512) and ``compact`` (n, 64), unit rows."""
 
     wide: Tensor | None
@@ -64,11 +64,11 @@ class Tower(nn.Module):
 def build_text_encoder(
     checkpoint: Checkpoint,
     out: Path,
-    precision: Precision = "float32",
+    precision: TextPrecision = "float32",
     texts: Mapping[str, Sequence[str]] | None = None,
     made: Mapping[str, str] | None = None,
     figures: Mapping[str, float | str] | None = None,
-    progress: Progress | None = None,
+    progress: BuildSteps | None = None,
 ) -> Artifact:
     """Export ``checkpoint`` into the folder ``out``; a minute or two for a small model on one core.
 
@@ -82,7 +82,7 @@ def build_text_encoder(
     titles = checkpoint.encode(given.get("titles", ()), passages=True)
     queries = checkpoint.encode(given.get("queries", ()))
     wide, small = maps(titles, queries)
-    tower = Tower(checkpoint, wide, small).eval()
+    tower = TextTower(checkpoint, wide, small).eval()
     with tempfile.TemporaryDirectory() as folder:
         tell("exporting", 0.5)
         whole = Path(folder) / "model.onnx"
@@ -146,7 +146,7 @@ def check(built: Artifact, checkpoint: Checkpoint, wide: Floats | None, texts: M
     return worst
 
 
-def _enough(worst: float, precision: Precision) -> None:
+def _enough(worst: float, precision: TextPrecision) -> None:
     if not worst >= LEAST[precision]:
         raise SessionError(
             f"The exported encoder agrees with transformers to a cosine of {worst:.4f}; expected {LEAST[precision]}.",

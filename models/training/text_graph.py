@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import onnx
 
 OPSET: Final = 17
-Precision = Literal["float32", "float16", "int8"]
+TextPrecision = Literal["float32", "float16", "int8"]
 #: Scope of the network's own nodes; what is outside are pooling and projections.
 NETWORK: Final = "/network/"
 #: What stays float32 in an int8 graph, tried in this order until its vectors are near enough.
@@ -47,7 +47,7 @@ def export(tower: torch.nn.Module, checkpoint: Checkpoint, path: Path) -> None:
     say_widths(path, (DIM, COMPACT))
 
 
-def lower(path: Path, precision: Precision, left: str = LEFT[0]) -> Path:
+def lower(path: Path, precision: TextPrecision, left: str = LEFT[0]) -> Path:
     """The graph at the wanted precision: int8 weights (a scale a column) of the network, but for what is ``left``;
     or float16, meant for CUDA.
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from models.base.errors import SessionError
-from models.base.onnx_session import Session
+from models.base.onnx_session import OnnxSession
 from models.tower.item_tower import BATCH, BUCKETS, DIM, PARTS, Feeds
 from streamrank_client.vocabulary import WIDE
 
@@ -114,7 +114,7 @@ def export(network: TowerNetwork, path: Path) -> None:
         )  # fmt: skip
 
 
-def check(network: TowerNetwork, session: Session) -> float:
+def check(network: TowerNetwork, session: OnnxSession) -> float:
     """Largest difference between the graph and torch on random items; SessionError above ``TOLERANCE``."""
     worst = 0.0
     for seed in range(4):

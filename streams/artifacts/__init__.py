@@ -1,1 +1,1 @@
-"""TODO"""
+"""Opening artifacts, and the models and tables in use."""

@@ -41,7 +41,7 @@ class Swapper:
         if newer is None:
             return False
         self._tables.swap(newer.opened, tower=newer.tower)
-        while self._tables.grow():
+        for _ in iter(self._tables.grow, False):
             await asyncio.sleep(0)
         return True
 

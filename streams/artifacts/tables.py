@@ -6,9 +6,8 @@ Everything here runs on the event loop, between two steps of a batch at the earl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias
 
 import numpy as np
 import structlog
@@ -21,12 +20,9 @@ from models.shop.rule_book import decode_rule
 from models.tower.column import TowerColumn
 from streamrank_client.topics import Topics
 from streams.artifacts.opening import Opened
+from streams.kafka.broadcast import Apply, Pairs
 
 log = structlog.get_logger(__name__)
-
-#: records of a broadcast topic: key and value, None for a tombstone
-Pairs: TypeAlias = Sequence[tuple[bytes, bytes | None]]
-Apply: TypeAlias = Callable[[Pairs], None]
 
 
 class Tables:

@@ -78,7 +78,7 @@ def build(
     """
     from streams.cli.progress import steps
     from streams.offline.building.artifacts import build as build_artifact
-    from streams.offline.building.encoders import Wanted
+    from streams.offline.building.encoders import EncoderOrder
     from streams.settings import load
 
     settings = load()
@@ -87,7 +87,7 @@ def build(
         sources = {"log": log, "data": data, "test": test, "source": source}
         files = {field: Path(given) for field, given in sources.items() if given}
         teaches = Path(finetune) if finetune else None
-        wanted = Wanted(files.get("source"), name, precision, query_prefix, passage_prefix, teaches, epochs)
+        wanted = EncoderOrder(files.get("source"), name, precision, query_prefix, passage_prefix, teaches, epochs)
         more = {"lists": lists, "seed": seed, "precision": precision, "position_bias": position_bias}
         more["until"] = moment(until, "--until")
         built = run(build_artifact(kind, settings, out, show_step, encoder=wanted, **more, **files))  # type: ignore[arg-type]

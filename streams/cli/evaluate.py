@@ -10,7 +10,7 @@ import click
 from streams.cli.common import echo_json, json_option, moment, names, run
 
 if TYPE_CHECKING:
-    from models.evaluate.report import Report
+    from models.evaluate.report import EvaluationReport
     from streams.offline.evaluation.evaluation import Options
 
 #: models.evaluate.sample.TASKS and SURFACES, spelled here so that --help does not import them; a test compares them
@@ -90,7 +90,7 @@ def command(
         console().print(table)
 
 
-def _evaluate(log: str, redis: str | None, options: Options, quiet: bool) -> Report:
+def _evaluate(log: str, redis: str | None, options: Options, quiet: bool) -> EvaluationReport:
     from streamrank_client.logs import input_lines
     from streams.cli.progress import stages
     from streams.offline.evaluation.drills import dying
@@ -113,7 +113,7 @@ def _evaluate(log: str, redis: str | None, options: Options, quiet: bool) -> Rep
         return run(work)
 
 
-def _draw(found: Report, path: str) -> None:
+def _draw(found: EvaluationReport, path: str) -> None:
     from pathlib import Path
 
     from streams.offline.evaluation.plot import plot

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from models.evaluate.bootstrap import Difference, Interval
-from models.evaluate.report import Report
+from models.evaluate.bootstrap import Interval, RelativeDifference
+from models.evaluate.report import EvaluationReport
 from models.evaluate.strikes import Drill
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["off_policy_table", "tables"]
 
 
-def tables(report: Report) -> Iterator[Table]:
+def tables(report: EvaluationReport) -> Iterator[Table]:
     """The metrics by system, retrieval, groups and their differences, time, and what became of a drill."""
     yield _metrics(report)
     yield _retrieval(report)
@@ -49,7 +49,7 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _metrics(report: Report) -> Table:
+def _metrics(report: EvaluationReport) -> Table:
     systems = list(report.metrics["ndcg@10"])
     title = f"{report.log}: {report.tested:,} tested events, task {report.settings['task']}"
     table = _table(title, "", "NDCG@10", *list(report.metrics)[1:], "coverage", f"{systems[0]} over it, NDCG@10")
@@ -66,14 +66,14 @@ def _metrics(report: Report) -> Table:
     return table
 
 
-def _retrieval(report: Report) -> Table:
+def _retrieval(report: EvaluationReport) -> Table:
     table = _table("recall@100 of retrieval", "source", "all", *report.groups)
     for name, found in report.retrieval.items():
         table.add_row(name, _interval(found), *(f"{g.retrieval[name].mean:.3f}" for g in report.groups.values()))
     return table
 
 
-def _groups(report: Report) -> Table:
+def _groups(report: EvaluationReport) -> Table:
     systems = list(report.metrics["ndcg@10"])
     table = _table("NDCG@10 by group", "group", "tested", *systems)
     for name, group in report.groups.items():
@@ -82,7 +82,7 @@ def _groups(report: Report) -> Table:
     return table
 
 
-def _gains(report: Report) -> Table:
+def _gains(report: EvaluationReport) -> Table:
     first, *others = report.metrics["ndcg@10"]
     table = _table(f"{first} over each other, NDCG@10 by group", "group", *others)
     for name, group in report.groups.items():
@@ -111,11 +111,11 @@ def _places(places: Sequence[int]) -> str:
     return ", ".join(f"{place:+,}" for place in places) or "not raised in any of the"
 
 
-def _over(gains: Mapping[str, Difference], other: str) -> str:
+def _over(gains: Mapping[str, RelativeDifference], other: str) -> str:
     return _difference(gains[other]) if other in gains else ""
 
 
-def _windows(report: Report) -> Table:
+def _windows(report: EvaluationReport) -> Table:
     systems = list(report.metrics["ndcg@10"])
     table = _table("NDCG@10 over time", "from", "tested", *systems)
     for window in report.windows:
@@ -131,7 +131,7 @@ def _interval(found: Interval) -> str:
     return f"{found.mean:.4f} [{found.low:.4f}, {found.high:.4f}]"
 
 
-def _difference(found: Difference) -> str:
+def _difference(found: RelativeDifference) -> str:
     return f"{found.relative:+.1%} [{found.low:+.1%}, {found.high:+.1%}]"
 
 

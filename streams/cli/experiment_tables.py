@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from models.experiments.comparison import METRICS, Difference, Estimate
-from streams.offline.experiments.report import Report
+from models.experiments.comparison import METRICS, ArmDifference, RateEstimate
+from streams.offline.experiments.report import ExperimentReport
 
 __all__ = ["print_report"]
 
 
-def print_report(found: Report, out: Console) -> None:
+def print_report(found: ExperimentReport, out: Console) -> None:
     """Totals, rates and differences by arm; then what can be concluded, and what was left out."""
     times = " to ".join(_day(time) for time in (found.first, found.last) if time is not None)
     out.print(escape(f"{found.experiment}: answers from {times} UTC"))
@@ -32,7 +32,7 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _totals(found: Report) -> Table:
+def _totals(found: ExperimentReport) -> Table:
     table = _table("counted", "", *found.totals)
     for name in next(iter(found.totals.values())):
         table.add_row(name, *(f"{totals[name]:,.0f}" for totals in found.totals.values()))
@@ -44,7 +44,7 @@ def _totals(found: Report) -> Table:
     return table
 
 
-def _metrics(found: Report) -> Table:
+def _metrics(found: ExperimentReport) -> Table:
     table = _table("rates, with 95 % intervals over users", "metric", *found.metrics)
     for name in METRICS:
         mark = " (primary)" if name == found.primary else ""
@@ -52,7 +52,7 @@ def _metrics(found: Report) -> Table:
     return table
 
 
-def _differences(found: Report) -> Table:
+def _differences(found: ExperimentReport) -> Table:
     table = _table(f"difference to {found.control}", "metric", *found.differences)
     for name in METRICS:
         table.add_row(name, *(_difference(d[name]) for d in found.differences.values()))
@@ -60,11 +60,11 @@ def _differences(found: Report) -> Table:
     return table
 
 
-def _estimate(found: Estimate | None) -> str:
+def _estimate(found: RateEstimate | None) -> str:
     return "–" if found is None else escape(f"{found.mean:.4f} [{found.low:.4f}, {found.high:.4f}]")
 
 
-def _difference(found: Difference | None) -> str:
+def _difference(found: ArmDifference | None) -> str:
     if found is None:
         return "–"
     if found.relative is None or found.relative_low is None or found.relative_high is None:
@@ -72,7 +72,7 @@ def _difference(found: Difference | None) -> str:
     return escape(f"{found.relative:+.1%} [{found.relative_low:+.1%}, {found.relative_high:+.1%}] p {found.p:.2g}")
 
 
-def _left_out(found: Report) -> str:
+def _left_out(found: ExperimentReport) -> str:
     c = found.counted
     return (
         f"{c.answers:,} answers and {c.events:,} events counted; left out: {c.anonymous:,} answers to nobody known, "

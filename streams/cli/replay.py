@@ -11,7 +11,7 @@ from streams.cli.common import echo_json, json_option, run
 
 if TYPE_CHECKING:
     from streamrank_client.logs import Line
-    from streams.offline.golden import Difference
+    from streams.offline.golden import GoldenDifference
 
 
 @click.command()
@@ -78,7 +78,9 @@ def _replay(lines: list[Line], redis: str | None, quiet: bool) -> tuple[list[byt
     return found, dead
 
 
-def _report(lines: int, answers: int, dead: int, compared: bool, difference: Difference | None, as_json: bool) -> None:
+def _report(
+    lines: int, answers: int, dead: int, compared: bool, difference: GoldenDifference | None, as_json: bool
+) -> None:
     if as_json:
         echo_json({
             "lines": lines, "answers": answers, "dead_letters": dead,

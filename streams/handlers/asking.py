@@ -16,7 +16,7 @@ from models.lore.query_lore import nearness
 from state import contexts, covisits, purchases, query_clicks, trends
 from state.records import CONTEXT, COVISIT, FOLLOWERS, NEIGHBOURS, QUERY_CLICK, RING
 from streamrank_client.events import Query
-from streamrank_client.fields import Filters, Range, Wanted
+from streamrank_client.fields import Filters, Range, WantedValue
 from streamrank_client.vocabulary import DAY_MS, key
 from streams.handlers.images import query_image
 from streams.policy.plans import Plan
@@ -183,7 +183,7 @@ def _filter(filters: Filters | None) -> Filter | None:
     )
 
 
-def _wanted(value: Wanted) -> attributes.Wanted:
+def _wanted(value: WantedValue) -> attributes.Wanted:
     if isinstance(value, Range):
         return attributes.between(value.min, value.max)
     return attributes.one_of(value if isinstance(value, list) else [value])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.lore.known_queries import KnownQuery, encode_query
 from state import query_clicks
-from state.rows import Rows
+from state.rows import Records
 from streamrank_client.vocabulary import key
 from streams.wire.messages import Message
 from streams.wire.signals import Signals
@@ -43,7 +43,7 @@ def texts_of(records: Sequence[Signals]) -> dict[int, str]:
 
 
 def fold_choices(
-    rows: Rows, queries: NDArray[np.uint64], row: NDArray[np.intp], choices: NDArray[Any], texts: Mapping[int, str]
+    rows: Records, queries: NDArray[np.uint64], row: NDArray[np.intp], choices: NDArray[Any], texts: Mapping[int, str]
 ) -> list[ToldQuery]:
     """Fold choices (d,) into QUERY_CLICK ``rows`` (R,) in place; returns the queries to tell of, in order of rows.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.items.catalogue import Catalogue
 from models.text.words import normalise
 from state import contexts, keys, purchases
-from state.event_ids import Window
+from state.event_ids import IdWindow
 from state.impressions import StoredImpression
 from state.impressions import decode as decode_impression
 from state.marks import BehaviorMark
@@ -34,13 +34,13 @@ from streams.handlers.decoding import Decoded, dead_letter, decode_batch
 from streams.handlers.feedback import join
 from streams.handlers.outcomes import Outcome, outcomes
 from streams.handlers.pairs import pairs_of
+from streams.handlers.steps import Values
 from streams.policy.deployment import Deployment
 from streams.wire.feedback import Feedback
 from streams.wire.messages import Record
 from streams.wire.packing import pack
 from streams.wire.signals import CHOICE, TOUCH, Signals
 
-Values = list[bytes | None]
 Reads = Generator[list[bytes], Values, "ContextChanges"]
 
 #: interest that a behaviour shows, by kind's code; a valued kind's depends on its value
@@ -68,7 +68,7 @@ class ContextChanges:
 def on_behavior(
     records: Sequence[Record],
     mark: BehaviorMark,
-    window: Window,
+    window: IdWindow,
     partition: int,
     catalogue: Catalogue,
     deployment: Deployment,
@@ -157,7 +157,7 @@ def _reject_future(batch: Decoded[Behavior], newest: int, topic: str, partition:
     return newest
 
 
-def _reject_repeated(batch: Decoded[Behavior], window: Window) -> list[int]:
+def _reject_repeated(batch: Decoded[Behavior], window: IdWindow) -> list[int]:
     """Drop events whose id was counted before; returns the ids of the others, in order."""
     ids = [key(e.event_id) for e in batch.events]
     if len(set(ids)) == len(ids) and window.isdisjoint(ids):
@@ -188,7 +188,7 @@ class _Acts:
         weight = _INTEREST[kind]
         for i in np.flatnonzero(_VALUED[kind]):
             weight[i], self.value[i] = _valued(events[i])
-        self.columns = contexts.Events(
+        self.columns = contexts.EventColumns(
             user=np.zeros(len(events), np.intp),
             item=item,
             time=np.array([e.time for e in events], np.int64),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrank_client.errors import InvalidEvent
-from streams.settings import variable
+from streamrank_client.settings import variable
 
 FIELD: Final = "image_vector"
 SETTING: Final = variable("image_dim")

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.exploration import explore
+from models.exploration.slates import ExploredPage
 from models.features.registry import FEATURES_VERSION
 from models.items.catalogue import Catalogue
 from models.ranking.weights import INITIAL
@@ -25,7 +25,7 @@ SAMPLED: Final = 20
 
 
 def impression(
-    ranked: Ranked, shown: explore.Shown, answer: Answer, catalogue: Catalogue, retrained: bool = False
+    ranked: Ranked, shown: ExploredPage, answer: Answer, catalogue: Catalogue, retrained: bool = False
 ) -> StoredImpression:
     """The impression of an answer with items; with ``explain`` it holds the candidates that were not shown as well.
 

@@ -25,10 +25,9 @@ from streams.handlers.asking import (
 )
 from streams.handlers.sessions import continued, spoken_of
 from streams.handlers.shelves import filled_shelves, shelf_keys, shelves_of
+from streams.handlers.steps import Values
 from streams.policy.deployment import Deployment
 from streams.policy.plans import Plan
-
-Values = list[bytes | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.compiled import compiled
-from state.contexts import Events, eighths
+from state.contexts import EventColumns, eighths
 from state.records import RING
 from streamrank_client.vocabulary import HOUR_MS, RATING
 from streams.wire.signals import AFTER, BACK, PAIR, TOGETHER
@@ -34,7 +34,7 @@ class _Lines(NamedTuple):
     used: NDArray[Any]
 
 
-def pairs_of(rows: NDArray[np.void], events: Events, offset: NDArray[np.int64]) -> NDArray[np.void]:
+def pairs_of(rows: NDArray[np.void], events: EventColumns, offset: NDArray[np.int64]) -> NDArray[np.void]:
     """Deltas (signals.PAIR) of a batch, in its order: each event with the ten before it in its user's order of arrival,
     and with up to 31 of the last hour: a basket of thirty is one.
 
@@ -88,7 +88,7 @@ def _pair(
     return count
 
 
-def _lines(rows: NDArray[np.void], events: Events, order: NDArray[np.intp]) -> _Lines:
+def _lines(rows: NDArray[np.void], events: EventColumns, order: NDArray[np.intp]) -> _Lines:
     who = events.user[order]
     starts = np.flatnonzero(np.r_[True, who[1:] != who[:-1]])
     sizes = np.diff(np.r_[starts, len(who)])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.exploration import explore
+from models.exploration.slates import ExploredPage
 from models.features.registry import INDEX
 from models.items.catalogue import Catalogue
 from models.retrieval.candidates import Timer, untimed
@@ -23,12 +24,11 @@ from streams.handlers.keeping import impression
 from streams.handlers.knowing import know
 from streams.handlers.ranking import Ranked, in_order, prepare
 from streams.handlers.sessions import remembered
+from streams.handlers.steps import Values
 from streams.handlers.telling import explain
 from streams.handlers.understanding import understood
 from streams.policy.deployment import Deployment
 from streams.policy.plans import Plan
-
-Values = list[bytes | None]
 
 
 @dataclass(slots=True)
@@ -114,7 +114,7 @@ def _session(
     return [(keys.session(partition, user), encode_session(session))] if session is not None else []
 
 
-def _shown(ranked: Ranked) -> explore.Shown:
+def _shown(ranked: Ranked) -> ExploredPage:
     """The page that the query asks for."""
     query, arranged = ranked.query, ranked.arranged
     again = query.page_of or query.request_id

@@ -22,9 +22,9 @@ from models.serving import Models
 from state import keys
 from state.records import COUNT
 from streamrank_client.events import Query
+from streams.handlers.steps import Values
 from streams.policy.plans import Plan
 
-Values = list[bytes | None]
 #: candidates asked of each source before they are united
 EACH: Final = 100
 
@@ -33,10 +33,10 @@ EACH: Final = 100
 class Ranked:
     """One query's candidates in rank order, and everything that was known when they were ranked.
 
-    ``ranker``: the one that scored it. ``candidates`` (n,), ``features`` (n, F), ``offline`` and ``score`` (n,): the ONNX ranker's score, and with
-    the online weights and the adjustments on top; ``adjustments``: what else adds to the score, (n,) by name; all
-    in the same order, best first. ``arranged``: what the rules made of the order; ``retrieved``: the ranker's input
-    in the order of retrieval.
+    ``ranker``: the one that scored it. ``candidates`` (n,), ``features`` (n, F), ``offline`` and ``score`` (n,): the
+    ONNX ranker's score, and with the online weights and the adjustments on top; ``adjustments``: what else adds to the
+    score, (n,) by name; all in the same order, best first. ``arranged``: what the rules made of the order;
+    ``retrieved``: the ranker's input in the order of retrieval.
     """
 
     query: Query

@@ -1,4 +1,4 @@
-"""Session text: a short search refines the one before it; what is kept of a search for the next one."""
+"""SearchSession text: a short search refines the one before it; what is kept of a search for the next one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from models.serving import Models
 from models.text.refinement import Said, kind_of, points_back, said
 from models.text.words import normalise
 from state import sessions
-from state.sessions import SHOWN, TEXTS, Session
+from state.sessions import SHOWN, TEXTS, SearchSession
 from streamrank_client.events import Query
 
 #: A refinement has so many words at most; more is a query of its own.
@@ -49,7 +49,9 @@ def continued(asked: AskedQuery, query: Query, value: bytes | None, models: Mode
     return _both(asked, refined_from, previous, every, low, high, models)
 
 
-def _page_on(asked: AskedQuery, query: Query, previous: Session, models: Models) -> tuple[AskedQuery, AskedText] | None:
+def _page_on(
+    asked: AskedQuery, query: Query, previous: SearchSession, models: Models
+) -> tuple[AskedQuery, AskedText] | None:
     """A further page of the search before asks for what page one asked for, and refines nothing again."""
     refined = previous.words or (previous.price_min, previous.price_max) != (None, None)
     if not refined or normalise(query.text) != normalise(previous.texts[-1]):
@@ -61,7 +63,7 @@ def _page_on(asked: AskedQuery, query: Query, previous: Session, models: Models)
 def _both(
     asked: AskedQuery,
     refined_from: str,
-    previous: Session,
+    previous: SearchSession,
     every: list[Word],
     low: float | None,
     high: float | None,
@@ -95,13 +97,13 @@ def spoken_of(ask: Ask, query: Query, catalogue: Catalogue) -> Rows:
     return ask.text.about
 
 
-def remembered(ask: Ask, query: Query, rows: Rows, catalogue: Catalogue) -> Session | None:
+def remembered(ask: Ask, query: Query, rows: Rows, catalogue: Catalogue) -> SearchSession | None:
     """What to keep of an answered search that showed ``rows``, in order; None when it was for no product."""
     if ask.query.surface != "search" or not query.text.strip() or not len(rows) or len(ask.text.about) or query.offset:
         return None
     prices = catalogue.price_at(query.time, rows[:SHOWN])
     now = ask.text.continued or Continued(query.text)
-    return Session(
+    return SearchSession(
         time=query.time,
         text=now.text,
         words=list(now.words),
@@ -113,7 +115,7 @@ def remembered(ask: Ask, query: Query, rows: Rows, catalogue: Catalogue) -> Sess
     )
 
 
-def _refining(meant: Said, text: str, previous: Session, models: Models) -> list[Word] | None:
+def _refining(meant: Said, text: str, previous: SearchSession, models: Models) -> list[Word] | None:
     """The words by which the text refines, none for a mere price; None when it is a query of its own."""
     words = models.words.tokens(meant.rest) if meant.rest else []
     if not words:
@@ -146,7 +148,7 @@ def _kind(word: str, found: Mask, models: Models) -> str:
     return next((f"attribute:{name}" for name in catalogue.attributes.names_of(word, found)), "")
 
 
-def _found(previous: Session, models: Models) -> Mask:
+def _found(previous: SearchSession, models: Models) -> Mask:
     """The items shown for the search before, and all that hold a word of it, (n,) bool."""
     out = _by_words(previous, models)
     shown = models.catalogue.rows(np.array(previous.shown, np.uint64))
@@ -154,7 +156,7 @@ def _found(previous: Session, models: Models) -> Mask:
     return out
 
 
-def _by_words(previous: Session, models: Models) -> Mask:
+def _by_words(previous: SearchSession, models: Models) -> Mask:
     """The items that hold a word of the search before, (n,) bool."""
     held: Mask = models.catalogue.lexical.scores(models.words.tokens(previous.text), len(models.catalogue)) > 0
     return held
@@ -183,7 +185,7 @@ def _replaces(new: Word, old: Word) -> bool:
     return new[1] == old[1] != "said"
 
 
-def _limits(meant: Said, previous: Session, models: Models) -> tuple[float | None, float | None]:
+def _limits(meant: Said, previous: SearchSession, models: Models) -> tuple[float | None, float | None]:
     """The price limits in effect: those said now, those beyond the median of what was shown, or those of before.
 
     Lists end with items that are merely like what was searched for: where some of those shown hold the words, the

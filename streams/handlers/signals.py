@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.base.arrays import Floats
 from models.items.catalogue import Catalogue
 from state import category_trends, counts, covisits, keys, trends
 from state.records import CATEGORY_TREND, COUNT, COVISIT, QUERY_CLICK, TREND
@@ -20,11 +21,9 @@ from state.rows import distinct_of, join, split
 from streamrank_client.errors import SettingsError
 from streams.handlers.chosen import ToldQuery, fold_choices, texts_of
 from streams.wire.packing import unpacked
-from streams.wire.signals import AFTER, CHOICE, PAIR, TOGETHER, TOUCH, Signals
+from streams.wire.signals import AFTER, CHOICE, PAIR, TOGETHER, TOUCH, Deltas, Signals
 
-Deltas = NDArray[Any]
 Marks = NDArray[np.int64]
-Floats = NDArray[np.float32]
 
 
 @dataclass(slots=True)

@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import TypeVar
 
 T = TypeVar("T")
-Steps = Generator[list[bytes], list[bytes | None], T]
+#: what Redis holds of the keys asked for, None where there is nothing
+Values = list[bytes | None]
+ReadingSteps = Generator[list[bytes], Values, T]
 
 
-async def run_steps(steps: Steps[T], read: Callable[[list[bytes]], Awaitable[list[bytes | None]]]) -> T:
+async def run_steps(steps: ReadingSteps[T], read: Callable[[list[bytes]], Awaitable[list[bytes | None]]]) -> T:
     """Run a handler that reads, in as many rounds as it asks for."""
     try:
         wanted = next(steps)

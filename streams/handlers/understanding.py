@@ -9,6 +9,7 @@ from streamrank_client.answers import NearQuery, Understood, WordExpansion
 def understood(ask: Ask, explain: bool) -> Understood | None:
     """What an answer says of how an ask's text was read; None when there is nothing to say.
 
+    >>> from models.sample import asked
     >>> understood(asked("home"), explain=True) is None
     True
     >>> understood(asked("search", asked="tea", tokens=("tea",)), explain=True).words

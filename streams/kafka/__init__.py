@@ -1,1 +1,1 @@
-"""TODO"""
+"""Kafka as the workers use it: whole batches, broadcasts, publishing, making topics."""

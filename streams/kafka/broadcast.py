@@ -21,10 +21,12 @@ import structlog
 from streamrank_client.errors import StreamrankError
 from streams.kafka.transport.records import Record, unpack_to_tuples
 
-__all__ = ["Apply", "BroadcastError", "BroadcastReader", "Pace"]
+__all__ = ["Apply", "BroadcastError", "BroadcastReader", "Pace", "Pairs"]
 
-#: takes (key, value) pairs of one partition in offset order; value None is a tombstone
-Apply: TypeAlias = Callable[[Sequence[tuple[bytes, bytes | None]]], None]
+#: keys and values of one partition in offset order; value None is a tombstone
+Pairs: TypeAlias = Sequence[tuple[bytes, bytes | None]]
+#: takes what a broadcast topic holds
+Apply: TypeAlias = Callable[[Pairs], None]
 
 log = structlog.get_logger(__name__)
 

@@ -1,1 +1,1 @@
-"""TODO"""
+"""What runs without a worker: replay, building, evaluation, importing, local servers."""

@@ -10,11 +10,11 @@ import msgspec
 
 from streamrank_client.logs import Line
 
-__all__ = ["Difference", "first_difference"]
+__all__ = ["GoldenDifference", "first_difference"]
 
 
 @dataclass(frozen=True)
-class Difference:
+class GoldenDifference:
     """Where two files of answers first differ; ``field`` is the path within the answer."""
 
     line: int
@@ -30,26 +30,26 @@ class Difference:
         return f"{where}: expected {self.expected}, found {self.found}"
 
 
-def first_difference(expected: Iterable[Line], found: Iterable[bytes]) -> Difference | None:
+def first_difference(expected: Iterable[Line], found: Iterable[bytes]) -> GoldenDifference | None:
     """The first line that is not the same, byte for byte; None when all are."""
     for place, (wanted, got) in enumerate(zip_longest(expected, found), 1):
         number = wanted.number if wanted is not None else place
         if wanted is None:
-            return Difference(number, _request(got), "", "no more answers", _short(got))
+            return GoldenDifference(number, _request(got), "", "no more answers", _short(got))
         if got is None:
-            return Difference(number, _request(wanted.raw), "", _short(wanted.raw), "no more answers")
+            return GoldenDifference(number, _request(wanted.raw), "", _short(wanted.raw), "no more answers")
         if wanted.raw != got:
             return _difference(number, wanted.raw, got)
     return None
 
 
-def _difference(number: int, wanted: bytes, got: bytes) -> Difference:
+def _difference(number: int, wanted: bytes, got: bytes) -> GoldenDifference:
     try:
         pairs = _paths(msgspec.json.decode(wanted), msgspec.json.decode(got), "")
         field, one, other = next(pairs, ("", wanted, got))
     except (msgspec.DecodeError, UnicodeDecodeError):
         field, one, other = "", wanted, got
-    return Difference(number, _request(got) or _request(wanted), field, _short(one), _short(other))
+    return GoldenDifference(number, _request(got) or _request(wanted), field, _short(one), _short(other))
 
 
 def _paths(one: object, other: object, path: str) -> Iterator[tuple[str, object, object]]:

@@ -1,1 +1,1 @@
-"""TODO"""
+"""How a query is answered: plans, experiments, and what handlers know of the deployment."""

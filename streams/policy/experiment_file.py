@@ -13,8 +13,8 @@
     settings = { epsilon = 0.1, online = false, sources = "covisits,trending", ranker = "artifacts/ranker-b" }
 
 An arm may set whatever a plan depends on (``allowed``), and ``ranker``: the folder of a ranker artifact, from the
-TOML file's folder on. Users are assigned by ``models.experiments.arms``; a query of nobody known by its request id, so each of
-those is assigned on its own.
+TOML file's folder on. Users are assigned by ``models.experiments.arms``; a query of nobody known by
+its request id, so each of those is assigned on its own.
 """
 
 from __future__ import annotations

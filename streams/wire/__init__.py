@@ -1,1 +1,1 @@
-"""TODO"""
+"""What travels between workers only."""

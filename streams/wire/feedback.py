@@ -19,10 +19,11 @@ class Feedback(msgspec.Struct, tag="feedback", tag_field="event", omit_defaults=
     ``inputs`` are the online ranker's inputs of the items shown, in order of position (shape (shown, d)), as they
     were when the answer was given; ``chosen`` is the position of the item. ``source`` is the behaviour event's
     place, by which a redelivered example is recognised. ``up`` and ``down``: how the item could have been exchanged
-    with the one above and the one below it (``models.exploration.slates.Shown``). ``shown``, where rankers are retrained: the
-    impression with a sample of what was not shown (``packed_impression``). ``scored``: the sources that scored any item shown; None
-    in those written before they told. ``opening``: the list opened a basket (``models.ranking.weights.opens``). ``usual``: the
-    place, from 1, at which the items' popularity would have put the chosen one (``models.learning.loss``); 0: not told.
+    with the one above and the one below it (``models.exploration.slates``). ``shown``, where rankers are retrained: the
+    impression with a sample of what was not shown (``packed_impression``). ``scored``: the sources that scored any
+    item shown; None in those written before they told. ``opening``: the list opened a basket
+    (``models.ranking.weights.opens``). ``usual``: the place, from 1, at which the items' popularity would have put the
+    chosen one (``models.learning.loss``); 0: not told.
     """
 
     source: Place

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from state.compiled import compiled
 from state.rows import LayoutMismatch
-from streams.wire.signals import BACK, CHOICE, MOMENT, PAIR, SENT_PAIR, TOUCH, Signals
-
-Deltas = NDArray[Any]
+from streams.wire.signals import BACK, CHOICE, MOMENT, PAIR, SENT_PAIR, TOUCH, Deltas, Signals
 
 
 def pack(

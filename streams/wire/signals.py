@@ -6,10 +6,11 @@ comes from, so a receiver drops exactly those it has already stored, however a b
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 #: ``item`` and ``row``'s item were ``lag`` events of a user apart. ``how`` holds the bits AFTER (``item`` came later,
 #: by at most five events, and both were liked), TOGETHER (both were liked, within an hour) and BACK (``row``'s item is
@@ -29,6 +30,10 @@ TOUCH: Final = np.dtype([("item", "<u8"), ("time", "<u4"), ("offset", "<u4"), ("
 CHOICE: Final = np.dtype(
     [("query", "<u8"), ("item", "<u8"), ("weight", "<f4"), ("time", "<u4"), ("offset", "<u4"), ("_", "<u4")]
 )
+
+
+#: an array of one of these layouts
+Deltas = NDArray[Any]
 
 
 class Signals(msgspec.Struct, array_like=True):

@@ -1,1 +1,1 @@
-"""TODO"""
+"""A process that serves: stages, their metrics and pages."""

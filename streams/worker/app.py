@@ -12,14 +12,13 @@ from faust.types import TP, StreamT
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from models.serving import Models
 from state.store import Store
 from streamrank_client.kafka_options import kafka_options
 from streams.artifacts.opening import open_models
 from streams.artifacts.swapping import Swapper
-from streams.artifacts.tables import Apply, Pairs, Tables
+from streams.artifacts.tables import Tables
 from streams.errors import NotOwner
-from streams.kafka.broadcast import BroadcastReader
+from streams.kafka.broadcast import Apply, BroadcastReader, Pairs
 from streams.kafka.publisher import KafkaPublisher
 from streams.kafka.transport import BatchApp, BatchOptions, BatchProducer, RecordBatch, batch_topic
 from streams.lookup.desk import Desk
@@ -64,21 +63,21 @@ class Worker:
         settings: Settings,
         role: str = "all",
         names: Sequence[str] | None = None,
-        models: Models | None = None,
+        metrics: Metrics | None = None,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         """Opens the artifacts; connects to nothing before it starts. Raises SettingsError and ArtifactError.
 
-        ``names``: run only these stages of the role's, for measurements; ``models``: answer by these; ``on_ready``:
+        ``names``: run only these stages of the role's, for measurements; ``metrics``: count in these; ``on_ready``:
         called once, when all tables are read.
         """
         self.settings = settings
         self.role = role
         self.names = role_stages(role) if names is None else tuple(names)
-        self.metrics = Metrics()
+        self.metrics = metrics or Metrics()
         plans = PlanChoice.of(settings)
         searched = "query" in self.names
-        self.tables = Tables(models or open_models(settings, plans.experiment, searched=searched), searched=searched)
+        self.tables = Tables(open_models(settings, plans.experiment, searched=searched), searched=searched)
         self._kafka: dict[str, Any] = dict(kafka_options(settings))
         bootstrap = self._kafka.pop("bootstrap_servers")
         self._producer = BatchProducer(bootstrap, max_request_bytes=4 << 20, **self._kafka)

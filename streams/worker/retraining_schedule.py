@@ -32,7 +32,7 @@ PATIENCE: Final = 5.0
 EARLY: Final = tuple(400 << doubled for doubled in range(20))
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class RetrainingOutcome(msgspec.Struct, frozen=True):
     """``better``: the ranker ``new`` has taken over from ``old``; ``kept``: it has not, ``why`` says the reason.
 
     ``lists`` in all, the newest ``judged`` of them judged both: NDCG@10 ``ndcg`` and ``before``, and the paired
@@ -51,7 +51,7 @@ class Outcome(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-_decoded = msgspec.json.Decoder(Outcome).decode
+_decoded = msgspec.json.Decoder(RetrainingOutcome).decode
 
 
 class Schedule:

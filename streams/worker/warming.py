@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from state import contexts, covisits, purchases
-from state.contexts import Events
+from state.contexts import EventColumns
 from state.records import CONTEXT, COVISIT
 from state.rows import distinct_of
 from streams.handlers.pairs import pairs_of
@@ -17,7 +17,7 @@ def compile_loops() -> None:
     """Have them as machine code: a second where an earlier start left it, else some seconds (``state.compiled``)."""
     one, none = np.zeros(1, np.int64), np.zeros(1, np.float32)
     items = np.ones(1, np.uint64)
-    event = Events(one, items, one, one.astype(np.uint8), none, one, np.zeros((0, 64), np.float32))
+    event = EventColumns(one, items, one, one.astype(np.uint8), none, one, np.zeros((0, 64), np.float32))
     pairs_of(np.zeros(2, CONTEXT), event, one)
     sent = pack(0, 0, np.zeros(1, PAIR), np.zeros(0, TOUCH), np.zeros(0, CHOICE), 1)[0]
     distinct_of(unpacked(decode_signals(encode_signals(sent)))[0]["row"])

@@ -10,7 +10,7 @@ import pytest
 from models.experiments.comparison import COLUMNS
 from streamrank_client.errors import SettingsError
 from streamrank_client.vocabulary import DAY_MS
-from streams.offline.experiments.joining import SLACK_MS, Event, Given, GivenItem, Join
+from streams.offline.experiments.joining import SLACK_MS, Given, GivenItem, Join, JoinedEvent
 from streams.offline.experiments.report import report
 
 HOUR = 3_600_000
@@ -23,12 +23,12 @@ def answer(request: str = "r1", user: str | None = "u1", time: int = 0, arm: str
     return Given("answer", time, request, user, arm=arm, **given)  # type: ignore[arg-type]
 
 
-def act(event_id: str, kind: str = "click", item: str = "p1", time: int = 10, **more: object) -> Event:
+def act(event_id: str, kind: str = "click", item: str = "p1", time: int = 10, **more: object) -> JoinedEvent:
     """Something u1 did with an item of r1."""
-    return Event(kind, time, event_id, **{"user_id": "u1", "item_id": item, "request_id": "r1", **more})  # type: ignore[arg-type]
+    return JoinedEvent(kind, time, event_id, **{"user_id": "u1", "item_id": item, "request_id": "r1", **more})  # type: ignore[arg-type]
 
 
-def join(*taken: Given | Event, **more: int) -> Join:
+def join(*taken: Given | JoinedEvent, **more: int) -> Join:
     """A join, an hour wide, that took these, and is done."""
     made = Join("trial", HOUR, **more)
     for one in taken:
@@ -71,7 +71,7 @@ def test_every_kind_lands_in_its_column() -> None:
         (act("x", request_id=None), None),
     ],
 )
-def test_what_does_not_belong_to_the_answer_is_left_out_and_told(event: Event, left_out: str | None) -> None:
+def test_what_does_not_belong_to_the_answer_is_left_out_and_told(event: JoinedEvent, left_out: str | None) -> None:
     """Another item, user, time or request, or an event id that came before."""
     made = join(answer(), act("a"), event)
     assert sums(made)["clicks"] == 1
@@ -109,7 +109,9 @@ def test_an_answer_given_twice_counts_once() -> None:
 def test_the_order_in_which_answers_and_events_come_does_not_matter() -> None:
     """Events before their answers wait: any shuffle of 40 answers and 300 events gives the same sums."""
     chance = random.Random(3)
-    taken: list[Given | Event] = [answer(f"r{n}", f"u{n % 7}", n, ("control", "other")[n % 7 % 2]) for n in range(40)]
+    taken: list[Given | JoinedEvent] = [
+        answer(f"r{n}", f"u{n % 7}", n, ("control", "other")[n % 7 % 2]) for n in range(40)
+    ]
     taken += [
         act(f"e{n % 250}", chance.choice(["click", "purchase", "dwell"]), f"p{n % 3}", 50 + n,
             request_id=f"r{n % 45}", user_id=f"u{n % 45 % 7}", milliseconds=250 * n)

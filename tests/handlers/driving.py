@@ -11,13 +11,13 @@ from typing import Final, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from state.event_ids import Window, block_keys
+from state.event_ids import IdWindow, block_keys
 from streamrank_client.answers import DeadLetter
 from streamrank_client.events import Behavior, encode
 from streamrank_client.vocabulary import key
 from streams.handlers.contexts import Known, on_behavior, read_mark
-from streams.handlers.feedback import Feedback
 from streams.handlers.outcomes import Outcome
+from streams.wire.feedback import Feedback
 from streams.wire.messages import Record
 from streams.wire.packing import unpacked
 
@@ -90,7 +90,7 @@ class Ingest:
     outcomes: dict[Outcome, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.window = Window([None] * len(block_keys(0)), 0)
+        self.window = IdWindow([None] * len(block_keys(0)), 0)
 
     def fold(self, batch: Sequence[Record]) -> None:
         """Handle one batch and store what it leads to."""

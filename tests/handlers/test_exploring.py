@@ -20,10 +20,11 @@ from streamrank_client.events import Query, encode
 from streamrank_client.fields import Place
 from streamrank_client.making import behavior
 from streams.handlers.brain import Brain
-from streams.handlers.feedback import Feedback, on_feedback
+from streams.handlers.learning import on_feedback
 from streams.handlers.queries import Answers, on_queries
 from streams.policy.plans import plan_of
 from streams.settings import Settings
+from streams.wire.feedback import Feedback
 from tests.data.small_log import START
 from tests.handlers.driving import TOPIC, Ingest, records, run
 

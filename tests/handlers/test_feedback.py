@@ -16,7 +16,8 @@ from state.impressions import encode as encode_shown
 from streamrank_client.events import Behavior
 from streamrank_client.fields import Place
 from streamrank_client.making import behavior
-from streams.handlers.feedback import Feedback, decode_feedback, encode_feedback, on_feedback
+from streams.handlers.learning import on_feedback
+from streams.wire.feedback import Feedback, decode_feedback, encode_feedback
 from tests.handlers.driving import AT, Ingest, records
 
 HOUR = 3_600_000

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from state import keys
-from state.sessions import LASTS_MS, Session
+from state.sessions import LASTS_MS, SearchSession
 from state.sessions import encode as encode_session
 from streamrank_client.making import behavior
 from streams.handlers.brain import Brain
@@ -101,7 +101,7 @@ def test_the_long_interest_has_categories_near_it(shelf: Brain) -> None:
 
 def test_the_last_searches_are_shown_over_or_not(shelf: Brain) -> None:
     """With their texts; nothing where no search is stored."""
-    session = encode_session(Session(NOW, "milk", [], None, None, [], [], ["milk", "cheaper"]))
+    session = encode_session(SearchSession(NOW, "milk", [], None, None, [], [], ["milk", "cheaper"]))
     found = looked_at(shelf, session).searches
     assert found is not None
     assert (found.texts, found.time, found.continues) == (["milk", "cheaper"], NOW, True)

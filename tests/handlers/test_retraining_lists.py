@@ -17,10 +17,10 @@ from streamrank_client.fields import Place
 from streamrank_client.making import behavior
 from streamrank_client.vocabulary import key
 from streams.handlers.brain import Brain
-from streams.handlers.feedback import Feedback, decode_feedback, encode_feedback
 from streams.handlers.keeping import SAMPLED
 from streams.handlers.queries import on_queries
 from streams.offline.retraining.logged_lists import answered, items_of, rankings_of
+from streams.wire.feedback import Feedback, decode_feedback, encode_feedback
 from tests.data.small_log import START
 from tests.handlers.driving import TOPIC, Ingest, records, run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.evaluate.off_policy import Shown, ips, snips
+from models.evaluate.off_policy import ShownLists, ips, snips
 from models.exploration.explore import epsilon_swap, shown
 from models.exploration.plackett_luce import PlackettLuce
 from models.exploration.slates import CONDITIONAL, Policy
@@ -14,7 +14,7 @@ LISTS, ITEMS, LIMIT = 2_500, 8, 3
 EXAMINED = np.array([1.0, 0.6, 0.4])
 
 
-def logged(policy: Policy, other: str, seed: int) -> tuple[Shown, float]:
+def logged(policy: Policy, other: str, seed: int) -> tuple[ShownLists, float]:
     """A log of ``policy`` beside a ranking that exchanges the first item with one behind page one, or the first two.
 
     Also the clicks an item that this ranking would have got.
@@ -34,7 +34,7 @@ def logged(policy: Policy, other: str, seed: int) -> tuple[Shown, float]:
         truth.append((EXAMINED * relevance[target]).mean())
     request = np.repeat(np.arange(LISTS), LIMIT)
     reward, propensity, target_share = (np.concatenate(c) for c in (rewards, propensities, targets))
-    return Shown(reward, propensity, target_share, request=request), float(np.mean(truth))
+    return ShownLists(reward, propensity, target_share, request=request), float(np.mean(truth))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from models.base import artifact as artifacts
 from models.base.errors import ArtifactError
 from models.base.paths import DATA
 from models.text.encoder import Encoder
-from models.text.intent import HEAD, INTENTS, UNKNOWN, Head, IntentModel
+from models.text.intent import HEAD, INTENTS, UNKNOWN, IntentHead, IntentModel
 from models.text.words import normalise
 
 LANGUAGES = ("en", "zh")
@@ -138,7 +138,7 @@ def test_below_the_threshold_the_label_is_neutral(intent_path: Path, encoder: En
     loose = IntentModel(intent_path, encoder.version)
     text = "有什么东西"
     made = artifacts.Artifact.load(intent_path)
-    strict = Head(INTENTS, 0.9999, 1.0)
+    strict = IntentHead(INTENTS, 0.9999, 1.0)
     files: dict[str, bytes | Path] = {"model.onnx": made.graph, HEAD: msgspec.json.encode(strict)}
     artifacts.write(tmp_path / "strict", made.manifest, files)
     vector = encoder.encode([text]).vector
@@ -174,7 +174,7 @@ def test_labels_that_do_not_fit_the_graph_are_refused(
 ) -> None:
     """One label for each output, each once."""
     made = artifacts.Artifact.load(intent_path)
-    head = msgspec.json.encode(Head(labels, 0.5, 1.0))
+    head = msgspec.json.encode(IntentHead(labels, 0.5, 1.0))
     artifacts.write(tmp_path / "a", made.manifest, {"model.onnx": made.graph, HEAD: head})
     with pytest.raises(ArtifactError, match=r"head\.json"):
         IntentModel(tmp_path / "a", encoder.version)
@@ -183,7 +183,7 @@ def test_labels_that_do_not_fit_the_graph_are_refused(
 def test_labels_in_another_order_mean_what_they_say(intent_path: Path, encoder: Encoder, tmp_path: Path) -> None:
     """The head's order is that of its outputs; the six come out in their own."""
     made = artifacts.Artifact.load(intent_path)
-    head = msgspec.json.encode(Head(INTENTS[::-1], 0.5, 1.0))
+    head = msgspec.json.encode(IntentHead(INTENTS[::-1], 0.5, 1.0))
     artifacts.write(tmp_path / "a", made.manifest, {"model.onnx": made.graph, HEAD: head})
     vectors = encoder.encode(["free delivery coupons"]).vector
     turned, plain = (IntentModel(path, encoder.version) for path in (tmp_path / "a", intent_path))

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.lore.query_spelling import LONGEST, Texts, may_be, squeezed
+from models.lore.query_spelling import LONGEST, SpeltTexts, may_be, squeezed
 from models.lore.spelling import LONG, distance
 
 _texts = st.text("abc 12小", max_size=12)
 
 
-def held(*texts: str) -> Texts:
+def held(*texts: str) -> SpeltTexts:
     """A table with the texts in rows 0, 1, …"""
-    table = Texts()
+    table = SpeltTexts()
     for row, text in enumerate(texts):
         table.put(row, text)
     return table

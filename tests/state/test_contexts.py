@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from state import contexts
-from state.contexts import EPOCH, LONG_MS, SHORT_MS, Events, empty, fold, interest
+from state.contexts import EPOCH, LONG_MS, SHORT_MS, EventColumns, empty, fold, interest
 from state.records import CONTEXT, DIM, RING
 
 VECTORS = np.random.default_rng(1).normal(size=(20, 64)).astype(np.float32)
@@ -19,10 +19,10 @@ VECTORS /= np.linalg.norm(VECTORS, axis=1, keepdims=True)
 AT = EPOCH * LONG_MS * 80
 
 
-def events(seed: int, count: int, users: int = 4, spread: int = 40 * 86_400_000) -> Events:
+def events(seed: int, count: int, users: int = 4, spread: int = 40 * 86_400_000) -> EventColumns:
     """Random events of users, of any order in time, a third of them on items without a vector."""
     rng = np.random.default_rng(seed)
-    return Events(
+    return EventColumns(
         user=rng.integers(users, size=count).astype(np.intp),
         item=rng.integers(1, 100, size=count).astype(np.uint64),
         time=AT + rng.integers(spread, size=count),
@@ -33,9 +33,9 @@ def events(seed: int, count: int, users: int = 4, spread: int = 40 * 86_400_000)
     )
 
 
-def part(whole: Events, which: slice | NDArray[np.intp]) -> Events:
+def part(whole: EventColumns, which: slice | NDArray[np.intp]) -> EventColumns:
     """Some of the events."""
-    return Events(
+    return EventColumns(
         whole.user[which], whole.item[which], whole.time[which], whole.kind[which], whole.weight[which],
         whole.vector[which], whole.vectors,
     )  # fmt: skip
@@ -83,7 +83,7 @@ def test_sums_decay_by_their_half_life(name: str, half_life: int) -> None:
     edge = EPOCH * half_life * (AT // (EPOCH * half_life) + 1)
     for newest in (edge - 1, edge + half_life):
         one = empty(1)
-        fold(one, Events(
+        fold(one, EventColumns(
             user=np.zeros(2, np.intp), item=np.array([1, 2], np.uint64),
             time=np.array([newest - 3 * half_life, newest]), kind=np.full(2, 2, np.uint8),
             weight=np.full(2, 2, np.float32), vector=np.arange(2), vectors=vectors,
@@ -95,7 +95,7 @@ def test_sums_decay_by_their_half_life(name: str, half_life: int) -> None:
 def test_a_dislike_turns_interest_away() -> None:
     """Interest is a unit vector towards what was liked and away from what was not; zeros for nothing."""
     one = empty(2)
-    fold(one, Events(
+    fold(one, EventColumns(
         user=np.zeros(2, np.intp), item=np.array([1, 2], np.uint64), time=np.full(2, AT),
         kind=np.array([2, 6], np.uint8),
         weight=np.array([2, -4], np.float32), vector=np.arange(2), vectors=np.eye(2, 64, dtype=np.float32),
@@ -139,9 +139,9 @@ def test_an_event_without_a_vector_ages_the_interest_too() -> None:
     one, none = np.zeros(1, np.intp), np.full(1, -1, np.intp)
     vectors = np.eye(1, DIM, dtype=np.float32)
     kind, weight, item = np.full(1, 2, np.uint8), np.ones(1, np.float32), np.ones(1, np.uint64)
-    contexts.fold(rows, contexts.Events(one, item, np.array([SHORT_MS]), kind, weight, one, vectors))
+    contexts.fold(rows, contexts.EventColumns(one, item, np.array([SHORT_MS]), kind, weight, one, vectors))
     before = int(rows["short"][0, 0])
     later = np.array([SHORT_MS * 9])
-    contexts.fold(rows, contexts.Events(one, item, later, kind, weight, none, np.zeros((0, DIM), np.float32)))
+    contexts.fold(rows, contexts.EventColumns(one, item, later, kind, weight, none, np.zeros((0, DIM), np.float32)))
     assert before > 256
     assert int(rows["short"][0, 0]) == round(before / 256)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from state import counts
 from state.records import COUNT
-from state.rows import Rows
+from state.rows import Records
 from streamrank_client.vocabulary import KINDS, POPULARITY_DAYS
 
 NOW = 1_700_000_000
@@ -29,7 +29,7 @@ touches = st.lists(
 )
 
 
-def fold(rows: Rows, added: list[Touch]) -> None:
+def fold(rows: Records, added: list[Touch]) -> None:
     """Count events as one batch."""
     columns = np.array(added, np.float64).reshape(-1, 4).T
     row, kind = columns[0].astype(np.intp), columns[1].astype(np.uint32)
@@ -86,7 +86,7 @@ def test_popularity_halves_at_each_half_life() -> None:
 
 
 def test_untouched_rows_stay_as_they_are() -> None:
-    """Rows that no event of the batch names keep every byte."""
+    """Records that no event of the batch names keep every byte."""
     rows = np.zeros(3, COUNT)
     fold(rows, [(0, 1, 1.0, 5), (1, 4, 1.0, 9)])
     before = rows[1:].tobytes()

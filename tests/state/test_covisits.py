@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from state import covisits
 from state.records import COVISIT, FOLLOWERS, NEIGHBOURS
-from state.rows import Rows
+from state.rows import Records
 
 NOW = 1_700_000_000
 DAY = 86_400
@@ -34,7 +34,7 @@ LISTS = (("follower", ("after",)), ("neighbour", ("together", "wide")))
 FIELDS = tuple(COVISIT.names or ())[1:]
 
 
-def fold(rows: Rows, added: list[Pair]) -> None:
+def fold(rows: Records, added: list[Pair]) -> None:
     """Add pairs as one batch."""
     columns = np.array(added, np.float64).reshape(-1, 6).T
     row, item = columns[0].astype(np.intp), columns[1].astype(np.uint64) << np.uint64(32)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from state.event_ids import BLOCK, BLOCKS, SIZE, Window, block_keys
+from state.event_ids import BLOCK, BLOCKS, SIZE, IdWindow, block_keys
 
 
-def reopened(pairs: dict[bytes, bytes], accepted: int) -> Window:
+def reopened(pairs: dict[bytes, bytes], accepted: int) -> IdWindow:
     """A window from what was stored."""
-    return Window([pairs.get(name) for name in block_keys(3)], accepted)
+    return IdWindow([pairs.get(name) for name in block_keys(3)], accepted)
 
 
 @settings(max_examples=25)
 @given(st.lists(st.integers(0, 3_000), max_size=14))
 def test_a_stored_window_knows_what_the_living_one_knows(sizes: list[int]) -> None:
     """After any batches: the same ids, the last 16,384 and no others."""
-    living, stored, count = Window([None] * BLOCKS, 0), dict[bytes, bytes](), 0
+    living, stored, count = IdWindow([None] * BLOCKS, 0), dict[bytes, bytes](), 0
     for size in sizes:
         ids = list(range(count + 1, count + size + 1))
         pairs = living.changed(3, ids)
@@ -33,7 +33,7 @@ def test_a_stored_window_knows_what_the_living_one_knows(sizes: list[int]) -> No
 
 def test_only_touched_blocks_are_stored() -> None:
     """Ten ids on the edge of two blocks change both, and nothing else."""
-    window = Window([None] * BLOCKS, 0)
+    window = IdWindow([None] * BLOCKS, 0)
     window.add(range(1, BLOCK - 4))
     pairs = window.changed(3, list(range(90_000, 90_010)))
     assert pairs[::2] == block_keys(3)[:2]
@@ -44,7 +44,7 @@ def test_only_touched_blocks_are_stored() -> None:
 
 def test_a_batch_larger_than_the_window_keeps_its_end() -> None:
     """The last 16,384 of it."""
-    window = Window([None] * BLOCKS, 5)
+    window = IdWindow([None] * BLOCKS, 5)
     window.add(range(1, SIZE + 101))
     assert 100 not in window
     assert 101 in window

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from state import query_clicks
 from state.records import QUERY_CLICK, SLOTS
-from state.rows import Rows
+from state.rows import Records
 
 NOW = 1_700_000_000
 DAY = 86_400
@@ -23,7 +23,7 @@ choices = st.lists(
 )
 
 
-def fold(rows: Rows, added: list[Choice]) -> None:
+def fold(rows: Records, added: list[Choice]) -> None:
     """Add choices as one batch."""
     columns = np.array(added, np.float64).reshape(-1, 4).T
     row, item = columns[0].astype(np.intp), columns[1].astype(np.uint64)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from state import counts, trends
 from state.records import COUNT, TOP, TREND
-from state.rows import Rows
+from state.rows import Records
 from streamrank_client.vocabulary import POPULARITY_DAYS
 
 NOW = 1_700_000_000
@@ -16,7 +16,7 @@ DAY = 86_400
 ITEMS = 2 * TOP
 
 
-def history(seed: int, batches: int) -> tuple[Rows, Rows]:
+def history(seed: int, batches: int) -> tuple[Records, Records]:
     """Counts of ITEMS items after random batches of events, and the TREND row merged batch by batch."""
     random = np.random.default_rng(seed)
     rows, row = np.zeros(ITEMS, COUNT), np.zeros((), TREND)

@@ -9,13 +9,13 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.kafka.transport.window import Window, slices
+from streams.kafka.transport.window import AckWindow, slices
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.data())
 def test_the_committable_offset_is_the_end_of_the_longest_done_prefix(sizes: list[int], data: st.DataObject) -> None:
     """For batches of any size, done in any order."""
-    window = Window(TP("t", 0))
+    window = AckWindow(TP("t", 0))
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
     slots = [window.add(size, end) for size, end in zip(sizes, ends, strict=True)]
     done: set[int] = set()
@@ -33,7 +33,7 @@ def test_the_committable_offset_is_the_end_of_the_longest_done_prefix(sizes: lis
 
 def test_a_window_is_full_at_either_limit() -> None:
     """Many small batches fill it as well as few large ones, and a done prefix makes room."""
-    window = Window(TP("t", 0))
+    window = AckWindow(TP("t", 0))
     assert not window.is_full(max_batches=2, max_records=10)
     first = window.add(1, 1)
     window.add(1, 2)

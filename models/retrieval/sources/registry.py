@@ -18,7 +18,7 @@ from models.retrieval.sources.query_clicks import QueryClicks
 from models.retrieval.sources.query_neighbours import QueryNeighbours
 from models.retrieval.sources.repurchase import Repurchase
 from models.retrieval.sources.semantic import Semantic
-from models.retrieval.sources.tower import Tower
+from models.retrieval.sources.tower import TowerSource
 from models.retrieval.sources.trending import Trending
 from models.retrieval.sources.trending_category import TrendingCategory
 
@@ -36,7 +36,7 @@ _ALL: Final[tuple[Source, ...]] = (
     Popular(),
     Repurchase(),
     NewArrivals(),
-    Tower(),
+    TowerSource(),
     BasketCovisits(),
     *installed("streamrank.sources", Source),  # type: ignore[type-abstract]
 )

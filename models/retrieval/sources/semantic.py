@@ -8,10 +8,8 @@ what it would save, is in docs/decisions/0002-lexical-and-vector-search.md.
 >>> from models.retrieval.sources.base import candidates_of
 >>> catalogue = sample(["a", "b", "c"])
 >>> ask = asked("similar", anchors=np.array([2], np.int32))
->>> Semantic().score(ask, catalogue, np.array([2], np.int32)).round(2).tolist()
-[1.0]
->>> 2 in candidates_of(Semantic(), ask, catalogue, 3).rows
-False
+>>> [catalogue.ids[row] for row in candidates_of(Semantic(), ask, catalogue, 3).rows]
+['a', 'b']
 """
 
 from __future__ import annotations

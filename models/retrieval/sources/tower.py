@@ -1,4 +1,4 @@
-"""Tower: items whose vectors of the item tower are near those of what the user took last.
+"""TowerSource: items whose vectors of the item tower are near those of what the user took last.
 
 Score: the cosine of the item's tower vector with the direction, in [-1, 1]; candidates have one above 0. The direction
 is the item's own on ``similar``; on ``cart`` the mean over the newest eight anchors (a cart's items come first), the
@@ -9,7 +9,7 @@ the ranker's input. Without a tower (``artifact build item-tower``) nothing is f
 >>> from models.sample import asked, sample
 >>> from models.retrieval.sources.base import candidates_of
 >>> one = asked("similar", anchors=np.array([0], np.int32))
->>> len(candidates_of(Tower(), one, sample(["a", "b"]), 10).rows)
+>>> len(candidates_of(TowerSource(), one, sample(["a", "b"]), 10).rows)
 0
 """
 
@@ -29,7 +29,7 @@ from streamrank_client.vocabulary import HOUR_S
 CART: Final = 8
 
 
-class Tower(Source):
+class TowerSource(Source):
     """Items by the vectors of the item tower."""
 
     name = "tower"

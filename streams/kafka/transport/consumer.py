@@ -18,7 +18,7 @@ from streams.kafka.transport.options import BatchOptions
 from streams.kafka.transport.records import RecordBatch
 from streams.kafka.transport.thread import BatchThread, Fetched
 from streams.kafka.transport.topic import BatchTopic
-from streams.kafka.transport.window import Window, slices
+from streams.kafka.transport.window import AckWindow, slices
 
 __all__ = ["BatchConsumer"]
 
@@ -29,7 +29,7 @@ class BatchConsumer(driver.Consumer):
     _thread: BatchThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._windows: dict[TP, Window] = {}
+        self._windows: dict[TP, AckWindow] = {}
         self._starts: dict[TP, int] = {}
         self._room = asyncio.Event()
         super().__init__(*args, **kwargs)
@@ -100,7 +100,7 @@ class BatchConsumer(driver.Consumer):
         self.app.monitor.track_tp_end_offset(tp, highwater)
         window = self._window(tp)
         if window is None:
-            window = self._windows[tp] = Window(tp, fetched.seeks[tp])
+            window = self._windows[tp] = AckWindow(tp, fetched.seeks[tp])
         generation = self.app.consumer_generation_id
         for start, end in slices(len(rows), min(agent.slice_size() for agent in agents)):
             part = rows if end - start == len(rows) else rows[start:end]
@@ -112,7 +112,7 @@ class BatchConsumer(driver.Consumer):
                 own = batch if nth == 0 else RecordBatch(part, tp, next_offset, highwater)
                 agent.queue.force_put_nowait(self.app.create_event(None, own, None, message))
 
-    def _window(self, tp: TP) -> Window | None:
+    def _window(self, tp: TP) -> AckWindow | None:
         """The partition's window, if one was opened since the last seek."""
         window = self._windows.get(tp)
         return window if window is not None and window.seek == self._thread.seeks.get(tp, 0) else None

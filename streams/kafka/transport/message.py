@@ -5,7 +5,7 @@ from __future__ import annotations
 from faust.types import TP, ConsumerMessage
 
 from streams.kafka.transport.records import RecordBatch
-from streams.kafka.transport.window import Slot, Window
+from streams.kafka.transport.window import AckWindow, Slot
 
 __all__ = ["BatchMessage"]
 
@@ -15,7 +15,7 @@ class BatchMessage(ConsumerMessage):
 
     __slots__ = ("slot", "window")
 
-    def __init__(self, batch: RecordBatch, window: Window, agents: int, generation: int) -> None:
+    def __init__(self, batch: RecordBatch, window: AckWindow, agents: int, generation: int) -> None:
         tp: TP = batch.tp
         seconds = (batch[-1][3] or 0) / 1000.0
         super().__init__(

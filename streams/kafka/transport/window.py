@@ -1,6 +1,6 @@
 """What is in work of one partition: batches handed to agents, first in, first committed.
 
->>> window = Window(TP("behavior-events", 0))
+>>> window = AckWindow(TP("behavior-events", 0))
 >>> first, second = window.add(100, next_offset=100), window.add(50, next_offset=150)
 >>> window.done(second), window.committable, window.records    # the first is still in work
 (False, None, 150)
@@ -17,7 +17,7 @@ from time import monotonic
 
 from faust.types import TP
 
-__all__ = ["Slot", "Window", "slices"]
+__all__ = ["AckWindow", "Slot", "slices"]
 
 
 @dataclass(eq=False, slots=True)
@@ -30,7 +30,7 @@ class Slot:
     since: float = field(default_factory=monotonic)
 
 
-class Window:
+class AckWindow:
     """A partition's batches in offset order; ``committable`` is the end of the longest done prefix.
 
     A window lives from a seek (its number is ``seek``) to the next seek of its partition. What was fetched

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Building artifacts from logs."""

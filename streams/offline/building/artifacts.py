@@ -13,26 +13,23 @@ from typing import Any
 
 from models.base.artifact import Artifact
 from models.text.encoder import Encoder
-from models.text.encoder_build import build_encoder
+from models.text.encoder_build import BuildSteps, build_encoder
 from models.text.intent import IntentModel
 from streamrank_client.errors import SettingsError
 from streams.artifacts.opening import Opened, artifact_path, open_models, open_tower
-from streams.offline.building.encoders import Wanted, build_encoder_of
+from streams.offline.building.encoders import EncoderOrder, build_encoder_of
 from streams.offline.building.towers import build_item_tower
 from streams.policy.deployment import Deployment
 from streams.settings import Settings
 
-__all__ = ["Steps", "build", "ensure_encoder"]
-
-#: called with a step's name and the share of it that is done, 0 to 1
-Steps = Callable[[str, float], None]
+__all__ = ["BuildSteps", "build", "ensure_encoder"]
 
 
 async def build(
     kind: str,
     settings: Settings,
     out: Path,
-    steps: Steps,
+    steps: BuildSteps,
     *,
     log: Path | None = None,
     lists: int = 15_000,
@@ -41,7 +38,7 @@ async def build(
     test: Path | None = None,
     source: Path | None = None,
     precision: str = "float32",
-    encoder: Wanted | None = None,
+    encoder: EncoderOrder | None = None,
     position_bias: bool = False,
     until: int | None = None,
 ) -> Artifact:
@@ -78,7 +75,7 @@ async def build(
     return await _ranker(settings, out, log, lists, seed, steps, position_bias, precision)
 
 
-def _intent(settings: Settings, out: Path, steps: Steps, data: Path | None, test: Path | None) -> Artifact:
+def _intent(settings: Settings, out: Path, steps: BuildSteps, data: Path | None, test: Path | None) -> Artifact:
     from models.training.intent import TEST, TRAIN, train_intent
 
     steps("training", 0.0)
@@ -86,7 +83,7 @@ def _intent(settings: Settings, out: Path, steps: Steps, data: Path | None, test
     return train_intent(train, judge, _encoder(settings), out, lambda share: steps("training", share))
 
 
-def _image_encoder(out: Path, source: Path | None, precision: str, steps: Steps) -> Artifact:
+def _image_encoder(out: Path, source: Path | None, precision: str, steps: BuildSteps) -> Artifact:
     if source is None:
         raise SettingsError("artifact build image-encoder exports a model: name its Hugging Face folder with --from")
     from models.training.image_encoder import build_image_encoder
@@ -95,7 +92,14 @@ def _image_encoder(out: Path, source: Path | None, precision: str, steps: Steps)
 
 
 async def _ranker(
-    settings: Settings, out: Path, log: Path, lists: int, seed: int, steps: Steps, position_bias: bool, precision: str
+    settings: Settings,
+    out: Path,
+    log: Path,
+    lists: int,
+    seed: int,
+    steps: BuildSteps,
+    position_bias: bool,
+    precision: str,
 ) -> Artifact:
     """Log rankings while replaying ``log`` on an embedded Valkey, then train on them."""
     from models.training.ranker import SIZES, train
@@ -126,7 +130,7 @@ async def _ranker(
     return Artifact.load(out)
 
 
-def ensure_encoder(settings: Settings, steps: Callable[[], AbstractContextManager[Steps]]) -> None:
+def ensure_encoder(settings: Settings, steps: Callable[[], AbstractContextManager[BuildSteps]]) -> None:
     """Build the encoder artifact unless it is there; ``steps`` opens a progress bar if it is built."""
     path = artifact_path(settings, "encoder")
     if not (path / "manifest.json").is_file():

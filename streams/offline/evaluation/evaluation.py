@@ -11,10 +11,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluate.baselines import BASELINES, CASCADE, KNN, LEXICAL, POPULAR, QUERY_TABLE, Baselines, Texts
+from models.base.arrays import Ints
+from models.evaluate.baselines import BASELINES, CASCADE, KNN, LEXICAL, POPULAR, QUERY_TABLE, Baselines, TextCutters
 from models.evaluate.boosted import LIGHTGBM, Boosted
-from models.evaluate.journal import Ints, Journal
-from models.evaluate.report import Report, report
+from models.evaluate.journal import Journal
+from models.evaluate.report import EvaluationReport, report
 from models.evaluate.results import Results
 from models.evaluate.sample import drawn, eligible
 from models.evaluate.strikes import UNDISTURBED, struck_at
@@ -69,7 +70,7 @@ class Options:
 async def evaluate(
     log: str, lines: Sequence[Line], settings: Settings, models: Models, redis: Sequence[str], options: Options,
     stages: Stages = lambda name, done, total: None, again: Models | None = None,
-) -> Report:  # fmt: skip
+) -> EvaluationReport:  # fmt: skip
     """Evaluate on ``lines`` with ``models``, whose catalogue is empty.
 
     ``again``: such models too, with which the log is gone through without the drill, where a source dies; its answers
@@ -170,7 +171,7 @@ def _baselines(
     names = [name for name in compare if name in BASELINES]
     if not names:
         return {}
-    baselines = Baselines(journal, task, names, Texts(normalise, models.words.tokens))
+    baselines = Baselines(journal, task, names, TextCutters(normalise, models.words.tokens))
     total = len(tune) + len(results.rows)
     baselines.run(tune, results, lambda done, _: stages("baselines", done, total))
     stages("baselines", total, total)

@@ -10,9 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from models.base.arrays import Floats
-from models.evaluate.boosted import Ranked
-from models.evaluate.journal import Ints
+from models.base.arrays import Floats, Ints
+from models.evaluate.boosted import RankedRows
 from models.ranking.ranker import Ranker
 from models.training.rankings import RankingsWriter
 from streams.offline.evaluation.serving import Served
@@ -39,9 +38,9 @@ class Lists:
         self.items.append(items)
         self.target.append(target)
 
-    def ranked(self) -> Ranked:
+    def ranked(self) -> RankedRows:
         """All of them, for a baseline that is trained afterwards."""
-        return Ranked(np.array(self.rows, np.int64), self.features, self.items, np.array(self.target, np.int64))
+        return RankedRows(np.array(self.rows, np.int64), self.features, self.items, np.array(self.target, np.int64))
 
 
 class OwnRanker:

@@ -8,7 +8,7 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 from models.evaluate.bootstrap import Interval
-from models.evaluate.report import Report, Window
+from models.evaluate.report import EvaluationReport, TimeWindow
 
 METRIC: Final = "ndcg@10"
 WIDTH: Final = 960
@@ -21,7 +21,7 @@ BOTTOM: Final = 50
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
 
 
-def plot(report: Report) -> str:
+def plot(report: EvaluationReport) -> str:
     """The drawing. A window stands at the middle of its tested events."""
     windows = report.windows
     systems = list(report.metrics[METRIC])
@@ -44,7 +44,7 @@ def _y(value: float, top: float) -> float:
     return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / top
 
 
-def _frame(report: Report, windows: Sequence[Window], top: float) -> str:
+def _frame(report: EvaluationReport, windows: Sequence[TimeWindow], top: float) -> str:
     title = f"{METRIC.upper()} over time: {report.log}, {report.tested:,} tested events"
     parts = [f'<text x="{LEFT}" y="24">{escape(title)}</text>']
     for step in range(5):

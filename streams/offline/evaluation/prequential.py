@@ -35,7 +35,7 @@ from streams.wire.feedback import decode_feedback
 STREAMRANK: Final = "streamrank"
 NO_ONLINE: Final = "no-online"
 FROZEN: Final = "frozen"
-Progress = Callable[[int, int], None]
+LineProgress = Callable[[int, int], None]
 
 
 @dataclass
@@ -93,7 +93,7 @@ class Prequential:
         self._learnt = 0
         self._watches: dict[str, Watch] = {}
 
-    async def run(self, lines: Sequence[Line], queries: set[int], progress: Progress | None = None) -> Results:
+    async def run(self, lines: Sequence[Line], queries: set[int], progress: LineProgress | None = None) -> Results:
         """The whole log, ordered by time, but for its own ``queries``. ``progress(lines done, lines)``."""
         journal = self.course.journal
         tests = {int(journal.line[row]): test for test, row in enumerate(self.course.tests)}

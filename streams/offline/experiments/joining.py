@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from models.experiments.comparison import COLUMNS
 from streamrank_client.vocabulary import DAY_MS, key
 
-__all__ = ["Counted", "Event", "Given", "Join"]
+__all__ = ["Counted", "Given", "Join", "JoinedEvent"]
 
 #: how late an event, or how far ahead an answer's time, may be and still find the other
 SLACK_MS: Final = 2 * DAY_MS
@@ -46,7 +46,7 @@ class Given(msgspec.Struct):
     error: dict[str, object] | None = None
 
 
-class Event(msgspec.Struct):
+class JoinedEvent(msgspec.Struct):
     """What of a behaviour event is needed."""
 
     event: str
@@ -127,7 +127,7 @@ class Join:
         self._moved: set[int] = set()
         #: by request id: answers, None for one that takes no part; events that came before their answer
         self._shown: dict[str, _Shown | None] = {}
-        self._waiting: dict[str, list[Event]] = {}
+        self._waiting: dict[str, list[JoinedEvent]] = {}
         self._ids: set[int] = set()
         self._order: deque[tuple[int, str, int]] = deque()
         self._newest = 0
@@ -148,7 +148,7 @@ class Join:
         for event in self._waiting.pop(given.request_id, ()):
             self._count(event, shown)
 
-    def event(self, event: Event) -> None:
+    def event(self, event: JoinedEvent) -> None:
         """Take one behaviour event; those of other kinds, and those that name no answer, are passed by."""
         if event.event not in KINDS or event.request_id is None:
             return
@@ -196,7 +196,7 @@ class Join:
         self.last = given.time if self.last is None else max(self.last, given.time)
         return _Shown(given.arm, row, user, given.time, array("Q", [key(item.item_id) for item in given.items]))
 
-    def _count(self, event: Event, shown: _Shown | None) -> None:
+    def _count(self, event: JoinedEvent, shown: _Shown | None) -> None:
         if shown is None:
             return
         item = key(event.item_id)

@@ -16,17 +16,17 @@ from streamrank_client.errors import LogError, SettingsError
 from streamrank_client.following import following, unavailable
 from streamrank_client.logs import read_lines
 from streamrank_client.topics import topics
-from streams.offline.experiments.joining import Event, Given, Join
+from streams.offline.experiments.joining import Given, Join, JoinedEvent
 from streams.settings import Settings
 
 __all__ = ["read_files", "read_topics"]
 
-T = TypeVar("T", Given, Event)
+T = TypeVar("T", Given, JoinedEvent)
 #: partitions done, partitions in all
-Progress = Callable[[int, int], None]
+ReadingProgress = Callable[[int, int], None]
 
 _head: Final = msgspec.json.Decoder(Given)
-_event: Final = msgspec.json.Decoder(Event)
+_event: Final = msgspec.json.Decoder(JoinedEvent)
 
 
 def read_files(answers: Path | str, events: Path | str, join: Join) -> None:
@@ -41,7 +41,7 @@ def read_files(answers: Path | str, events: Path | str, join: Join) -> None:
         raise LogError(f"'{answers}' holds no answer: name the file that `replay --answers` wrote") from None
     join.answer(first)
     happened = _lines(events, _event, join, None)
-    both: tuple[Iterator[Given | Event], Iterator[Given | Event]] = (given, happened)
+    both: tuple[Iterator[Given | JoinedEvent], Iterator[Given | JoinedEvent]] = (given, happened)
     # where two have the same time, the one of the first file comes first
     for one in merge(*both, key=lambda one: one.time):
         if isinstance(one, Given):
@@ -51,7 +51,7 @@ def read_files(answers: Path | str, events: Path | str, join: Join) -> None:
     join.flush()
 
 
-async def read_topics(settings: Settings, join: Join, progress: Progress = lambda done, total: None) -> None:
+async def read_topics(settings: Settings, join: Join, progress: ReadingProgress = lambda done, total: None) -> None:
     """Join recommendations with behavior-events, partition by partition: a user's answers and events share one.
 
     Raises SettingsError when a topic is missing, Unavailable when Kafka does not answer.

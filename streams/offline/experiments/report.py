@@ -15,15 +15,15 @@ from models.experiments.comparison import (
     LEVEL,
     METRICS,
     RATIO_LEVEL,
-    Difference,
-    Estimate,
+    ArmDifference,
+    RateEstimate,
     SampleRatio,
     analyse,
 )
 from streamrank_client.errors import SettingsError
 from streams.offline.experiments.joining import Counted, Join
 
-__all__ = ["Report", "plain", "report"]
+__all__ = ["ExperimentReport", "plain", "report"]
 
 #: always true, said each time
 LIMITS: Final = (
@@ -34,7 +34,7 @@ LIMITS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ExperimentReport:
     """``totals`` and ``metrics`` by arm, ``differences`` to ``control`` by arm and metric, None where undefined.
 
     ``first`` and ``last``: times of the first and last answer, Unix ms.
@@ -46,8 +46,8 @@ class Report:
     first: int | None
     last: int | None
     totals: dict[str, dict[str, float]]
-    metrics: dict[str, dict[str, Estimate | None]]
-    differences: dict[str, dict[str, Difference | None]]
+    metrics: dict[str, dict[str, RateEstimate | None]]
+    differences: dict[str, dict[str, ArmDifference | None]]
     sample_ratio: SampleRatio | None
     shares: dict[str, float] | None
     verdicts: dict[str, str]
@@ -56,7 +56,7 @@ class Report:
     counted: Counted
 
 
-def report(join: Join, control: str, shares: Mapping[str, float] | None, primary: str = "ctr") -> Report:
+def report(join: Join, control: str, shares: Mapping[str, float] | None, primary: str = "ctr") -> ExperimentReport:
     """Analyse what a join has counted; ``shares`` are the configured ones, None where they are not known.
 
     Raises SettingsError when there is nothing to analyse, the control had no answers, or an arm is not configured.
@@ -81,7 +81,7 @@ def report(join: Join, control: str, shares: Mapping[str, float] | None, primary
     found = analyse(users, control, shares, primary)
     lines = [*_alarms(join, found.sample_ratio, shares, users)]
     lines += [_sentence(arm, control, primary, found.verdicts[arm], d[primary]) for arm, d in found.differences.items()]
-    return Report(
+    return ExperimentReport(
         experiment=join.experiment,
         control=control,
         primary=primary,
@@ -125,7 +125,7 @@ def _alarms(
     return lines
 
 
-def _sentence(arm: str, control: str, primary: str, verdict: str, found: Difference | None) -> str:
+def _sentence(arm: str, control: str, primary: str, verdict: str, found: ArmDifference | None) -> str:
     what = f"{arm} against {control} on {primary} ({METRICS[primary].help})"
     if verdict == "sample ratio mismatch":
         return f"{what}: nothing can be concluded while the sample ratio is wrong."
@@ -144,7 +144,7 @@ def _sentence(arm: str, control: str, primary: str, verdict: str, found: Differe
     return line + "."
 
 
-def plain(found: Report) -> dict[str, object]:
+def plain(found: ExperimentReport) -> dict[str, object]:
     """The report as JSON has it: without variances."""
     data = asdict(found)
     for metrics in data["metrics"].values():

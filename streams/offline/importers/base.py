@@ -19,10 +19,10 @@ from streamrank_client.events import Event
 from streamrank_client.fields import Base
 
 E = TypeVar("E", bound=Base)
-Weeks = tuple[int, int]
+WeekRange = tuple[int, int]
 
 
-class Events(Protocol):
+class ImportedEvents(Protocol):
     """An importer's function: the data set at ``path`` as events, sorted by time."""
 
     def __call__(self, path: Path | None, *, keep_order: bool = False, seed: int = 0) -> Iterator[Event]:
@@ -39,14 +39,14 @@ class Importer:
 
     name: str
     help: str
-    events: Events
+    events: ImportedEvents
     files: tuple[str, ...]
     needs_path: bool = True
     package: str | None = None
-    in_weeks: Callable[[Path | None, bool, int, Weeks], Iterator[Event]] | None = None
+    in_weeks: Callable[[Path | None, bool, int, WeekRange], Iterator[Event]] | None = None
 
     def open(
-        self, path: Path | None, *, keep_order: bool = False, seed: int = 0, weeks: Weeks | None = None
+        self, path: Path | None, *, keep_order: bool = False, seed: int = 0, weeks: WeekRange | None = None
     ) -> Iterator[Event]:
         """Start reading; raises LogError when a file or an option does not fit this data set."""
         if path is None and self.needs_path:

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.base.arrays import Doubles
 from streamrank_client.errors import LogError
 from streamrank_client.events import Event, Item, Purchase
-from streams.offline.importers.base import Importer, Weeks, find_file, shuffle_lines
+from streams.offline.importers.base import Importer, WeekRange, find_file, shuffle_lines
 from streams.offline.importers.titles import compose, readable
 
 if TYPE_CHECKING:
@@ -53,11 +54,10 @@ FIELDS: Final = (
     "package_size",
 )
 Integers = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 def events(
-    path: Path | None = None, *, keep_order: bool = False, seed: int = 0, weeks: Weeks | None = None
+    path: Path | None = None, *, keep_order: bool = False, seed: int = 0, weeks: WeekRange | None = None
 ) -> Iterator[Event]:
     """Yield the log, weeks ``weeks[0]`` to ``weeks[1]`` of it (1 to 53, both included; None: all).
 
@@ -71,7 +71,7 @@ def events(
     yield from purchases if keep_order else shuffle_lines(purchases, _basket, seed)
 
 
-def enough_weeks(path: Path | None = None, *, first: int = 1, weeks: int = 4, lines: int = 80_000) -> Weeks:
+def enough_weeks(path: Path | None = None, *, first: int = 1, weeks: int = 4, lines: int = 80_000) -> WeekRange:
     """Return the shortest run of weeks from ``first`` with at least ``weeks`` weeks and ``lines`` purchases.
 
     Raises LogError when the year ends before.
@@ -94,11 +94,11 @@ class Lines:
     time: Integers
     quantity: Integers
     basket: Integers
-    price: Floats
-    list_price: Floats
+    price: Doubles
+    list_price: Doubles
 
 
-def _lines(path: Path | None, weeks: Weeks | None) -> Lines:
+def _lines(path: Path | None, weeks: WeekRange | None) -> Lines:
     first, last = weeks if weeks is not None else (1, LAST_WEEK)
     if not 1 <= first <= last <= LAST_WEEK:
         raise LogError(f"weeks={first}-{last}: {NAME} has weeks 1 to {LAST_WEEK}; give the smaller one first")
@@ -123,18 +123,18 @@ def _lines(path: Path | None, weeks: Weeks | None) -> Lines:
     )
 
 
-def _cents(price: Floats) -> Floats:
+def _cents(price: Doubles) -> Doubles:
     """Round to cents; below ten of them (fuel, sold by the thousandth gallon) to a hundredth of a cent."""
     price = np.maximum(price, 0.0)
-    rounded: Floats = np.where(price >= 0.1, np.round(price, 2), np.round(price, 4))
+    rounded: Doubles = np.where(price >= 0.1, np.round(price, 2), np.round(price, 4))
     return rounded
 
 
-def _medians(products: Integers, prices: Floats) -> Floats:
+def _medians(products: Integers, prices: Doubles) -> Doubles:
     """Return the lower median price of each product, in ascending order of product."""
     order = np.lexsort((prices, products))
     _, starts, counts = np.unique(products[order], return_index=True, return_counts=True)
-    medians: Floats = prices[order][starts + (counts - 1) // 2]
+    medians: Doubles = prices[order][starts + (counts - 1) // 2]
     return medians
 
 
@@ -196,8 +196,8 @@ def _integers(table: pa.Table, name: str) -> Integers:
     return values
 
 
-def _floats(table: pa.Table, name: str) -> Floats:
-    values: Floats = table.column(name).to_numpy()
+def _floats(table: pa.Table, name: str) -> Doubles:
+    values: Doubles = table.column(name).to_numpy()
     return values
 
 

@@ -1,1 +1,1 @@
-"""TODO"""
+"""A log to Kafka: items first, the rest when the catalogue has them."""

@@ -27,10 +27,10 @@ from streams.offline.publishing.arrival import arriving
 from streams.offline.publishing.sending import Sender
 from streams.settings import Settings
 
-__all__ = ["Progress", "Summary", "publish_log"]
+__all__ = ["PublishProgress", "Summary", "publish_log"]
 
 #: called with the stage (`items`, `catalogue`, `events`), how many are done, and of how many
-Progress = Callable[[str, int, int], None]
+PublishProgress = Callable[[str, int, int], None]
 
 
 @dataclass
@@ -72,7 +72,7 @@ async def publish_log(
     end_now: bool = False,
     wait: bool = True,
     patience: float = 60.0,
-    progress: Progress = lambda stage, done, total: None,
+    progress: PublishProgress = lambda stage, done, total: None,
 ) -> Summary:
     """Publish the log at ``path``; returns once Kafka has everything.
 
@@ -99,7 +99,7 @@ async def _publish(
     summary: Summary,
     speed: float | None,
     patience: float | None,
-    progress: Progress,
+    progress: PublishProgress,
 ) -> None:
     named = topics(settings.partitions, settings.topic_prefix)
     options = kafka_options(settings)

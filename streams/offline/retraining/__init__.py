@@ -1,1 +1,1 @@
-"""TODO"""
+"""A new ranker from the feedback topic, in a process of its own."""

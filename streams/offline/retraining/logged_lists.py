@@ -40,7 +40,7 @@ LISTS: Final = 8_000
 
 
 @dataclass(slots=True)
-class Answered:
+class RememberedAnswer:
     """One list that was shown; ``chosen``: positions; ``weights``: what each choice of them counts."""
 
     shown: StoredImpression
@@ -81,12 +81,12 @@ def _decoded(raw: bytes) -> Feedback | None:
 
 def answered(
     examples: Iterable[Feedback], biases: Mapping[str, PositionBias] | None = None, lists: int = LISTS
-) -> list[Answered]:
+) -> list[RememberedAnswer]:
     """The lists of these examples, the newest ``lists`` of them; each example counts once however often it came.
 
     With ``biases``, by surface, a choice counts by the inverse examination of its position.
     """
-    found: dict[tuple[str, str], Answered] = {}
+    found: dict[tuple[str, str], RememberedAnswer] = {}
     seen: set[tuple[int, int]] = set()
     for one in examples:
         place = (one.source.partition, one.source.offset)
@@ -98,7 +98,7 @@ def answered(
             impression = _unpacked(one.shown)
             if impression is None:
                 continue
-            found[name] = Answered(impression)
+            found[name] = RememberedAnswer(impression)
         own = found[name]
         if not one.chosen < len(own.shown.items) or one.chosen in own.chosen:
             continue
@@ -119,7 +119,7 @@ def _unpacked(data: bytes) -> StoredImpression | None:
     return shown if fits and shown.known is not None else None
 
 
-def items_of(lists: Sequence[Answered]) -> set[int]:
+def items_of(lists: Sequence[RememberedAnswer]) -> set[int]:
     """u64 keys of all items whose vectors these lists need."""
     found: set[int] = set()
     for own in lists:
@@ -155,7 +155,7 @@ async def learnt_biases(settings: Settings) -> dict[str, PositionBias]:
     return {surface: bias for surface, bias in found.items() if bias.known}
 
 
-def rankings_of(lists: Sequence[Answered], catalogue: Catalogue) -> Rankings:
+def rankings_of(lists: Sequence[RememberedAnswer], catalogue: Catalogue) -> Rankings:
     """Lists as the ranker is trained on them. Raises RankingsError when there are none."""
     writer = RankingsWriter()
     for own in lists:

@@ -36,7 +36,7 @@ from streams.offline.retraining.logged_lists import (
     rankings_of,
 )
 from streams.settings import Settings, load
-from streams.worker.retraining_schedule import Outcome
+from streams.worker.retraining_schedule import RetrainingOutcome
 
 __all__ = ["retrain"]
 
@@ -45,7 +45,7 @@ NICE: Final = 10
 LOCK: Final = ".retraining"
 
 
-async def retrain(settings: Settings, step: Callable[[], None] = lambda: None) -> Outcome:
+async def retrain(settings: Settings, step: Callable[[], None] = lambda: None) -> RetrainingOutcome:
     """Train on the newest feedback, judge beside the ranker in place on the newest of it, and replace it if better.
 
     ``step`` is called at each step of training. Raises RankingsError with too few lists, SettingsError while another
@@ -79,7 +79,7 @@ async def retrain(settings: Settings, step: Callable[[], None] = lambda: None) -
                 told = f"{gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
                 gained = {f"ndcg@10 over {old.version}": told}
                 with_figures(Artifact.load(draft), settings.artifact_folder / "ranker", gained)
-    return Outcome(
+    return RetrainingOutcome(
         outcome="kept" if why else "better",
         old=old.version,
         new=report.version,

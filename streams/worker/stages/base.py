@@ -28,7 +28,7 @@ from streams.wire.messages import Publisher, Record
 from streams.worker.metrics import Metrics
 from streams.worker.poison import handle_each
 
-Reads = Callable[[list[bytes]], Awaitable[list[bytes | None]]]
+GuardedRead = Callable[[list[bytes]], Awaitable[list[bytes | None]]]
 
 
 class QueryTraffic:
@@ -133,8 +133,8 @@ class MarkedStage(Stage):
     async def pass_by(self, partition: int, offset: int) -> None:
         """Move the watermark past a record without its effects. Raises NotOwner."""
 
-    def guarded(self, transaction: Transaction, mark: bytes | None, partition: int) -> Reads:
-        """Reads in a transaction that raise NotOwner unless the stored watermark is the one remembered."""
+    def guarded(self, transaction: Transaction, mark: bytes | None, partition: int) -> GuardedRead:
+        """GuardedRead in a transaction that raise NotOwner unless the stored watermark is the one remembered."""
 
         async def read(wanted: list[bytes]) -> list[bytes | None]:
             stored, values = await transaction.read(wanted)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from state import keys
-from state.event_ids import Window, block_keys
+from state.event_ids import IdWindow, block_keys
 from state.marks import BehaviorMark, behavior_mark
 from streams.handlers.contexts import on_behavior
 from streams.handlers.decoding import letters
@@ -26,7 +26,7 @@ class _Owned:
     """What a worker keeps of a partition: its stored watermark, and the ids counted lately."""
 
     mark: BehaviorMark
-    window: Window
+    window: IdWindow
 
 
 class BehaviorStage(MarkedStage):
@@ -83,5 +83,5 @@ class BehaviorStage(MarkedStage):
                 [keys.watermark(partition, self.topic.name), *block_keys(partition)]
             )
             mark = behavior_mark(raw)
-            mine = self._owned[partition] = _Owned(mark, Window(blocks, mark.accepted))
+            mine = self._owned[partition] = _Owned(mark, IdWindow(blocks, mark.accepted))
         return mine

@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.evaluate import pairs
-from models.evaluate.baselines import BASELINES, KNN, POPULAR, QUERY_TABLE, Baselines, Texts
+from models.evaluate.baselines import BASELINES, KNN, POPULAR, QUERY_TABLE, Baselines, TextCutters
 from models.evaluate.journal import Journal
 from models.evaluate.knn import REACHES, Choice, Knn, Reach
 from models.evaluate.lists import Scored, placed
 from models.evaluate.pairs import PairTable
-from models.evaluate.popular import DAY_MS, Popular
+from models.evaluate.popular import DAY_MS, PopularityTable
 from models.evaluate.results import Results
 from models.evaluate.sample import drawn, eligible
 
-TEXTS = Texts(str.casefold, str.split)
+TEXTS = TextCutters(str.casefold, str.split)
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=120), st.integers(1, 9))
@@ -78,7 +78,7 @@ def test_a_table_counts_the_pairs_within_its_reach(reach: Reach) -> None:
 
 def test_popularity_fades_by_half_in_a_half_life_and_survives_a_long_log() -> None:
     """Ten years of days at a half-life of six hours: no overflow, and yesterday weighs a sixteenth."""
-    popular = Popular(2, (0.25,))
+    popular = PopularityTable(2, (0.25,))
     days = np.arange(3_650) * DAY_MS
     for day in days.tolist():
         popular.add(np.array([day // DAY_MS % 2]), np.array([day]))

@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 
 from models.base.errors import ModelError
-from models.evaluate.off_policy import ESTIMATORS, RewardTable, Shown, doubts, effective, ips, on_policy, snips, weights
+from models.evaluate.off_policy import (
+    ESTIMATORS,
+    RewardTable,
+    ShownLists,
+    doubts,
+    effective,
+    ips,
+    on_policy,
+    snips,
+    weights,
+)
 
 DATA = Path(os.environ.get("STREAMRANK_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data")
 CONTEXTS, ACTIONS, ROUNDS = 4, 6, 1_500
@@ -24,7 +34,7 @@ def policies(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return rates, logged / logged.sum(1, keepdims=True), target / target.sum(1, keepdims=True)
 
 
-def draw(rng: np.random.Generator, rates: np.ndarray, logged: np.ndarray, target: np.ndarray) -> Shown:
+def draw(rng: np.random.Generator, rates: np.ndarray, logged: np.ndarray, target: np.ndarray) -> ShownLists:
     """One log of the logging policy; the reward model knows the actions, not the contexts."""
     context = rng.integers(0, CONTEXTS, ROUNDS)
     action = (rng.random(ROUNDS)[:, None] > np.cumsum(logged[context], axis=1)).sum(axis=1)
@@ -32,7 +42,7 @@ def draw(rng: np.random.Generator, rates: np.ndarray, logged: np.ndarray, target
     fold, first = rng.integers(0, 2, ROUNDS), np.zeros(ROUNDS, np.int64)
     table = RewardTable(action, first, reward, fold)
     each = np.stack([table.of(np.full(ROUNDS, a), first, fold) for a in range(ACTIONS)], axis=1)
-    return Shown(
+    return ShownLists(
         reward, logged[context, action], target[context, action],
         expected=table.of(action, first, fold), value=(target[context] * each).sum(axis=1),
     )  # fmt: skip
@@ -63,9 +73,9 @@ def test_rows_of_one_request_widen_the_interval() -> None:
     """Ten copies of each row say no more than the row."""
     rng = np.random.default_rng(1)
     reward = (rng.random(400) < 0.3).astype(np.float64)
-    once = ips(Shown(reward, np.full(400, 0.5), np.full(400, 0.5)))
+    once = ips(ShownLists(reward, np.full(400, 0.5), np.full(400, 0.5)))
     ten = np.repeat(reward, 10)
-    copies = ips(Shown(ten, np.full(4000, 0.5), np.full(4000, 0.5), request=np.repeat(np.arange(400), 10)))
+    copies = ips(ShownLists(ten, np.full(4000, 0.5), np.full(4000, 0.5), request=np.repeat(np.arange(400), 10)))
     assert copies.low == pytest.approx(once.low)
     assert copies.high == pytest.approx(once.high)
 
@@ -74,7 +84,7 @@ def test_a_small_effective_sample_is_doubted_and_a_cut_weight_told() -> None:
     """One row in a thousand carries all the weight."""
     target = np.zeros(1000)
     target[0] = 1.0
-    shown = Shown(np.ones(1000), np.full(1000, 0.001), target)
+    shown = ShownLists(np.ones(1000), np.full(1000, 0.001), target)
     assert effective(shown) == 1.0
     assert weights(shown, clip=10)[0] == 10
     said = " ".join(doubts(shown, clip=10))
@@ -85,7 +95,7 @@ def test_a_small_effective_sample_is_doubted_and_a_cut_weight_told() -> None:
 def test_a_propensity_of_zero_is_refused() -> None:
     """What could not have been shown cannot be weighed; the row is named."""
     with pytest.raises(ModelError, match=r"row 1: propensity is 0"):
-        Shown(np.ones(2), np.array([0.5, 0.0]), np.ones(2))
+        ShownLists(np.ones(2), np.array([0.5, 0.0]), np.ones(2))
 
 
 def bandit(policy: str, campaign: str) -> dict[str, np.ndarray]:
@@ -107,10 +117,10 @@ def test_the_uniform_policy_is_estimated_from_a_bandits_log(campaign: str) -> No
     random, bts = bandit("random", campaign), bandit("bts", campaign)
     uniform = random["propensity"][0]
     assert (random["propensity"] == uniform).all()
-    same = Shown(random["click"], random["propensity"], np.full(len(random["click"]), uniform))
+    same = ShownLists(random["click"], random["propensity"], np.full(len(random["click"]), uniform))
     truth = on_policy(same)
     assert ips(same).value == snips(same).value == truth.value
-    other = Shown(bts["click"], bts["propensity"], np.full(len(bts["click"]), uniform))
+    other = ShownLists(bts["click"], bts["propensity"], np.full(len(bts["click"]), uniform))
     for found in (ips(other), snips(other)):
         noise = (truth.high - truth.low + found.high - found.low) / 2
         assert abs(found.value - truth.value) < noise

@@ -22,7 +22,7 @@ from models.ranking.ranker import Ranker, RankInput
 from models.training import export
 from models.training.fitting import fit
 from models.training.half import HalfAttention, halved
-from models.training.network import Attention, Network, list_stats
+from models.training.network import Attention, RankerNetwork, list_stats
 from models.training.ranker import train
 from tests.models.training.synthetic import rankings
 
@@ -40,7 +40,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ranker, Ranker]:
     return Ranker(folder / "whole", "cpu"), Ranker(folder / "half", "cpu")
 
 
-def by_torch(network: Network, one: RankInput) -> Floats:
+def by_torch(network: RankerNetwork, one: RankInput) -> Floats:
     """Scores (n,) by torch, which on the CPU too rounds each step to float16 where weights are float16."""
     arrays = (one.features, np.ones(len(one.features), np.float32), one.candidates, one.recent, one.recent_weight)
     with torch.no_grad():
@@ -174,7 +174,7 @@ def test_explanations_add_up_in_halves_too(pair: tuple[Ranker, Ranker]) -> None:
 def test_normalisation_in_halves_is_refused(tmp_path: Path) -> None:
     """A graph whose features go through float16 has other large values, and does not become an artifact."""
 
-    class Rounded(Network):
+    class Rounded(RankerNetwork):
         def forward(self, features: Tensor, *others: Tensor) -> Tensor:
             return super().forward(features.clamp(-65504, 65504).half().float(), *others)
 

@@ -21,7 +21,7 @@ from models.retrieval.sources.registry import SOURCES
 from models.sample import sample, sample_entry
 from models.tower.column import TowerColumn
 from models.tower.item_tower import BATCH, ItemTower, inputs_of
-from models.training.item_tower import Choices, train
+from models.training.item_tower import TowerChoices, train
 from models.training.rankings import RankingsError
 from models.training.tower_network import TowerNetwork, check, export, tensors
 from state.records import COUNT
@@ -44,11 +44,11 @@ def shop(dim: int = 0) -> Catalogue:
     )  # fmt: skip
 
 
-def choices(count: int = 3_000) -> Choices:
+def choices(count: int = 3_000) -> TowerChoices:
     """Users who choose of one taste only, and nobody the last item of either."""
     rng = np.random.default_rng(0)
     user = rng.integers(0, 100, count)
-    return Choices(user, (user % 2) * EACH + rng.integers(0, EACH - 1, count))
+    return TowerChoices(user, (user % 2) * EACH + rng.integers(0, EACH - 1, count))
 
 
 @pytest.fixture(scope="module")

@@ -20,20 +20,20 @@ from models.features.registry import FEATURES, INDEX
 from models.ranking.ranker import Ranker
 from models.training import export, fitting
 from models.training.figures import interval, quality
-from models.training.network import KNOTS, UNSEEN, Network, Normaliser, fit_scales, list_stats
-from models.training.ranker import Report, train
+from models.training.network import KNOTS, UNSEEN, Normaliser, RankerNetwork, fit_scales, list_stats
+from models.training.ranker import TrainingReport, train
 from models.training.rankings import Rankings, RankingsError, RankingsWriter
 from tests.models.training.synthetic import rankings
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainingReport]:
     """The artifact's folder and the report of its training on 1,500 lists of 40."""
     out = tmp_path_factory.mktemp("trained") / "ranker"
     return out, train(rankings(1_500), out, seed=1)
 
 
-def test_training_beats_every_baseline_by_a_margin(trained: tuple[Path, Report]) -> None:
+def test_training_beats_every_baseline_by_a_margin(trained: tuple[Path, TrainingReport]) -> None:
     """On held-out lists NDCG@10 gains at least 15 % on each baseline, the intervals above 0."""
     report = trained[1]
     assert (report.trained, report.held_out) == (1_300, 200)
@@ -41,7 +41,7 @@ def test_training_beats_every_baseline_by_a_margin(trained: tuple[Path, Report])
     assert report.metrics["ranker"]["ndcg@10"].mean > 0.7
 
 
-def test_importance_names_what_the_users_follow(trained: tuple[Path, Report]) -> None:
+def test_importance_names_what_the_users_follow(trained: tuple[Path, TrainingReport]) -> None:
     """Co-visits (a source's score, and a share that goes with it) and interest decide; price is noise."""
     importance = trained[1].importance
     ranked = sorted(importance, key=lambda group: -importance[group])
@@ -49,7 +49,7 @@ def test_importance_names_what_the_users_follow(trained: tuple[Path, Report]) ->
     assert abs(importance["price"]) < importance[ranked[1]] / 5
 
 
-def test_scores_are_on_a_fair_scale(trained: tuple[Path, Report]) -> None:
+def test_scores_are_on_a_fair_scale(trained: tuple[Path, TrainingReport]) -> None:
     """What softmax over a fresh list promises for its first item comes true within 12 points, in 1,500 lists."""
     ranker = Ranker(trained[0], "cpu")
     fresh, promised, came = rankings(300, seed=5), [], []
@@ -61,7 +61,7 @@ def test_scores_are_on_a_fair_scale(trained: tuple[Path, Report]) -> None:
     assert np.mean(promised) == pytest.approx(np.mean(came), abs=0.12)
 
 
-def test_the_manifest_holds_the_figures(trained: tuple[Path, Report]) -> None:
+def test_the_manifest_holds_the_figures(trained: tuple[Path, TrainingReport]) -> None:
     """Whoever looks at the artifact sees how good it was, on how many lists, and how near to torch it is."""
     path, report = trained
     manifest = Artifact.load(path).manifest
@@ -133,7 +133,7 @@ def test_the_newest_lists_count_most(monkeypatch: pytest.MonkeyPatch) -> None:
     assert recent > 0.8 > 0.2 > follows_the_new()
 
 
-def _raised_and_lowered(network: Network, some: Rankings, column: int) -> list[tuple[float, float]]:
+def _raised_and_lowered(network: RankerNetwork, some: Rankings, column: int) -> list[tuple[float, float]]:
     """Scores of the first candidate of the newest lists: what is new to be liked, and what was."""
     found = []
     for value in (-1.0, 1.0):
@@ -154,7 +154,7 @@ def test_too_few_rankings_are_refused(tmp_path: Path) -> None:
 
 def test_a_graph_that_differs_from_the_network_is_refused(tmp_path: Path) -> None:
     """An export that no longer computes what torch computes does not become an artifact."""
-    network = Network(fit_scales(rankings(20, 20).features))
+    network = RankerNetwork(fit_scales(rankings(20, 20).features))
     export.export(network, tmp_path / "model.onnx")
     session = open_session(tmp_path / "model.onnx", "cpu")
     assert export.check(network, session) <= export.TOLERANCE["float32"]
@@ -206,7 +206,7 @@ def test_what_training_never_saw_does_not_move_a_score() -> None:
     some = rankings(30, 20)
     silent = [INDEX["views"], INDEX["query_clicks"], INDEX["tower"]]
     some.features[:, silent] = 0
-    network = Network(fit_scales(some.features)).eval()
+    network = RankerNetwork(fit_scales(some.features)).eval()
     one = some.rank_input(0)
 
     def scores(features: np.ndarray) -> np.ndarray:

@@ -147,7 +147,7 @@ def test_an_artifact_that_differs_from_transformers_is_not_written(
 
     def other(tower: Any, checkpoint: Any, path: Path) -> None:
         wrong = read_checkpoint(folder(tmp_path / "other", seed=1))
-        text_graph.export(text_encoder.Tower(wrong, None, tower.small.numpy()).eval(), checkpoint, path)
+        text_graph.export(text_encoder.TextTower(wrong, None, tower.small.numpy()).eval(), checkpoint, path)
 
     monkeypatch.setattr(text_encoder, "export", other)
     with pytest.raises(SessionError, match=r"agrees with transformers to a cosine of -?0\.\d+; expected 0\.999"):
@@ -179,7 +179,7 @@ def test_a_folder_that_cannot_be_used_says_why(tmp_path: Path) -> None:
 def test_fine_tuning_brings_queries_to_what_was_chosen(tmp_path: Path) -> None:
     """Words that say nothing of the title are learnt; the same pairs give the same weights; few pairs are refused."""
     from models.training.checkpoint import read_checkpoint
-    from models.training.finetune import Pairs, finetune
+    from models.training.finetune import TextPairs, finetune
 
     source = folder(tmp_path / "model")
     titles = ["red dress", "whole milk", "green tea", "usb cable"]
@@ -187,7 +187,7 @@ def test_fine_tuning_brings_queries_to_what_was_chosen(tmp_path: Path) -> None:
     ends = [f"{one} {two}" for one in WORDS[:5] for two in WORDS[5:9]]
     pairs = [(f"{asked[item]} {end}", item) for end in ends for item in asked]
     pairs += [(f"{asked[item]} white", item) for item in asked]
-    known = Pairs([text for text, _ in pairs], [item for _, item in pairs], titles)
+    known = TextPairs([text for text, _ in pairs], [item for _, item in pairs], titles)
     shares: list[float] = []
     checkpoint, again = read_checkpoint(source), read_checkpoint(source)
     judged = finetune(checkpoint, known, epochs=12, rate=2e-3, progress=shares.append)
@@ -199,7 +199,7 @@ def test_fine_tuning_brings_queries_to_what_was_chosen(tmp_path: Path) -> None:
     finetune(again, known, epochs=12, rate=2e-3)
     assert checkpoint.encode(titles).tobytes() == again.encode(titles).tobytes()
     with pytest.raises(ModelError, match="8 distinct pairs"):
-        finetune(checkpoint, Pairs(known.queries[:9], known.items[:9], titles))
+        finetune(checkpoint, TextPairs(known.queries[:9], known.items[:9], titles))
 
 
 def test_other_titles_of_the_same_query_are_no_negatives() -> None:
