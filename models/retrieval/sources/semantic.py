@@ -9,7 +9,7 @@ what it would save, is in docs/decisions/0002-lexical-and-vector-search.md.
 >>> catalogue = sample(["a", "b", "c"])
 >>> ask = asked("similar", anchors=np.array([2], np.int32))
 >>> [catalogue.ids[row] for row in candidates_of(Semantic(), ask, catalogue, 3).rows]
-['a', 'b']
+['b', 'a']
 """
 
 from __future__ import annotations
