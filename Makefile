@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := streams models state
+PACKAGES := streams models state client/streamrank_client
 STAMPS := $(VENV)/.stamps
 # What mypy and ruff read: the folders that exist.
 SOURCES := $(wildcard $(PACKAGES) bench tests)
@@ -87,8 +87,8 @@ $(STAMPS)/run: requirements/run.txt $(STAMPS)/bootstrap
 $(STAMPS)/test: requirements/test.txt $(STAMPS)/bootstrap
 	$(call install_lock,requirements/test.txt)
 
-$(STAMPS)/self: pyproject.toml $(STAMPS)/bootstrap
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+$(STAMPS)/self: pyproject.toml client/pyproject.toml $(STAMPS)/bootstrap
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e client -e .
 	@touch $@
 
 # ---- lock files ---------------------------------------------------------------------------------
