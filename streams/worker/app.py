@@ -165,10 +165,12 @@ class Worker:
     # ---- partitions
 
     async def _start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
+        by_topic: dict[str, list[int]] = {}
+        for tp in assigned:
+            by_topic.setdefault(tp.topic, []).append(tp.partition)
         starts: dict[TP, int] = {}
-        for name in sorted({tp.topic for tp in assigned}):
+        for name, partitions in by_topic.items():
             stage = self._by_topic[name]
-            partitions = [tp.partition for tp in assigned if tp.topic == name]
             for partition in partitions:
                 stage.forget(partition)
             offsets = await stage.starts(partitions)
