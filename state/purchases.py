@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from state.compiled import compiled
 from state.records import BOUGHT, BOUGHT_ITEMS
-from state.rows import LayoutMismatch, Records, heads
+from state.rows import Records, heads
 
 #: days of being bought later that weigh as much as being bought twice as often
 DOUBLE_DAYS: Final = 30
@@ -29,15 +29,8 @@ _MOST: Final = 65_535
 
 
 def read(value: bytes | None) -> Records:
-    """A stored record as rows of BOUGHT, (n,). Raises LayoutMismatch when it is no whole number of them."""
-    if value is None:
-        return np.zeros(0, BOUGHT)
-    if len(value) % BOUGHT.itemsize:
-        raise LayoutMismatch(
-            f"a stored record of purchases has {len(value)} bytes, expected a multiple of {BOUGHT.itemsize}: another "
-            "version wrote it; serve with that version, or start on an empty Redis and replay the log"
-        )
-    return np.frombuffer(value, BOUGHT)
+    """A stored record as rows of BOUGHT, (n,)."""
+    return np.zeros(0, BOUGHT) if value is None else np.frombuffer(value, BOUGHT)
 
 
 def fold(
@@ -46,7 +39,7 @@ def fold(
     """Add purchases to stored records: user ``who[i]`` of ``values`` bought ``items[i]`` on ``days[i]``, in that order.
 
     Purchases of one day count once. When a user has too many items, the one goes that was bought longest ago, where
-    being bought twice as often weighs as much as 30 days. Raises LayoutMismatch as ``read`` does.
+    being bought twice as often weighs as much as 30 days.
     """
     stored = [read(value) for value in values]
     sizes = np.array(list(map(len, stored)), np.intp)

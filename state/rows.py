@@ -24,23 +24,10 @@ _HIGH: Final = np.uint64(36)
 Records = NDArray[Any]
 
 
-class LayoutMismatch(ValueError):
-    """A stored value has another size than this version's layout.
-
-    Operator action: serve with the version that wrote it, or start on an empty Redis and replay the log.
-    """
-
-
 def join(values: Sequence[bytes | None], layout: np.dtype[Any]) -> Records:
     """Values as one writable array of ``layout``, shape (n,); a missing value is a row of zeros."""
     empty = bytes(layout.itemsize)
     there = [empty if value is None else value for value in values]
-    sizes = set(map(len, there)) - {layout.itemsize}
-    if sizes:
-        raise LayoutMismatch(
-            f"a stored record of {layout.names} has {min(sizes)} bytes, expected {layout.itemsize}: another "
-            "version wrote it; serve with that version, or start on an empty Redis and replay the log"
-        )
     return np.frombuffer(bytearray().join(there), layout)
 
 

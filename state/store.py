@@ -7,43 +7,59 @@ all changed records and the new watermark, EXEC in a second. A worker that lost 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Final, TypeAlias, cast
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from state.layouts import NewerLayout, StoredValueError, UnreadableMark, UnreadableValue, packed, unpacked
+
 StoredValue = bytes | None
 Command = tuple[bytes, ...]
+#: begins the key under which a value that could not be read is kept
+BAD: Final = b"bad:"
+
+
+#: told of a value that was kept aside: its key, and what is wrong with it
+OnUnreadable: TypeAlias = Callable[[bytes, str], None]
+#: told of a value that counts as absent, and why
+LeaveOut: TypeAlias = Callable[[StoredValueError], None]
 
 
 class Transaction:
     """One batch of one partition: ``read`` (as often as needed), then ``write`` once."""
 
-    def __init__(self, connection: AbstractConnection, mark: bytes, timeout_s: float) -> None:
+    def __init__(self, store: Store, connection: AbstractConnection, mark: bytes) -> None:
+        self._store = store
         self._connection = connection
-        self._timeout_s = timeout_s
         self._mark = mark
         self.watching = False
 
-    async def read(self, keys: Sequence[bytes]) -> tuple[StoredValue, list[StoredValue]]:
-        """The watermark's value and those of ``keys``; from the first call on, the watermark is watched."""
-        commands: list[Command] = [(b"MGET", self._mark, *keys)]
+    async def read(self, names: Sequence[bytes]) -> tuple[StoredValue, list[StoredValue]]:
+        """The watermark's payload and those of ``names``; from the first call on, the watermark is watched.
+
+        Raises NewerLayout and UnreadableMark.
+        """
+        commands: list[Command] = [(b"MGET", self._mark, *names)]
         if not self.watching:
             commands.insert(0, (b"WATCH", self._mark))
             self.watching = True
-        found = (await _round_trip(self._connection, commands, self._timeout_s))[-1]
+        found = (await self._store.converse(self._connection, commands))[-1]
         assert isinstance(found, list)
-        return found[0], found[1:]
+        payloads = await self._store.payloads([self._mark, *names], found)
+        return payloads[0], payloads[1:]
 
     async def write(self, mark: bytes, pairs: Sequence[bytes]) -> bool:
-        """Store ``pairs`` (key, value, key, value, …) and the new watermark; False: it has moved meanwhile."""
+        """Store ``pairs`` (key, payload, key, payload, …) and the new watermark; False: it has moved meanwhile."""
         if not self.watching:
             await self.read([])
-        mset = (b"MSET", self._mark, mark, *pairs)
-        replies = await _round_trip(self._connection, [(b"MULTI",), mset, (b"EXEC",)], self._timeout_s)
+        values = [part for n in range(0, len(pairs), 2) for part in (pairs[n], packed(pairs[n], pairs[n + 1]))]
+        mset = (b"MSET", self._mark, packed(self._mark, mark), *values)
+        replies = await self._store.converse(self._connection, [(b"MULTI",), mset, (b"EXEC",)])
         self.watching = False
         done = replies[-1]
         if isinstance(done, list):
@@ -55,17 +71,19 @@ class Transaction:
     async def close(self) -> None:
         """Stop watching."""
         if self.watching:
-            await _round_trip(self._connection, [(b"UNWATCH",)], self._timeout_s)
+            await self._store.converse(self._connection, [(b"UNWATCH",)])
             self.watching = False
 
 
 class Store:
-    """Records in one Redis or Valkey server.
+    """Records in one Redis or Valkey server, their layouts' headers taken off and put on (``state.layouts``).
 
     Raises ``redis.exceptions.ConnectionError`` and ``TimeoutError`` when it does not answer; both are worth a retry.
     """
 
-    def __init__(self, url: str, timeout_s: float = 5.0, ca: str = "") -> None:
+    def __init__(
+        self, url: str, timeout_s: float = 5.0, ca: str = "", on_unreadable: OnUnreadable = lambda key, reason: None
+    ) -> None:
         """``url``: redis://, rediss:// or unix://; ``ca``: certificate authority for rediss://."""
         tls = {"ssl_ca_certs": ca} if ca else {}
         self._pool: ConnectionPool = ConnectionPool.from_url(
@@ -74,31 +92,82 @@ class Store:
         # the pool's own check of a connection, each time it is taken, costs as much as a small command
         self._idle: list[AbstractConnection] = []
         self._timeout_s = timeout_s
+        self._on_unreadable = on_unreadable
 
-    async def read(self, keys: Sequence[bytes]) -> list[StoredValue]:
-        """The values of ``keys`` in their order, None where there is none."""
-        if not keys:
+    async def read(self, names: Sequence[bytes], leave_out: LeaveOut | None = None) -> list[StoredValue]:
+        """The payloads of keys in their order, None where there is none.
+
+        Raises NewerLayout and UnreadableMark; where ``leave_out`` is given, it is told instead, and the value absent.
+        """
+        if not names:
             return []
         async with self._connection() as connection:
-            found = (await _round_trip(connection, [(b"MGET", *keys)], self._timeout_s))[0]
+            found = (await self.converse(connection, [(b"MGET", *names)]))[0]
         assert isinstance(found, list)
-        return found
+        return await self.payloads(names, found, leave_out)
 
     @asynccontextmanager
     async def transaction(self, mark: bytes) -> AsyncIterator[Transaction]:
         """A transaction guarded by the watermark at key ``mark``."""
         async with self._connection() as connection:
-            transaction = Transaction(connection, mark, self._timeout_s)
+            transaction = Transaction(self, connection, mark)
             yield transaction
             await transaction.close()
 
     async def write_expiring(self, pairs: Sequence[tuple[bytes, bytes]], seconds: int) -> None:
-        """Store each (key, value) for so many seconds."""
+        """Store each (key, payload) for so many seconds."""
         if pairs:
             life = b"%d" % seconds
             async with self._connection() as connection:
-                sets: list[Command] = [(b"SET", k, v, b"EX", life) for k, v in pairs]
-                await _round_trip(connection, sets, self._timeout_s)
+                sets: list[Command] = [(b"SET", k, packed(k, v), b"EX", life) for k, v in pairs]
+                await self.converse(connection, sets)
+
+    async def spoil(self, key: bytes, reason: str) -> None:
+        """Keep a value that turned out to be unusable under ``bad:`` and its key; it counts as absent from now on."""
+        async with self._connection() as connection:
+            (found,) = await self.converse(connection, [(b"MGET", key)])
+        assert isinstance(found, list)
+        if found[0] is not None:
+            await self._keep_aside(key, found[0], reason)
+
+    async def payloads(
+        self, names: Sequence[bytes], values: Sequence[StoredValue], leave_out: LeaveOut | None = None
+    ) -> list[StoredValue]:
+        """The payloads of stored values; what is none of its layout is kept aside and absent."""
+        payloads: list[StoredValue] = []
+        for name, value in zip(names, values, strict=True):
+            payload = None
+            try:
+                payload = None if value is None else unpacked(name, value)
+            except UnreadableValue as error:
+                try:
+                    await self._keep_aside(name, value, error.reason)
+                except ResponseError:
+                    if leave_out is None:
+                        raise
+                    leave_out(error)
+            except (NewerLayout, UnreadableMark) as error:
+                if leave_out is None:
+                    raise
+                leave_out(error)
+            payloads.append(payload)
+        return payloads
+
+    async def _keep_aside(self, key: bytes, value: StoredValue, reason: str) -> None:
+        """Move a value under ``bad:`` and its key, unless it has changed meanwhile."""
+        assert value is not None
+        async with self._connection() as connection:
+            _, found = await self.converse(connection, [(b"WATCH", key), (b"MGET", key)])
+            if found != [value]:
+                await self.converse(connection, [(b"UNWATCH",)])
+                return
+            kept = (b"SET", BAD + key, value)
+            await self.converse(connection, [(b"MULTI",), kept, (b"DEL", key), (b"EXEC",)])
+        self._on_unreadable(key, reason)
+
+    async def converse(self, connection: AbstractConnection, commands: Sequence[Command]) -> list[object]:
+        """Send commands in one go, and read their replies."""
+        return await _round_trip(connection, commands, self._timeout_s)
 
     async def ping(self) -> None:
         """Raise unless Redis answers."""

@@ -2,7 +2,8 @@
 
 StreamrankError
 ├── SettingsError, InvalidEvent, Unavailable, LogError, …        the client's
-├── NotOwner               another worker has taken the partition: stop writing to it
+├── NotOwner               the watermark is not where this worker left it: read again from there
+├── Undecided              a batch fails, and neither its records nor stored values are at fault
 └── NotStored              what an operator asks for is not in Redis
 
 ``models`` has a tree of its own (``models/base/errors.py``), for artifacts and inference.
@@ -12,16 +13,23 @@ from __future__ import annotations
 
 from streamrank_client.errors import InvalidEvent, LogError, SettingsError, StreamrankError, Unavailable
 
-__all__ = ["InvalidEvent", "LogError", "NotOwner", "NotStored", "SettingsError", "StreamrankError", "Unavailable"]
+__all__ = ["InvalidEvent", "LogError", "NotOwner", "NotStored", "SettingsError", "StreamrankError", "Unavailable", "Undecided"]
 
 
 class NotOwner(StreamrankError):
-    """The partition's watermark moved under this worker: another worker owns it now.
+    """A partition's watermark is not where this worker left it: another worker's, or one of a restored Redis.
 
-    Operator action: none; the partition is given up and read again by its owner.
+    Operator action: none; the partition is read again from its watermark, by whoever owns it.
     """
 
     retriable = True
+
+
+class Undecided(StreamrankError):
+    """A batch fails, and neither its records nor stored values are at fault: its partition stops.
+
+    Operator action: report the message, or serve with another version.
+    """
 
 
 class NotStored(StreamrankError):

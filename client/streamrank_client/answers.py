@@ -12,7 +12,9 @@ from msgspec import Struct
 from streamrank_client.fields import Base, Place
 
 __all__ = [
+    "NOT_STORED",
     "REQUEST_ID",
+    "UNREADABLE",
     "Answer",
     "AnswerError",
     "AnswerItem",
@@ -25,6 +27,9 @@ __all__ = [
     "decode_dead_letter",
 ]
 
+#: why an answer is ``degraded``: what follows from it may not be stored; something stored could not be read
+NOT_STORED = "not_stored"
+UNREADABLE = "unreadable"
 #: name of the header of an answer's record with the request id
 REQUEST_ID = "request_id"
 
@@ -99,7 +104,8 @@ class Answer(Base, tag="answer", kw_only=True):
     """The answer to one query; ``seen`` is the last behaviour event whose effects it contains.
 
     ``arm`` is that of the ``experiment`` in which the query took part; ``control`` where it took part in none.
-    ``exploration`` is the policy's name.
+    ``exploration`` is the policy's name. ``degraded``: what kept the answer from being as good as it could be
+    ("not_stored": Redis takes no writes for now; "unreadable": another version wrote what it was to contain).
     """
 
     request_id: str
@@ -115,6 +121,7 @@ class Answer(Base, tag="answer", kw_only=True):
     seen: Place | None = None
     error: AnswerError | None = None
     exploration: str = "none"
+    degraded: list[str] = []
 
 
 class DeadLetter(Struct, tag="dead_letter", tag_field="event"):

@@ -37,7 +37,7 @@ from streams.handlers.pairs import pairs_of
 from streams.handlers.steps import Values
 from streams.policy.deployment import Deployment
 from streams.wire.feedback import Feedback
-from streams.wire.messages import Record
+from streams.wire.messages import Batch
 from streams.wire.packing import pack
 from streams.wire.signals import CHOICE, TOUCH, Signals
 
@@ -66,21 +66,20 @@ class ContextChanges:
 
 
 def on_behavior(
-    records: Sequence[Record],
+    records: Batch,
     mark: BehaviorMark,
     window: IdWindow,
     partition: int,
     catalogue: Catalogue,
     deployment: Deployment,
 ) -> Reads:
-    """Fold a partition's records, in offset order, into their users' contexts.
+    """Fold a partition's records into their users' contexts.
 
-    ``mark``: the stored watermark (records at or before it are skipped); ``window``: the event ids counted
-    lately. Yields the keys of contexts and impressions, is sent their values, returns the changes.
+    ``mark``: the stored watermark, at which the batch begins; ``window``: the event ids counted lately. Yields the keys
+    of contexts and impressions, is sent their values, returns the changes.
     """
     topic = deployment.topics.behavior_events.name
-    fresh = [r for r in records if r.offset > mark.offset]
-    batch = decode_batch(fresh, decode_behavior, _user_id, topic, partition)
+    batch = decode_batch(records, decode_behavior, _user_id, topic, partition)
     newest = _reject_future(batch, mark.newest, topic, partition)
     usable = len(batch.events)
     ids = _reject_repeated(batch, window)
@@ -110,7 +109,7 @@ def on_behavior(
         pairs=_stored(rows, users, p)
         + [part for pair in zip(owned, held, strict=True) for part in pair]
         + window.changed(p, ids),
-        mark=mark.moved(max(records[-1].offset, mark.offset), mark.accepted + len(ids), newest) if records else mark,
+        mark=mark.moved(records.next_offset, mark.accepted + len(ids), newest),
         ids=ids,
         signals=signals,
         feedback=join(acts.events, acts.offsets, shown, p, deployment.join_ms) if shown else [],

@@ -83,8 +83,8 @@ def know(
     own = [stored.get(query.user_id or "", _NOTHING) for query in queries]
     begun = _begun(queries, asked, own, trends, models)
     asks = yield from _with_crowds(begun, models, deployment)
-    offset = behavior_mark(mark).offset
-    return asks, Place(partition, offset) if offset >= 0 else None
+    last = behavior_mark(mark).last
+    return asks, Place(partition, last) if last >= 0 else None
 
 
 def _begun(

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from models.base.arrays import Floats, Ints
@@ -18,8 +19,11 @@ from models.learning.online import OnlineRanker
 from models.learning.pairwise import PairwiseFeedback, skipped_positions
 from models.learning.position_bias import PositionBias
 from models.ranking.weights import OPENING
+from streamrank_client.errors import InvalidEvent
+from streamrank_client.events import invalid
 from streamrank_client.vocabulary import CLICK, KINDS
-from streams.wire.feedback import Feedback
+from streams.wire.feedback import Feedback, decode_feedback
+from streams.wire.messages import Record
 
 #: the kind of feedback that position bias is learnt from: what is bought was clicked before
 _CLICK: Final = KINDS[CLICK].name
@@ -104,6 +108,18 @@ def observe(example: Feedback, watch: Watch) -> tuple[bool, list[str]]:
     """Feed the watch of the example's surface: whether the drift alarm is raised, and the sources that fell silent."""
     raised = watch.loss.update(loss(example.chosen + 1, example.usual))
     return raised, watch.silences.update(example.scored) if example.scored is not None else []
+
+
+def feedback_in(record: Record, partitions: int) -> Feedback:
+    """The example in a record of the feedback topic. Raises InvalidEvent when it holds none."""
+    try:
+        example = decode_feedback(record.value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise invalid(error) from None
+    if not 0 <= example.source.partition < partitions:
+        said = f"{example.source.partition}: behavior-events has partitions 0 to {partitions - 1}"
+        raise InvalidEvent("invalid", "source.partition", said)
+    return example
 
 
 def _pairs(example: Feedback, inputs: Floats, bias: PositionBias | None) -> PairwiseFeedback:

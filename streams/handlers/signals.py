@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,10 +19,13 @@ from models.items.catalogue import Catalogue
 from state import category_trends, counts, covisits, keys, trends
 from state.records import CATEGORY_TREND, COUNT, COVISIT, QUERY_CLICK, TREND
 from state.rows import distinct_of, join, split
-from streamrank_client.errors import SettingsError
+from streamrank_client.errors import InvalidEvent
+from streamrank_client.events import invalid
+from streamrank_client.vocabulary import KINDS
 from streams.handlers.chosen import ToldQuery, fold_choices, texts_of
+from streams.wire.messages import Record
 from streams.wire.packing import unpacked
-from streams.wire.signals import AFTER, CHOICE, PAIR, TOGETHER, TOUCH, Deltas, Signals
+from streams.wire.signals import AFTER, CHOICE, PAIR, TOGETHER, TOUCH, Deltas, Signals, decode_signals
 
 Marks = NDArray[np.int64]
 
@@ -51,8 +55,8 @@ def fold_signals(
     ``catalogue``: None counts nothing by category; an item that it does not hold yet is not counted there either.
 
     Yields once, the keys to read, and is sent their values in order (None: not there); the keys are none if
-    all deltas were dropped, so that a driver checks its watermark even then. Raises SettingsError if a delta
-    belongs to another partition than ``target``, and ``state.rows.LayoutMismatch`` if another version wrote a value.
+    all deltas were dropped, so that a driver checks its watermark even then. Raises InvalidEvent for bytes that are no
+    deltas, and for a delta that belongs to another partition than ``target``.
     """
     marks = marks.copy()
     pairs, touches, choices = _fresh(records, marks)
@@ -84,6 +88,21 @@ def fold_signals(
     return SignalChanges(changed, marks, chosen)
 
 
+def signals_in(records: Sequence[Record], partitions: int) -> list[Signals]:
+    """The deltas in records of the signals topic. Raises InvalidEvent for a record that holds none."""
+    return [_signals_in(record, partitions) for record in records]
+
+
+def _signals_in(record: Record, partitions: int) -> Signals:
+    try:
+        signals = decode_signals(record.value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise invalid(error) from None
+    if not 0 <= signals.source < partitions:
+        raise InvalidEvent("invalid", "source", f"{signals.source}: there are partitions 0 to {partitions - 1}")
+    return signals
+
+
 class _Owners(NamedTuple):
     """The distinct keys that own deltas, and for each delta the place of its own among them."""
 
@@ -95,10 +114,11 @@ class _Owners(NamedTuple):
         distinct, place = distinct_of(owner)
         strange = distinct[distinct % np.uint64(partitions) != target]
         if len(strange):
-            raise SettingsError(
-                f"signals partition {target} of {partitions} holds a delta of {int(strange[0]):016x}, which "
-                f"belongs to partition {int(strange[0]) % partitions}: the number of partitions was changed; "
-                "create the topic signals with as many as before, or start on an empty Redis and replay"
+            raise InvalidEvent(
+                "invalid",
+                "",
+                f"signals partition {target} of {partitions} holds a delta of {int(strange[0]):016x}, which belongs "
+                f"to partition {int(strange[0]) % partitions}: only streamrank writes here, with as many partitions",
             )
         return cls(distinct, place)
 
@@ -142,6 +162,10 @@ def _fresh(records: Sequence[Signals], marks: Marks) -> tuple[Deltas, Deltas, De
             part.append(deltas if record.base > mark else deltas[deltas["offset"] > mark - record.base])
         marks[record.source] = newest
     pairs, touches, choices = (_joined(part) for part in parts)
+    if len(touches) and touches["kind"].max() >= len(KINDS):
+        raise InvalidEvent("invalid", "touches", f"kind {touches['kind'].max()}: there are {len(KINDS)} kinds")
+    if not (np.isfinite(touches["value"]).all() and np.isfinite(choices["weight"]).all()):
+        raise InvalidEvent("invalid", "", "a value or weight that is no finite number")
     return pairs, touches, choices
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 Headers: TypeAlias = Sequence[tuple[str, bytes]]
@@ -16,6 +16,35 @@ class Record(NamedTuple):
     offset: int
     timestamp_ms: int
     headers: Headers = ()
+
+
+class Batch(list[Record]):
+    """Records of one partition in offset order: all that it holds from ``position`` up to ``next_offset``.
+
+    The first record may lie behind ``position``, and ``next_offset`` behind the last record's successor: transaction
+    markers, compacted holes and records set aside take offsets too. Batches of a partition follow each other without a
+    gap where one's ``next_offset`` is the other's ``position``.
+    """
+
+    __slots__ = ("next_offset", "position")
+
+    def __init__(self, records: Iterable[Record], position: int, next_offset: int) -> None:
+        super().__init__(records)
+        self.position = position
+        self.next_offset = next_offset
+
+    def halves(self) -> tuple[Batch, Batch] | None:
+        """The batch as two that follow each other; None where it holds one record.
+
+        >>> batch = Batch([Record(None, b"", n, 0) for n in (4, 7, 8)], 3, 10)
+        >>> [(half.position, len(half), half.next_offset) for half in batch.halves() or ()]
+        [(3, 1, 7), (7, 2, 10)]
+        """
+        middle = len(self) // 2
+        if not middle:
+            return None
+        between = self[middle].offset
+        return Batch(self[:middle], self.position, between), Batch(self[middle:], between, self.next_offset)
 
 
 class Message(NamedTuple):

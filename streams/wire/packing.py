@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from state.compiled import compiled
-from state.rows import LayoutMismatch
+from streamrank_client.errors import InvalidEvent
 from streams.wire.signals import BACK, CHOICE, MOMENT, PAIR, SENT_PAIR, TOUCH, Deltas, Signals
 
 
@@ -43,19 +44,21 @@ def pack(
 def unpacked(record: Signals) -> tuple[Deltas, Deltas, Deltas]:
     """A record's deltas, arrays of PAIR, TOUCH and CHOICE, as they were packed.
 
-    Raises ValueError for bytes that are no such arrays, ``state.rows.LayoutMismatch`` for those of earlier versions.
+    Raises InvalidEvent for bytes that are no such arrays.
     """
-    sent, moments = np.frombuffer(record.pairs, SENT_PAIR), np.frombuffer(record.moments, MOMENT)
-    if len(sent) and not len(moments):
-        raise LayoutMismatch(
-            "a record of signals has pairs without their moments: an earlier version wrote it; delete and remake the "
-            "topic signals, and replay the log on an empty Redis"
-        )
-    if len(sent) and sent["moment"].max() >= len(moments):
-        raise ValueError(f"signals: a pair of moment {sent['moment'].max()}, of {len(moments)} in the record")
+    sent, moments = _array(record.pairs, SENT_PAIR, "pairs"), _array(record.moments, MOMENT, "moments")
+    if len(sent) and (not len(moments) or sent["moment"].max() >= len(moments)):
+        raise InvalidEvent("invalid", "pairs", f"moment {sent['moment'].max()} of {len(moments)}")
     pairs = np.empty(len(sent), PAIR)
     _expand(sent, moments, pairs)
-    return pairs, np.frombuffer(record.touches, TOUCH), np.frombuffer(record.choices, CHOICE)
+    return pairs, _array(record.touches, TOUCH, "touches"), _array(record.choices, CHOICE, "choices")
+
+
+def _array(data: bytes, layout: np.dtype[Any], field: str) -> Deltas:
+    if len(data) % layout.itemsize:
+        said = f"{len(data)} bytes, expected a multiple of {layout.itemsize}: another version wrote them"
+        raise InvalidEvent("invalid", field, said)
+    return np.frombuffer(data, layout)
 
 
 def _cut(deltas: Deltas, owner: NDArray[np.uint64], partitions: int) -> list[bytes]:

@@ -7,16 +7,18 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Set
 from time import monotonic
 from typing import Any, cast
 
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError  # type: ignore[import-untyped]
 from faust.exceptions import ImproperlyConfigured
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 from faust.types.tuples import ack_lock
+from mode import Service
 from mode.utils.futures import notify
 
 from streams.kafka.transport.message import BatchMessage
-from streams.kafka.transport.options import BatchOptions
+from streams.kafka.transport.options import BatchOptions, Bounds
 from streams.kafka.transport.records import RecordBatch
-from streams.kafka.transport.thread import BatchThread, Fetched
+from streams.kafka.transport.thread import BatchThread, Fetched, PositionMoved, Run
 from streams.kafka.transport.topic import BatchTopic
 from streams.kafka.transport.window import AckWindow, slices
 
@@ -30,8 +32,17 @@ class BatchConsumer(driver.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._windows: dict[TP, AckWindow] = {}
+        #: where each partition was put; one that is not in here is neither fetched nor delivered
         self._starts: dict[TP, int] = {}
+        #: partitions at whose offset Kafka holds nothing
+        self._out_of_range: set[TP] = set()
+        #: partitions that were given up until somebody mends something, and what that is
+        self.stopped: dict[TP, str] = {}
+        #: why partitions are not at their start yet, while that fails; else empty
+        self.waiting = ""
         self._room = asyncio.Event()
+        self._to_place = asyncio.Event()
+        self._placing = asyncio.Lock()
         super().__init__(*args, **kwargs)
 
     @property
@@ -50,12 +61,17 @@ class BatchConsumer(driver.Consumer):
         return {tp for tp, window in self._windows.items() if window.is_full(*limits)}
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        if active_partitions is not None:
+            active_partitions = active_partitions & self._starts.keys()
+            if not active_partitions:
+                await asyncio.sleep(min(timeout, 0.02))
+                return Fetched()
         full = self._full()
         if full and active_partitions:
             free = active_partitions - full
             if not free:
                 await self._wait_for_room(timeout)
-                return Fetched({})
+                return Fetched()
             # Fetch the others, but look soon whether a full one has room again.
             active_partitions, timeout = free, min(timeout, 0.02)
         return await super()._getmany(active_partitions, timeout)
@@ -71,17 +87,21 @@ class BatchConsumer(driver.Consumer):
         """Fetch once. Batches go straight to their agents' queues; records of other topics are yielded."""
         records, active = await self._wait_next_records(timeout)
         # With the flow stopped (a rebalance, the end) records are dropped: a seek comes before it resumes.
-        if not records or self.should_stop or not self.flow_active:
+        if not records and not getattr(records, "broken", None):
+            return
+        if self.should_stop or not self.flow_active:
             return
         fetched = cast(Fetched, records)
+        for tp, error in fetched.broken.items():
+            self._on_broken(tp, error)
         others: dict[TP, list[Any]] = {}
-        for tp, rows in fetched.items():
-            if fetched.seeks[tp] != self._thread.seeks.get(tp, 0) or tp in self._paused_partitions:
+        for tp, run in fetched.items():
+            if tp not in self._starts or run.seek != self._thread.seeks.get(tp, 0):
                 continue  # drained before the last seek: fetched again after it
             if tp.topic in self._batch_topics():
-                self._deliver(tp, rows, fetched)
+                self._deliver(tp, run)
             else:
-                others[tp] = rows
+                others[tp] = run.records
         for tp, record in self.scheduler.iterate(others):
             if not self.flow_active:
                 break
@@ -92,7 +112,7 @@ class BatchConsumer(driver.Consumer):
     def _batch_topics(self) -> frozenset[str]:
         return cast("frozenset[str]", cast(Any, self.app.topics).batch_topics)
 
-    def _deliver(self, tp: TP, rows: list[Any], fetched: Fetched) -> None:
+    def _deliver(self, tp: TP, run: Run) -> None:
         agents = [cast(BatchTopic, channel) for channel in cast(Any, self.app.topics)._tp_index.get(tp, ())]
         if not agents:
             raise ImproperlyConfigured(f"records of {tp} were fetched, but no agent reads its topic")
@@ -100,17 +120,38 @@ class BatchConsumer(driver.Consumer):
         self.app.monitor.track_tp_end_offset(tp, highwater)
         window = self._window(tp)
         if window is None:
-            window = self._windows[tp] = AckWindow(tp, fetched.seeks[tp])
-        generation = self.app.consumer_generation_id
-        for start, end in slices(len(rows), min(agent.slice_size() for agent in agents)):
-            part = rows if end - start == len(rows) else rows[start:end]
-            # The position is past transaction markers and compacted holes behind the last record.
-            next_offset = fetched.positions[tp] if end == len(rows) else part[-1][2] + 1
-            batch = RecordBatch(part, tp, next_offset, highwater)
+            window = self._windows[tp] = AckWindow(tp, run.seek, self._starts[tp])
+        if run.position != window.end:
+            # something was drained and never delivered: all from the last place that is known to be done
+            self.log.error("%r: fetched from %s, but handed out up to %s: read again", tp, run.position, window.end)
+            self.put_again({tp})
+            return
+        generation, position = self.app.consumer_generation_id, run.position
+        for start, end in slices(len(run.records), min(agent.slice_size() for agent in agents)):
+            part = run.records if end - start == len(run.records) else run.records[start:end]
+            # The last slice reaches past transaction markers and compacted holes behind the last record.
+            next_offset = run.next_offset if end == len(run.records) else part[-1].offset + 1
+            batch = RecordBatch(part, tp, position, next_offset, highwater)
             message = BatchMessage(batch, window, len(agents), generation)
             for nth, agent in enumerate(agents):
-                own = batch if nth == 0 else RecordBatch(part, tp, next_offset, highwater)
+                own = batch if nth == 0 else RecordBatch(part, tp, position, next_offset, highwater)
                 agent.queue.force_put_nowait(self.app.create_event(None, own, None, message))
+            position = next_offset
+
+    def _on_broken(self, tp: TP, error: Exception) -> None:
+        """What lies fetched of a partition cannot be drained: go back, or give it up until somebody mends it."""
+        if isinstance(error, OffsetOutOfRangeError):
+            self._out_of_range.add(tp)
+            self.put_again({tp})
+        elif isinstance(error, PositionMoved):
+            self.log.error("%s: read again", error)
+            self.put_again({tp})
+        elif isinstance(error, KafkaError) and error.retriable:
+            self.log.warning("%r: %r: fetched again", tp, error)
+        else:
+            self.stop_partition(
+                tp, f"what Kafka holds after offset {self._thread.position(tp)} cannot be read: {error!r}"
+            )
 
     def _window(self, tp: TP) -> AckWindow | None:
         """The partition's window, if one was opened since the last seek."""
@@ -154,15 +195,20 @@ class BatchConsumer(driver.Consumer):
 
     def lags(self) -> dict[TP, int]:
         """Records of each assigned batch partition before its end as last fetched; empty in a rebalance."""
-        found: dict[TP, int] = {}
+        lags: dict[TP, int] = {}
         if not self.flow_active:
-            return found
+            return lags
         for tp in self.assignment():
             if tp.topic in self._batch_topics() and tp in self._starts:
-                done = self._new_offset(tp)
-                done = self._starts[tp] if done is None else done
-                found[tp] = max(0, (self.highwater(tp) or 0) - done)
-        return found
+                lags[tp] = max(0, (self.highwater(tp) or 0) - self._done_up_to(tp))
+        return lags
+
+    def _done_up_to(self, tp: TP) -> int:
+        """The offset before which all is done, transaction markers behind the last batch included."""
+        window = self._window(tp)
+        if window is None or not len(window):
+            return max(self._thread.drained_to(tp) or 0, self._starts[tp])
+        return self._starts[tp] if window.committable is None else window.committable
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Report a partition whose oldest batch is in work for longer than ``stream_processing_timeout``.
@@ -204,38 +250,109 @@ class BatchConsumer(driver.Consumer):
             self.app.flow_control.clear()
             await self._drain()
             await self.force_commit()
-            self._forget(self._windows)
+        # every rebalance takes all partitions away first (aiokafka's protocol is the eager one)
+        self._forget(list(self._starts))
+        self.stopped.clear()
+        self._out_of_range.clear()
         if revoked and self.options.on_revoked is not None:
             await self.options.on_revoked(set(revoked))
         await super().on_partitions_revoked(revoked)
 
     async def perform_seek(self) -> None:
-        """Put every assigned partition at its start. Faust calls it after a rebalance, before the flow."""
+        """Put every assigned partition at its start. Faust calls it after a rebalance, before the flow.
+
+        What cannot be put there now (a Redis that is away) is put there as soon as it can be; it is not read until
+        then, and the others are.
+        """
         assigned = self.assignment()
         if assigned and self.options.on_assigned is not None:
             await self.options.on_assigned(set(assigned))
-        await self.rewind(assigned)
+        self.put_again(set(assigned))
+        await self._place_all()
 
-    async def rewind(self, tps: Set[TP]) -> None:
-        """Ask ``start_offsets`` for these partitions again and go there; what was fetched of them is void.
+    def put_again(self, tps: Set[TP]) -> None:
+        """Have partitions put at their start again; what was fetched of them is void, and nothing is until then.
 
         For an agent that finds its place moved by another worker (a watermark compare that failed).
         """
-        if not tps:
-            return
         self._forget(tps)
-        wanted = self.options.start_offsets
-        starts = await wanted(set(tps)) if wanted is not None else {}
-        unknown = set(starts) - set(tps)
+        self._to_place.set()
+
+    def stop_partition(self, tp: TP, reason: str) -> None:
+        """Read nothing more of a partition until what ``reason`` says is mended; it is tried again now and then."""
+        if self.stopped.get(tp) != reason:
+            self.log.error("%r is not read any more: %s", tp, reason)
+        self.stopped[tp] = reason
+        self._forget({tp})
+
+    @Service.task
+    async def _keep_placed(self) -> None:
+        """Put partitions at their starts, and try again those for which it failed or that are stopped."""
+        delay = self.options.place_backoff
+        while not self.should_stop:
+            try:
+                await asyncio.wait_for(self._to_place.wait(), self.options.stopped_retry)
+            except TimeoutError:
+                pass  # time to try the stopped ones again
+            self._to_place.clear()
+            if self.app.rebalancing:
+                continue  # all partitions go first, and are put at their starts when they have come
+            if await self._place_all():
+                delay = self.options.place_backoff
+            else:
+                await self.sleep(delay)
+                delay = min(2 * delay, 5.0)
+                self._to_place.set()
+
+    async def _place_all(self) -> bool:
+        """Put all assigned partitions that are nowhere at their start; whether none is left that should be."""
+        async with self._placing:
+            if self.should_stop or not (todo := set(self.assignment()) - self._starts.keys()):
+                self.waiting = ""
+                return True
+            try:
+                await self._place(todo)
+            except self.options.retriable as error:
+                if not self.waiting:
+                    self.log.warning("partitions wait to be read: %r", error)
+                self.waiting = repr(error)
+                return False
+            if self.waiting:
+                self.log.warning("partitions are read again")
+            self.waiting = ""
+            return True
+
+    async def _place(self, tps: set[TP]) -> None:
+        bounds = await self._thread.bounds(tps)
+        asked = {tp: own._replace(out_of_range=tp in self._out_of_range) for tp, own in bounds.items()}
+        choose = self.options.start_offsets
+        chosen = dict(await choose(asked)) if choose is not None else {}
+        unknown = set(chosen) - tps
         if unknown:
             raise ImproperlyConfigured(f"start_offsets named partitions that it was not asked for: {unknown}")
-        for tp, position in (await self._thread.seek_exactly(starts, tps)).items():
-            self._starts[tp] = position
-            self._read_offset[tp] = position or None
+        targets: dict[TP, int] = {}
+        for tp, own in asked.items():
+            target = chosen.get(tp)
+            if isinstance(target, str):
+                self.stop_partition(tp, target)
+                continue
+            targets[tp] = self._committed_or_first(own) if target is None else target
+            self.stopped.pop(tp, None)
+        await self._thread.seek_exactly(targets)
+        for tp, target in targets.items():
+            self._out_of_range.discard(tp)
+            self._starts[tp] = target
+            self._read_offset[tp] = target or None
             # None lets the next commit through even where it is lower than Kafka's (a restored Redis).
             self._committed_offset[tp] = None
+
+    def _committed_or_first(self, bounds: Bounds) -> int:
+        if bounds.committed is not None and not bounds.out_of_range:
+            return max(bounds.committed, bounds.first)
+        return bounds.first
 
     def _forget(self, tps: Iterable[TP]) -> None:
         for tp in list(tps):
             self._windows.pop(tp, None)
+            self._starts.pop(tp, None)
         self._room.set()

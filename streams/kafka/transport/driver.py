@@ -111,9 +111,23 @@ class BatchApp(faust.App):
     def _create_directories(self) -> None:
         """Make none: tables live in memory, and the working folder may be read-only or somebody's own."""
 
-    async def rewind(self, tps: Set[TP]) -> None:
-        """Go back to ``start_offsets`` on these partitions; see ``BatchConsumer.rewind``."""
-        await cast(BatchConsumer, self.consumer).rewind(tps)
+    def put_again(self, tps: Set[TP]) -> None:
+        """Go back to ``start_offsets`` on these partitions; see ``BatchConsumer.put_again``."""
+        cast(BatchConsumer, self.consumer).put_again(tps)
+
+    def stop_partition(self, tp: TP, reason: str) -> None:
+        """Read nothing more of a partition for now; see ``BatchConsumer.stop_partition``."""
+        cast(BatchConsumer, self.consumer).stop_partition(tp, reason)
+
+    @property
+    def stopped(self) -> Mapping[TP, str]:
+        """Partitions that are not read any more, and why."""
+        return cast(BatchConsumer, self.consumer).stopped
+
+    @property
+    def waiting(self) -> str:
+        """Why partitions are not at their start yet; empty where they are."""
+        return cast(BatchConsumer, self.consumer).waiting
 
     def lags(self) -> dict[TP, int]:
         """Records of each assigned partition that are not done yet; see ``BatchConsumer.lags``."""

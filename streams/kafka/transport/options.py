@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
+from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 from faust.exceptions import ImproperlyConfigured
 from faust.types import TP
 
-__all__ = ["BatchOptions", "PartitionsHook", "StartOffsets"]
+__all__ = ["BatchOptions", "Bounds", "PartitionsHook", "StartOffsets"]
 
-#: given the assigned partitions, the offset to start each at; absent or -1 means the committed one
-StartOffsets: TypeAlias = Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
+
+class Bounds(NamedTuple):
+    """What Kafka holds of a partition: from ``first`` on; and the group's ``committed`` offset, None for none.
+
+    ``out_of_range``: where it was read last Kafka holds nothing.
+    """
+
+    first: int
+    committed: int | None
+    out_of_range: bool = False
+
+
+#: given partitions with what Kafka holds of each, the offset to start each at, or why it must not be read; of one that
+#: is absent, the committed offset, else the first
+StartOffsets: TypeAlias = Callable[[Mapping[TP, Bounds]], Awaitable[Mapping[TP, int | str]]]
 PartitionsHook: TypeAlias = Callable[[set[TP]], Awaitable[None]]
 
 
@@ -42,6 +56,11 @@ class BatchOptions:
     max_inflight_batches: int = 64
     max_inflight_records: int = 20_000
     start_offsets: StartOffsets | None = None
+    #: what ``start_offsets`` may raise while something is away: the partitions wait for it
+    retriable: tuple[type[Exception], ...] = (KafkaError, OSError)
+    #: the first pause before partitions that wait are tried again; and how often stopped ones are
+    place_backoff: float = 0.05
+    stopped_retry: float = 15.0
     on_assigned: PartitionsHook | None = None
     on_revoked: PartitionsHook | None = None
 

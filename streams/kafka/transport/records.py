@@ -14,25 +14,25 @@ from typing import Any
 from faust.exceptions import ImproperlyConfigured
 from faust.types import TP
 
-from streams.wire.messages import Record
+from streams.wire.messages import Batch, Record
 
 __all__ = ["Record", "RecordBatch", "unpack_to_tuples"]
 
 
-class RecordBatch(list[Record]):
-    """Records of one partition in offset order: what an agent on a ``BatchTopic`` gets.
+class RecordBatch(Batch):
+    """A batch of one partition as an agent on a ``BatchTopic`` gets it.
 
-    ``next_offset`` is the offset after the batch (past compacted holes and transaction markers),
-    ``highwater`` the end of the partition when it was fetched, ``attempt`` counts its deliveries from 1:
-    above 1 it was delivered before, to an agent that raised.
+    ``highwater``: the end of the partition when it was fetched; ``attempt`` counts its deliveries from 1: above 1 it
+    was delivered before, to an agent that raised.
     """
 
-    __slots__ = ("attempt", "highwater", "next_offset", "tp")
+    __slots__ = ("attempt", "highwater", "tp")
 
-    def __init__(self, records: Iterable[Record], tp: TP, next_offset: int, highwater: int | None) -> None:
-        super().__init__(records)
+    def __init__(
+        self, records: Iterable[Record], tp: TP, position: int, next_offset: int, highwater: int | None
+    ) -> None:
+        super().__init__(records, position, next_offset)
         self.tp = tp
-        self.next_offset = next_offset
         self.highwater = highwater
         self.attempt = 0
 

@@ -96,7 +96,8 @@ class BatchStream(Stream[Any]):
         left = [other for other in waiting if id(other) not in taken]
         waiting.clear()
         waiting.extend(left)
-        whole = RecordBatch(chain(*batches), batches[0].tp, batches[-1].next_offset, batches[-1].highwater)
+        first_batch, last = batches[0], batches[-1]
+        whole = RecordBatch(chain(*batches), first_batch.tp, first_batch.position, last.next_offset, last.highwater)
         return self.app.create_event(None, whole, None, first)
 
     def _begin(self, event: EventT[Any]) -> RecordBatch:

@@ -4,42 +4,76 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from time import monotonic
 from typing import Any, cast
 
 import aiokafka  # type: ignore[import-untyped]
 from aiokafka.coordinator.assignors.range import (  # type: ignore[import-untyped]
     RangePartitionAssignor,
 )
+from aiokafka.errors import ConsumerStoppedError  # type: ignore[import-untyped]
 from faust.transport.consumer import ensure_TP
-from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Transport, ensure_aiokafka_TP
+from faust.transport.drivers.aiokafka import (
+    AIOKafkaConsumerThread,
+    Transport,
+    ensure_aiokafka_TP,
+)
 from faust.types import TP
 
-from streams.kafka.transport.options import BatchOptions
+from streams.kafka.transport.options import BatchOptions, Bounds
 from streams.kafka.transport.records import unpack_to_tuples
+from streams.wire.messages import Record
 
-__all__ = ["BatchThread", "Fetched"]
+__all__ = ["BatchThread", "Fetched", "PositionMoved", "Run"]
 
 
-class Fetched(dict[TP, list[Any]]):
-    """Records by partition, with each partition's position after them and the seek that they follow."""
+class PositionMoved(Exception):
+    """A consumer stands elsewhere than where its last fetch ended, and nobody sought."""
 
-    __slots__ = ("positions", "seeks")
 
-    def __init__(self, records: Mapping[Any, list[Any]]) -> None:
-        super().__init__((ensure_TP(tp), rows) for tp, rows in records.items())
-        self.positions: dict[TP, int] = {}
-        self.seeks: dict[TP, int] = {}
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Records drained of one partition in one go: all that it holds from ``position`` up to ``next_offset``.
+
+    ``seek``: the number of the last seek before it; a run drained before a seek must not be delivered after it.
+    """
+
+    records: list[Record]
+    position: int
+    next_offset: int
+    seek: int
+
+
+class Fetched(dict[TP, Run]):
+    """What a fetch drained, by partition; ``broken``: partitions of which nothing more can be drained, and why."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken: dict[TP, Exception] = {}
+
+
+@dataclass(slots=True)
+class _Reading:
+    """How far a partition was drained since its last seek. ``end``: after the last record that was handed out, or where
+    the seek went; ``position``: the consumer's own, which markers and holes alone may have moved further.
+    """
+
+    seek: int
+    end: int
+    position: int
 
 
 class BatchThread(AIOKafkaConsumerThread):
     """Faust's consumer thread with the settings of ``BatchOptions`` and record tuples for batch topics."""
 
-    #: how often each partition was sought; a fetch drained before a seek must not be delivered after it
+    #: how often each partition was sought
     seeks: dict[TP, int]
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.seeks = {}
+        self._reading: dict[TP, _Reading] = {}
 
     @property
     def _options(self) -> BatchOptions:
@@ -47,8 +81,12 @@ class BatchThread(AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Transport) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
-        # Faust gives no setting for these two; aiokafka reads them when the consumer starts.
+        # Faust gives no setting for these; aiokafka reads them when the consumer starts.
         consumer._fetch_max_wait_ms = self._options.fetch_max_wait_ms
+        # An aborted transaction never happened. Faust reads committed records only where it writes transactions.
+        consumer._isolation_level = "read_committed"
+        # A position that Kafka no longer holds is a gap, to be told and decided on: never a silent jump.
+        consumer._auto_offset_reset = "none"
         # Range gives one worker the same partitions of all topics with equal counts (both sides of a user).
         # Faust's own assignor does too, but Faust uses round-robin for apps without tables.
         consumer._partition_assignment_strategy = (RangePartitionAssignor,)
@@ -70,45 +108,102 @@ class BatchThread(AIOKafkaConsumerThread):
             cast(Any, coordinator).generation = 1
         await super().on_thread_stop()
 
-    async def _fetch_records(
+    async def _fetch_records(  # type: ignore[override]  # runs instead of lists: BatchConsumer alone takes them
         self,
         consumer: aiokafka.AIOKafkaConsumer,
         active_partitions: set[TP],
         timeout: float | None = None,
         max_records: int | None = None,
     ) -> Fetched:
-        fetched = Fetched(await super()._fetch_records(consumer, active_partitions, timeout, max_records))
-        # No await since the records were drained: no seek can have come between.
-        if fetched:
-            assignment = consumer._fetcher._subscriptions.subscription.assignment
-            for tp in fetched:
-                fetched.positions[tp] = assignment.state_value(ensure_aiokafka_TP(tp)).position
-                fetched.seeks[tp] = self.seeks.get(tp, 0)
+        """Drain what was fetched of the active partitions; wait for some at most ``timeout`` seconds.
+
+        Unlike aiokafka's own draining it knows from where to where each run reaches, and a partition that cannot be
+        unpacked costs neither its own records before the fault nor those of others.
+        """
+        fetcher = consumer._fetcher
+        if not cast(Any, self.consumer).flow_active:
+            return Fetched()
+        if consumer._closed or fetcher._closed:
+            raise ConsumerStoppedError()
+        deadline = monotonic() + (timeout or 0)
+        with fetcher._subscriptions.fetch_context():
+            while True:
+                if fetcher._subscriptions.reassignment_in_progress:
+                    await fetcher._subscriptions.wait_for_assignment()
+                fetched = self._drained(fetcher, active_partitions)
+                left = deadline - monotonic()
+                if fetched or fetched.broken or left <= 0:
+                    return fetched
+                waiter = fetcher._create_fetch_waiter()
+                await asyncio.wait([waiter], timeout=left)
+                if not waiter.done():
+                    waiter.cancel()
+                    return fetched
+                waiter.result()  # raises where the client is not authorised
+
+    def _drained(self, fetcher: Any, active_partitions: set[TP]) -> Fetched:
+        """What lies fetched of these partitions; no seek can come between, as nothing here waits."""
+        fetched = Fetched()
+        for kafka_tp in list(fetcher._records):
+            tp = ensure_TP(kafka_tp)
+            if active_partitions and tp not in active_partitions:
+                if not fetcher._subscriptions.is_assigned(kafka_tp):
+                    del fetcher._records[kafka_tp]
+                continue
+            reading, result = self._reading.get(tp), fetcher._records.pop(kafka_tp)
+            fetcher._notify(fetcher._wait_consume_future)
+            if reading is None or reading.seek != self.seeks.get(tp, 0):
+                continue  # fetched before it was put at its start
+            try:
+                if not hasattr(result, "getall"):
+                    result.check_raise()
+                state = fetcher._subscriptions.subscription.assignment.state_value(kafka_tp)
+                before = state.position
+                records = result.getall()
+                after = state.position
+            except Exception as error:
+                fetched.broken[tp] = error
+                continue
+            if before != reading.position:
+                fetched.broken[tp] = PositionMoved(
+                    f"{tp}: read up to {reading.position}, but the consumer is at {before}"
+                )
+                continue
+            reading.position = after
+            if records:
+                fetched[tp] = Run(records, reading.end, after, reading.seek)
+                reading.end = after
         return fetched
 
-    async def seek_exactly(self, starts: Mapping[TP, int], tps: Set[TP]) -> dict[TP, int]:
-        """Put each of ``tps`` at its start, else at its committed offset, else where the reset policy says.
+    async def bounds(self, tps: Set[TP]) -> dict[TP, Bounds]:
+        """What Kafka holds of partitions, and what the group has committed."""
+        return cast("dict[TP, Bounds]", await self.call_thread(self._bounds, set(tps)))
 
-        Returns the positions. Unlike ``seek_to_committed`` it also moves partitions that have no commit yet:
-        a fetch that a rebalance dropped had moved those on.
-        """
-        return cast("dict[TP, int]", await self.call_thread(self._seek_exactly, dict(starts), set(tps)))
-
-    async def _seek_exactly(self, starts: dict[TP, int], tps: set[TP]) -> dict[TP, int]:
+    async def _bounds(self, tps: set[TP]) -> dict[TP, Bounds]:
         consumer = self._ensure_consumer()
-        targets = {tp: starts.get(tp, -1) for tp in tps}
-        for tp, start in targets.items():
-            if start < 0:
-                committed = await consumer.committed(ensure_aiokafka_TP(tp))
-                targets[tp] = -1 if committed is None else committed
-        reset = [ensure_aiokafka_TP(tp) for tp, start in targets.items() if start < 0]
-        for tp, start in targets.items():
-            self.seeks[tp] = self.seeks.get(tp, 0) + 1
-            if start >= 0:
-                consumer.seek(ensure_aiokafka_TP(tp), start)
-        if reset:
-            earliest = self.app.conf.consumer_auto_offset_reset == "earliest"
-            await (consumer.seek_to_beginning if earliest else consumer.seek_to_end)(*reset)
         kafka_tps = {tp: ensure_aiokafka_TP(tp) for tp in tps}
-        found = await asyncio.gather(*(consumer.position(kafka_tp) for kafka_tp in kafka_tps.values()))
-        return dict(zip(kafka_tps, found, strict=True))
+        first = await consumer.beginning_offsets(list(kafka_tps.values()))
+        committed = await asyncio.gather(*(consumer.committed(kafka_tp) for kafka_tp in kafka_tps.values()))
+        return {
+            tp: Bounds(first[kafka_tp], offset)
+            for (tp, kafka_tp), offset in zip(kafka_tps.items(), committed, strict=True)
+        }
+
+    async def seek_exactly(self, targets: Mapping[TP, int]) -> None:
+        """Put partitions at offsets; what was fetched of them before is void."""
+        await self.call_thread(self._seek_exactly, dict(targets))
+
+    async def _seek_exactly(self, targets: dict[TP, int]) -> None:
+        consumer = self._ensure_consumer()
+        for tp, target in targets.items():
+            kafka_tp = ensure_aiokafka_TP(tp)
+            if not consumer._subscription.is_assigned(kafka_tp):
+                continue  # it went meanwhile
+            self.seeks[tp] = self.seeks.get(tp, 0) + 1
+            consumer.seek(kafka_tp, target)
+            self._reading[tp] = _Reading(self.seeks[tp], target, target)
+
+    def drained_to(self, tp: TP) -> int | None:
+        """How far a partition was drained, markers and holes included; None before it was put at its start."""
+        reading = self._reading.get(tp)
+        return None if reading is None else reading.position

@@ -37,11 +37,13 @@ class AckWindow:
     before the seek belongs to an older window, and marking it done there moves no offset of this one.
     """
 
-    __slots__ = ("_slots", "committable", "records", "seek", "tp")
+    __slots__ = ("_slots", "committable", "end", "records", "seek", "tp")
 
-    def __init__(self, tp: TP, seek: int = 0) -> None:
+    def __init__(self, tp: TP, seek: int = 0, end: int = 0) -> None:
         self.tp = tp
         self.seek = seek
+        #: the offset up to which batches were handed out
+        self.end = end
         #: offset to commit, or None before the first batch is done
         self.committable: int | None = None
         #: records of batches that are not in the done prefix
@@ -60,6 +62,7 @@ class AckWindow:
         """Append a batch of ``size`` records that ends before ``next_offset``."""
         slot = Slot(size, next_offset)
         self._slots.append(slot)
+        self.end = next_offset
         self.records += size
         return slot
 

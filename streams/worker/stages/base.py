@@ -13,20 +13,24 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import ClassVar
 
+import structlog
+
 from state import keys
-from state.marks import offset_of
 from state.store import Store, Transaction
 from streamrank_client.answers import DeadLetter
 from streamrank_client.errors import InvalidEvent
 from streamrank_client.topics import TopicSpec
 from streams.artifacts.tables import Tables
-from streams.errors import NotOwner
+from streams.errors import NotOwner, Undecided
 from streams.handlers.decoding import dead_letter, letters
+from streams.handlers.steps import ReadingSteps, run_steps
 from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
-from streams.wire.messages import Publisher, Record
+from streams.wire.messages import Batch, Publisher, Record
 from streams.worker.metrics import Metrics
-from streams.worker.poison import handle_each
+from streams.worker.poison import TOO_LARGE, at_fault, fails, fault, handle_each, recorded
+
+log = structlog.get_logger(__name__)
 
 GuardedRead = Callable[[list[bytes]], Awaitable[list[bytes | None]]]
 
@@ -51,7 +55,8 @@ class QueryTraffic:
 @dataclass(frozen=True, slots=True)
 class Workplace:
     """What stages work with. ``patience_s``: the longest wait of a query for its ``after`` event; ``learning_rate``
-    and ``position_bias``: the trainer's; ``most_records``: in a batch; ``keep_s``: how long impressions are kept.
+    and ``position_bias``: the trainer's; ``most_records``: in a batch; ``keep_s``: how long impressions are kept;
+    ``live``: a worker's, whose answers go on while Redis refuses writes.
     """
 
     deployment: Deployment
@@ -65,6 +70,7 @@ class Workplace:
     position_bias: bool = False
     most_records: int = 2_000
     keep_s: int = 86_460
+    live: bool = False
     traffic: QueryTraffic = field(default_factory=QueryTraffic)
 
 
@@ -72,11 +78,12 @@ class Stage(ABC):
     """One stage of the pipeline: its topic, how large its batches are, and what becomes of them.
 
     Worker and replay walk the same stages. ``broadcasts``: the topics (fields of ``Topics``) that a worker must have
-    read whole before the stage begins.
+    read whole before the stage begins; ``plain``: a record of the topic in which nothing is odd.
     """
 
     name: ClassVar[str]
     broadcasts: ClassVar[tuple[str, ...]] = ()
+    plain: ClassVar[Record]
     topic: TopicSpec
 
     def __init__(self, at: Workplace) -> None:
@@ -86,57 +93,102 @@ class Stage(ABC):
         """How many records a batch may hold now."""
         return self.at.most_records
 
-    async def starts(self, partitions: Sequence[int]) -> dict[int, int]:
-        """Where to start reading each partition, by its watermark; none where the committed offset decides."""
-        return {}
-
     def forget(self, partition: int) -> None:  # noqa: B027 (most stages remember nothing)
-        """Drop what is remembered of a partition that has gone, or whose watermark another worker has moved."""
+        """Drop what is remembered of a partition that has gone, or whose watermark is not the one remembered."""
 
-    async def handle(self, partition: int, records: Sequence[Record]) -> None:
-        """Handle a batch of one partition; a record that breaks it is left behind. Raises NotOwner."""
+    async def handle(self, partition: int, batch: Batch) -> None:
+        """Handle a batch of one partition; a record that breaks it is left behind, a value that does kept aside.
 
-        async def refuse(record: Record, error: InvalidEvent) -> None:
-            await self.refuse(partition, record, error)
+        Raises NotOwner, Undecided when neither is at fault, and what Redis and Kafka raise.
+        """
 
-        async def step(some: Sequence[Record]) -> None:
+        async def step(some: Batch) -> None:
             await self.step(partition, some)
 
-        await handle_each(records, step, refuse)
+        async def settle(one: Batch, error: Exception) -> None:
+            if await self.at_fault(partition, one[0], error):
+                await self.refuse(partition, one, fault(error))
+            else:
+                await self.step(partition, one)
+
+        await handle_each(batch, step, Batch.halves, settle)
 
     @abstractmethod
-    async def step(self, partition: int, records: Sequence[Record]) -> None:
+    async def step(self, partition: int, batch: Batch) -> None:
         """Handle a batch, all of it or nothing. Raises NotOwner."""
 
-    async def refuse(self, partition: int, record: Record, error: InvalidEvent) -> None:
-        """A dead letter for a record whose handling failed."""
-        await self.bury([dead_letter(record, error, self.topic.name, partition)])
+    async def every_second(self) -> None:  # noqa: B027 (most stages have nothing to do between batches)
+        """What is to be done now and then, between batches."""
+
+    @abstractmethod
+    def rehearse(self, partition: int, record: Record) -> ReadingSteps[object]:
+        """The handling of one record, with its reads and without its effects, by one that remembers nothing."""
+
+    async def refuse(self, partition: int, one: Batch, error: InvalidEvent) -> None:
+        """A dead letter for the record of a batch whose handling failed."""
+        await self.bury([dead_letter(one[0], error, self.topic.name, partition)])
 
     async def bury(self, dead: Sequence[DeadLetter]) -> None:
         """Publish dead letters, and count them."""
         self.at.metrics.dead(dead)
         await self.at.publisher.publish(letters(dead, self.at.deployment.topics.dead_letters.name))
 
+    async def at_fault(self, partition: int, record: Record, error: Exception) -> bool:
+        """Whether a record that failed alone is at fault itself; else the stored values that are have been kept aside.
+
+        Raises Undecided when neither is.
+        """
+        if isinstance(error, (InvalidEvent, *TOO_LARGE)):
+            return True
+
+        def rehearsal() -> ReadingSteps[object]:
+            return self.rehearse(partition, record)
+
+        if fails(rehearsal, {}):
+            if fails(lambda: self.rehearse(partition, self.plain), {}):
+                raise self._undecided(partition, record, error)
+            log.error("a record that cannot be handled becomes a dead letter", stage=self.name, exc_info=error)
+            return True
+        stored: dict[bytes, bytes | None] = {}
+        await run_steps(recorded(rehearsal, stored), self.at.store.read)
+        culprits = at_fault(rehearsal, stored) if fails(rehearsal, stored) else []
+        if not culprits:
+            raise self._undecided(partition, record, error)
+        for key in culprits:
+            await self.at.store.spoil(key, f"{type(error).__name__}: {error}"[:200])
+        return False
+
+    def _undecided(self, partition: int, record: Record, error: Exception) -> Undecided:
+        log.error("a batch cannot be handled", stage=self.name, partition=partition, exc_info=error)
+        return Undecided(
+            f"{self.topic.name}[{partition}] at offset {record.offset}: {type(error).__name__}: {str(error)[:300]}: "
+            "neither the record nor a stored value is at fault; report it, or serve with another version"
+        )
+
 
 class MarkedStage(Stage):
-    """A stage whose effects are stored with a watermark: it starts where that stands, not where Kafka was committed."""
+    """A stage whose effects are stored with a watermark: a batch is stored only if it begins where that stands."""
 
-    async def starts(self, partitions: Sequence[int]) -> dict[int, int]:
-        """Just after the watermarks."""
-        stored = await self.at.store.read([keys.watermark(p, self.topic.name) for p in partitions])
-        return {p: offset_of(mark) + 1 for p, mark in zip(partitions, stored, strict=True)}
-
-    async def refuse(self, partition: int, record: Record, error: InvalidEvent) -> None:
+    async def refuse(self, partition: int, one: Batch, error: InvalidEvent) -> None:
         """A dead letter, and the watermark past it. Raises NotOwner."""
-        await super().refuse(partition, record, error)
-        await self.pass_by(partition, record.offset)
+        await super().refuse(partition, one, error)
+        await self.pass_by(partition, one.position, one.next_offset)
 
     @abstractmethod
-    async def pass_by(self, partition: int, offset: int) -> None:
-        """Move the watermark past a record without its effects. Raises NotOwner."""
+    async def pass_by(self, partition: int, position: int | None, next_offset: int) -> None:
+        """Move the watermark to ``next_offset`` without the effects of what lies before it. Raises NotOwner.
+
+        ``position``: where it must stand; None: anywhere.
+        """
+
+    def follows(self, partition: int, position: int | None, stands: int | None) -> None:
+        """Raise NotOwner unless a batch was fetched from where the watermark stands, if it stands anywhere."""
+        if position is not None and stands is not None and position != stands:
+            self.forget(partition)
+            raise NotOwner(f"{self.topic.name}[{partition}] was read from {position}, its watermark stands at {stands}")
 
     def guarded(self, transaction: Transaction, mark: bytes | None, partition: int) -> GuardedRead:
-        """GuardedRead in a transaction that raise NotOwner unless the stored watermark is the one remembered."""
+        """Reads in a transaction that raise NotOwner unless the stored watermark is the one remembered."""
 
         async def read(wanted: list[bytes]) -> list[bytes | None]:
             stored, values = await transaction.read(wanted)
@@ -154,6 +206,6 @@ class MarkedStage(Stage):
                 raise self.lost(partition)
 
     def lost(self, partition: int) -> NotOwner:
-        """Forget the partition; the error of a worker that finds a watermark which is not its own."""
+        """Forget the partition; the error of a worker that finds a watermark which is not the one it left."""
         self.forget(partition)
-        return NotOwner(f"{self.topic.name}[{partition}] was stored past this worker's watermark by another one")
+        return NotOwner(f"the watermark of {self.topic.name}[{partition}] is not the one that this worker left")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from state import keys
-from state.event_ids import IdWindow, block_keys
+from state.event_ids import BLOCKS, IdWindow, block_keys
 from state.marks import BehaviorMark, behavior_mark
 from streams.handlers.contexts import on_behavior
 from streams.handlers.decoding import letters
-from streams.handlers.steps import run_steps
+from streams.handlers.steps import ReadingSteps, run_steps
 from streams.wire.feedback import encode_feedback
-from streams.wire.messages import Message, Record
+from streams.wire.messages import Batch, Message, Record
 from streams.wire.signals import encode_signals
 from streams.worker.stages.base import MarkedStage, Workplace
 
@@ -48,11 +47,12 @@ class BehaviorStage(MarkedStage):
         """Drop the watermark and the ids."""
         self._owned.pop(partition, None)
 
-    async def step(self, partition: int, records: Sequence[Record]) -> None:
+    async def step(self, partition: int, batch: Batch) -> None:
         """Fold behaviour into contexts; publish signals and feedback. Raises NotOwner."""
         at, topics = self.at, self.at.deployment.topics
         mine = await self._loaded(partition)
-        steps = on_behavior(records, mine.mark, mine.window, partition, at.tables.models.catalogue, at.deployment)
+        self.follows(partition, batch.position, mine.mark.next)
+        steps = on_behavior(batch, mine.mark, mine.window, partition, at.tables.models.catalogue, at.deployment)
         async with at.store.transaction(keys.watermark(partition, self.topic.name)) as transaction:
             changes = await run_steps(steps, self.guarded(transaction, mine.mark.raw, partition))
             await at.publisher.publish(
@@ -70,10 +70,17 @@ class BehaviorStage(MarkedStage):
         at.metrics.feedback.inc(len(changes.feedback))
         at.metrics.count_outcomes(changes.outcomes)
 
-    async def pass_by(self, partition: int, offset: int) -> None:
-        """Move the watermark past a record. Raises NotOwner."""
+    def rehearse(self, partition: int, record: Record) -> ReadingSteps[object]:
+        """Fold one event into what is read."""
+        blank, window = behavior_mark(None), IdWindow([None] * BLOCKS, 0)
+        batch = Batch([record], record.offset, record.offset + 1)
+        return on_behavior(batch, blank, window, partition, self.at.tables.models.catalogue, self.at.deployment)
+
+    async def pass_by(self, partition: int, position: int | None, next_offset: int) -> None:
+        """Move the watermark. Raises NotOwner."""
         mine = await self._loaded(partition)
-        mark = mine.mark.moved(offset)
+        self.follows(partition, position, mine.mark.next)
+        mark = mine.mark.moved(next_offset)
         await self.move(partition, mine.mark.raw, mark.stored())
         mine.mark = mark
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
@@ -20,17 +20,25 @@ from models.ranking.weights import OPENING, OnlineWeights, encode_weights
 from state import keys
 from state.marks import SourceMark, source_mark
 from streamrank_client.vocabulary import SURFACES
-from streams.handlers.learning import Learnt, on_feedback
-from streams.wire.feedback import decode_feedback
-from streams.wire.messages import Message, Record
+from streams.handlers.learning import Learnt, feedback_in, on_feedback
+from streams.handlers.steps import ReadingSteps
+from streams.wire.feedback import Feedback, encode_feedback
+from streams.wire.messages import Batch, Message, Record
 from streams.worker.stages.base import MarkedStage, Workplace
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 #: work between two turns of the event loop, about 10 ms
 SLICE: Final = 100
 #: what there is an online ranker for: each surface, and what opens baskets
 LEARNERS: Final = (*SURFACES, OPENING)
+
+
+#: one item was shown, and chosen
+_PLAIN: Final = Feedback(
+    Place(0, 0), "home", "r", "u", "i", "click", 0, 1.0, 0, 1.0, "control", ["i"], [[0.0] * ONLINE_INPUTS]
+)
 
 
 @dataclass(slots=True)
@@ -47,6 +55,7 @@ class FeedbackStage(MarkedStage):
     """feedback to the online rankers' weights."""
 
     name = "feedback"
+    plain = Record(None, encode_feedback(_PLAIN), 0, 0)
 
     def __init__(self, at: Workplace, learnt: Callable[[int, int], None] = lambda first, last: None) -> None:
         """``learnt``: told the first and the last offset of every batch that was handled."""
@@ -65,21 +74,21 @@ class FeedbackStage(MarkedStage):
         """Drop what is remembered: another worker may have moved on from it."""
         self._learners = self._mark = None
 
-    async def handle(self, partition: int, records: Sequence[Record]) -> None:
+    async def handle(self, partition: int, batch: Batch) -> None:
         """Learn from a batch."""
-        await super().handle(partition, records)
-        if records:
-            self._learnt(records[0].offset, records[-1].offset)
+        await super().handle(partition, batch)
+        if batch:
+            self._learnt(batch[0].offset, batch[-1].offset)
 
-    async def step(self, partition: int, records: Sequence[Record]) -> None:
-        """Learn from records in offset order, each once; store the state, broadcast the weights. Raises NotOwner."""
+    async def step(self, partition: int, batch: Batch) -> None:
+        """Learn from records in offset order, each once; store the state, broadcast the weights. Raises NotOwner, and
+        InvalidEvent for a record that is no feedback.
+        """
         mine = await self._loaded()
-        fresh = [r for r in records if r.offset > mine.mark.offset]
-        if not fresh:
-            return
+        self.follows(partition, batch.position, mine.mark.next)
+        examples = _examples(batch, self.at.deployment.partitions)
         # until the step is stored, the learners are ahead of the watermark
         self._learners = None
-        examples = [decode_feedback(r.value) for r in fresh if r.value]
         learnt = on_feedback(
             examples, mine.mark.sources, mine.rankers, mine.biases, self.at.position_bias, mine.watches
         )
@@ -88,18 +97,27 @@ class FeedbackStage(MarkedStage):
         pairs += [b for s in learnt.biased for b in (keys.position_bias(s), mine.biases[s].state())]
         pairs += [b for s in learnt.watched for b in (keys.drift(s), mine.watches[s].loss.state())]
         pairs += [b for s in learnt.watched for b in (keys.silence(s), mine.watches[s].silences.state())]
-        await self._store(mine.mark.moved(fresh[-1].offset, learnt.marks), pairs)
+        await self._store(mine.mark.moved(batch.next_offset, learnt.marks), pairs)
         assert self._mark is not None
         self._learners = _Learners(self._mark, mine.rankers, mine.biases, mine.watches)
         await self._broadcast(weights)
         self._tell(learnt, mine)
 
-    async def pass_by(self, partition: int, offset: int) -> None:
-        """Move the watermark past a record without learning from it. Raises NotOwner."""
+    def rehearse(self, partition: int, record: Record) -> ReadingSteps[object]:
+        """Learn from one record, from nothing."""
+        partitions = self.at.deployment.partitions
+        mine, _ = _learners(source_mark(None, partitions), {}, self.at.learning_rate)
+        examples = _examples([record], partitions)
+        on_feedback(examples, mine.mark.sources, mine.rankers, mine.biases, self.at.position_bias, mine.watches)
+        yield from ()
+        return None
+
+    async def pass_by(self, partition: int, position: int | None, next_offset: int) -> None:
+        """Move the watermark without learning. Raises NotOwner."""
         mine = await self._loaded()
-        if offset > mine.mark.offset:
-            await self._store(mine.mark.moved(offset), [])
-            mine.mark = self._mark or mine.mark
+        self.follows(partition, position, mine.mark.next)
+        await self._store(mine.mark.moved(next_offset), [])
+        mine.mark = self._mark or mine.mark
 
     async def _store(self, mark: SourceMark, pairs: Sequence[bytes]) -> None:
         async with self.at.store.transaction(keys.watermark(0, self.topic.name)) as transaction:
@@ -130,37 +148,16 @@ class FeedbackStage(MarkedStage):
         mark = source_mark(raw, self.at.deployment.partitions)
         if self._mark is not None and mark.raw != self._mark.raw:
             raise self.lost(0)
-        states = await self.at.store.read([keys.online(s) for s in LEARNERS])
-        biases = await self.at.store.read([keys.position_bias(s) for s in SURFACES])
-        rate = self.at.learning_rate
-        mine = _Learners(
-            mark,
-            rankers={
-                s: OnlineRanker.restore(v, rate) if v is not None else OnlineRanker(rate)
-                for s, v in zip(LEARNERS, states, strict=True)
-            },
-            biases={
-                s: PositionBias.restore(v) if v is not None else PositionBias()
-                for s, v in zip(SURFACES, biases, strict=True)
-            },
-            watches=await self._watched(),
-        )
+        names = [name for names in _state_keys() for name in names]
+        stored = dict(zip(names, await self.at.store.read(names), strict=True))
+        mine, unusable = _learners(mark, stored, self.at.learning_rate)
+        for name, reason in unusable.items():
+            await self.at.store.spoil(name, reason)
         self._mark = mark
-        stored = [s for s, v in zip(LEARNERS, states, strict=True) if v is not None]
-        await self._broadcast({s: mine.rankers[s].current() for s in stored})
+        known = [s for s in LEARNERS if stored[keys.online(s)] is not None]
+        await self._broadcast({s: mine.rankers[s].current() for s in known})
         self._learners = mine
         return mine
-
-    async def _watched(self) -> dict[str, Watch]:
-        drifts = await self.at.store.read([keys.drift(s) for s in SURFACES])
-        silences = await self.at.store.read([keys.silence(s) for s in SURFACES])
-        return {
-            surface: Watch(
-                DriftAlarm.restore(drift) if drift is not None else DriftAlarm(),
-                Silences.restore(silence) if silence is not None else Silences(),
-            )
-            for surface, drift, silence in zip(SURFACES, drifts, silences, strict=True)
-        }
 
     # ---- what is told
 
@@ -195,3 +192,49 @@ class FeedbackStage(MarkedStage):
             feedbacks=drift.seen,
             look_at="a source that is silent, the catalogue, the ranker's age: docs/operations.md, The drift alarm",
         )
+
+
+def _state_keys() -> tuple[list[bytes], ...]:
+    """Keys of the rankers, the biases, the alarms and the silences."""
+    return (
+        [keys.online(s) for s in LEARNERS],
+        [keys.position_bias(s) for s in SURFACES],
+        [keys.drift(s) for s in SURFACES],
+        [keys.silence(s) for s in SURFACES],
+    )
+
+
+def _learners(
+    mark: SourceMark, stored: Mapping[bytes, bytes | None], rate: float
+) -> tuple[_Learners, dict[bytes, str]]:
+    """What learns, as stored, and the keys of states that cannot be continued from, with what is wrong with them."""
+    unusable: dict[bytes, str] = {}
+
+    def restored(key: bytes, restore: Callable[[bytes], T], begin: Callable[[], T]) -> T:
+        value = stored.get(key)
+        if value is None:
+            return begin()
+        try:
+            return restore(value)
+        except Exception as error:
+            unusable[key] = f"{type(error).__name__}: {error}"[:200]
+            return begin()
+
+    rankers = {
+        s: restored(keys.online(s), lambda value: OnlineRanker.restore(value, rate), lambda: OnlineRanker(rate))
+        for s in LEARNERS
+    }
+    biases = {s: restored(keys.position_bias(s), PositionBias.restore, PositionBias) for s in SURFACES}
+    watches = {
+        s: Watch(
+            restored(keys.drift(s), DriftAlarm.restore, DriftAlarm),
+            restored(keys.silence(s), Silences.restore, Silences),
+        )
+        for s in SURFACES
+    }
+    return _Learners(mark, rankers, biases, watches), unusable
+
+
+def _examples(records: Sequence[Record], partitions: int) -> list[Feedback]:
+    """The examples in records. Raises InvalidEvent for a record that is none."""
+    return [feedback_in(record, partitions) for record in records]

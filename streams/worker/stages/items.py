@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from streams.handlers.catalogue import on_items
 from streams.handlers.decoding import letters
-from streams.wire.messages import Record
+from streams.handlers.steps import ReadingSteps
+from streams.wire.messages import Batch, Record
 from streams.worker.stages.base import Stage, Workplace
 
 #: Work between two turns of the event loop, about 10 ms: 0.6 ms to encode one item.
@@ -30,11 +30,17 @@ class ItemStage(Stage):
         """A slice."""
         return SLICE
 
-    async def step(self, partition: int, records: Sequence[Record]) -> None:
+    async def step(self, partition: int, batch: Batch) -> None:
         """Understand items and broadcast them."""
         topics = self.at.deployment.topics
-        changes = on_items(records, self._newest.get(partition, -1), partition, self.at.tables.models, topics)
+        changes = on_items(batch, self._newest.get(partition, -1), partition, self.at.tables.models, topics)
         self._newest[partition] = changes.newest
         await self.at.publisher.publish(changes.messages + letters(changes.dead, topics.dead_letters.name))
         self.at.metrics.dead(changes.dead)
         self.at.metrics.events.labels(self.name).inc(changes.accepted)
+
+    def rehearse(self, partition: int, record: Record) -> ReadingSteps[object]:
+        """Understand one item."""
+        on_items([record], -1, partition, self.at.tables.models, self.at.deployment.topics)
+        yield from ()
+        return None

@@ -9,10 +9,9 @@ from typing import Final
 from state import keys
 from state.marks import SourceMark, source_mark
 from streams.handlers.chosen import ToldQuery, told_message
-from streams.handlers.signals import fold_signals
-from streams.handlers.steps import run_steps
-from streams.wire.messages import Record
-from streams.wire.signals import decode_signals
+from streams.handlers.signals import SignalChanges, fold_signals, signals_in
+from streams.handlers.steps import ReadingSteps, run_steps
+from streams.wire.messages import Batch, Record
 from streams.worker.stages.base import MarkedStage, Workplace
 
 #: Records in a batch while queries come in (each holds the deltas of a behaviour batch, up to 50 ms of work), and
@@ -41,28 +40,35 @@ class SignalStage(MarkedStage):
         """Drop the watermark."""
         self._marks.pop(partition, None)
 
-    async def step(self, partition: int, records: Sequence[Record]) -> None:
-        """Fold deltas, and tell of query texts whose mass has doubled. Raises NotOwner."""
+    async def step(self, partition: int, batch: Batch) -> None:
+        """Fold deltas, and tell of query texts whose mass has doubled. Raises NotOwner, and InvalidEvent for a record
+        that holds no deltas of this partition.
+        """
         mine = await self._loaded(partition)
-        fresh = [r for r in records if r.offset > mine.offset]
-        if not fresh:
-            return
-        deltas = [decode_signals(r.value) for r in fresh if r.value is not None]
-        catalogue, partitions = self.at.tables.models.catalogue, self.at.deployment.partitions
-        steps = fold_signals(deltas, mine.sources, partitions, partition, catalogue)
+        self.follows(partition, batch.position, mine.next)
+        steps = self._folding(partition, batch, mine)
         async with self.at.store.transaction(keys.watermark(partition, self.topic.name)) as transaction:
             changes = await run_steps(steps, self.guarded(transaction, mine.raw, partition))
             await self._tell(changes.chosen)
-            mark = mine.moved(fresh[-1].offset, changes.marks)
+            mark = mine.moved(batch.next_offset, changes.marks)
             if not await transaction.write(mark.stored(), changes.pairs):
                 raise self.lost(partition)
         self._marks[partition] = mark
-        self.at.metrics.events.labels(self.name).inc(len(fresh))
+        self.at.metrics.events.labels(self.name).inc(len(batch))
 
-    async def pass_by(self, partition: int, offset: int) -> None:
-        """Move the watermark past a record. Raises NotOwner."""
+    def rehearse(self, partition: int, record: Record) -> ReadingSteps[object]:
+        """Fold the deltas of one record into what is read."""
+        return self._folding(partition, [record], source_mark(None, self.at.deployment.partitions))
+
+    def _folding(self, partition: int, records: Sequence[Record], mark: SourceMark) -> ReadingSteps[SignalChanges]:
+        partitions, catalogue = self.at.deployment.partitions, self.at.tables.models.catalogue
+        return fold_signals(signals_in(records, partitions), mark.sources, partitions, partition, catalogue)
+
+    async def pass_by(self, partition: int, position: int | None, next_offset: int) -> None:
+        """Move the watermark. Raises NotOwner."""
         mine = await self._loaded(partition)
-        mark = mine.moved(offset)
+        self.follows(partition, position, mine.next)
+        mark = mine.moved(next_offset)
         await self.move(partition, mine.raw, mark.stored())
         self._marks[partition] = mark
 
