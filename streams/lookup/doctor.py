@@ -15,8 +15,9 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 import redis.asyncio
-from aiokafka.client import AIOKafkaClient  # type: ignore[import-untyped]
+from aiokafka import AIOKafkaClient  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+from aiokafka.protocol.admin import ApiVersionRequest  # type: ignore[import-untyped]
 from redis.exceptions import RedisError
 
 from streamrank_client.errors import StreamrankError
@@ -88,9 +89,9 @@ async def _kafka(settings: Settings) -> list[Check]:
 async def _fetch_version(client: AIOKafkaClient) -> str:
     """Kafka does not tell its release; the newest Fetch that it speaks gives it away."""
     for node in client.cluster.brokers():
-        connection = await client._get_conn(node.nodeId)
-        if connection is not None:
-            newest = (connection._versions or {}).get(_FETCH, (0, 0))[1]
+        if await client.ready(node.nodeId):
+            spoken = (await client.send(node.nodeId, ApiVersionRequest())).api_versions
+            newest = next((most for api, _, most in spoken if api == _FETCH), 0)
             release = next((name for least, name in _RELEASES.items() if newest >= least), "before 2.7")
             return f"speaks as Kafka {release}"
     return "of unknown release"
