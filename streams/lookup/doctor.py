@@ -1,4 +1,4 @@
-"""What is wrong with a deployment, and what to do: Kafka, topics, Redis, artifacts, inference, wheels.
+"""What is wrong with a deployment, and what to do: Kafka, topics, Redis, packages, artifacts, inference, wheels.
 
 Every check looks and changes nothing. Secrets never appear in a message.
 """
@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 from streamrank_client.errors import StreamrankError
 from streamrank_client.kafka_options import kafka_options
 from streams.kafka.admin import topic_states
+from streams.lookup.private_parts import REACHED_INTO, installed, untested
 from streams.settings import Settings, variable
 
 __all__ = ["Check", "diagnose"]
@@ -53,7 +54,9 @@ async def diagnose(settings: Settings) -> list[Check]:
     if all(check.state != "fail" for check in kafka):
         checks += await _safely("topics", _topics, settings)
     checks += await _safely("redis", _redis, settings)
-    checks += await asyncio.to_thread(lambda: [*_wheels(), *_models(settings), *_experiment(settings), *_embedded()])
+    checks += await asyncio.to_thread(
+        lambda: [*_packages(), *_wheels(), *_models(settings), *_experiment(settings), *_embedded()]
+    )
     return checks
 
 
@@ -163,6 +166,17 @@ def _without_secret(text: str, url: str) -> str:
     for secret in (password, unquote(password)) if password else ():
         text = text.replace(secret, "***")
     return text
+
+
+def _packages() -> Iterator[Check]:
+    """The packages whose private parts are used, in versions that those were tested with."""
+    lines = untested()
+    for line in lines:
+        yield Check("packages", "warn", *_halves(line))
+    if not lines:
+        versions = {package.name: installed(package.name) for package in REACHED_INTO}
+        listed = ", ".join(f"{name} {release}" for name, release in versions.items() if release)
+        yield Check("packages", "ok", f"{listed}: tested versions")
 
 
 def _wheels() -> Iterator[Check]:
