@@ -11,7 +11,7 @@ STAMPS := $(VENV)/.stamps
 # What mypy and ruff read: the folders that exist.
 SOURCES := $(wildcard $(PACKAGES) bench tests)
 
-.PHONY: help install test-install demo test check lint types layers generated doctest bench lock clean
+.PHONY: help install test-install demo test check lint types layers generated doctest bench lock newest oldest clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -103,6 +103,12 @@ lock: ## write requirements/*.txt again (UPGRADE=1: newer versions)
 	$(COMPILE) pyproject.toml --extra gpu --extra encoders -c requirements/run.txt -o requirements/gpu.txt
 	$(COMPILE) pyproject.toml $(RUN_EXTRAS) --extra train --extra bench --extra test --extra check \
 	  -c requirements/bootstrap.txt -c requirements/run.txt -o requirements/test.txt
+
+newest: test-install ## the packages whose private parts are used, in the newest versions allowed
+	.ci/versions newest
+
+oldest: test-install ## the same in the oldest
+	.ci/versions oldest
 
 clean: ## remove the environment and every cache
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

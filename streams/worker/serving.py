@@ -14,6 +14,7 @@ import structlog
 import uvloop
 
 from models.base.threads import one_thread
+from streams.lookup.private_parts import untested
 from streams.settings import Settings
 from streams.worker.app import Worker
 from streams.worker.warming import compile_loops
@@ -40,6 +41,8 @@ def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str],
     worker = make(settings, role) if make else Worker(settings, role, on_ready=freeze_objects)
     if {"behavior", "signals"} & set(worker.names):
         compile_loops()
+    for line in untested():
+        log.warning(line)
     log.info("worker starts", role=role, web=f"http://{settings.web_host}:{settings.web_port}", pid=os.getpid())
     process = faust.Worker(worker.app, loglevel="WARN", redirect_stdouts=False, quiet=True)
     process.spinner = None  # it would write escape codes into a log
