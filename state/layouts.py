@@ -1,12 +1,15 @@
-"""How every stored value begins: four bytes that say which version of its layout it has, and how long it is.
+"""How every stored value begins: two bytes that say which version of its layout it has, and how long it is.
 
 The store takes them off and puts them on; nothing else knows of them. A value of an older version is brought to today's
-when it is read and stored so by the next write; what streamrank 0.1 wrote has no such bytes and counts as version 1. A
+when it is read, and stored so by the next write; those of streamrank 0.1 have no such bytes and are of version 1. A
 value of a newer version is left alone, and one that is none of its layout is kept aside.
+
+A value of version 1 is told by its length, or by its first byte, which in msgpack is 128 or more. So a version is at
+most 127, and no later layout of a fixed size may be two bytes shorter than its first.
 
 >>> value = packed(b"cnt:{0}:07", bytes(88))
 >>> len(value), unpacked(b"cnt:{0}:07", value) == bytes(88), unpacked(b"cnt:{0}:07", bytes(88)) == bytes(88)
-(92, True, True)
+(90, True, True)
 """
 
 from __future__ import annotations
@@ -18,21 +21,9 @@ from typing import Any, Final
 import numpy as np
 
 from state.event_ids import BLOCK
-from state.records import (
-    BOUGHT,
-    CATEGORY_TREND,
-    CONTEXT,
-    COUNT,
-    COVISIT,
-    FOLLOWERS,
-    NEIGHBOURS,
-    QUERY_CLICK,
-    TREND,
-)
+from state.records import BOUGHT, CATEGORY_TREND, CONTEXT, COUNT, COVISIT, QUERY_CLICK, TREND
 
-#: A byte that begins no msgpack value, and hardly ever a value of version 1.
-MAGIC: Final = 0xC1
-HEADER: Final = 4
+HEADER: Final = 2
 #: The version of values without a header.
 UNVERSIONED: Final = 1
 
@@ -70,52 +61,20 @@ class NewerLayout(StoredValueError):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Values of one kind. ``version``: today's; ``fits``: whether a payload may be one, by its length in bytes;
-    ``upgrade``: from each older version to the next one; ``first``: lengths of version 1, where they were others;
-    ``counts_twice``: an absent value would have events counted twice.
+    """Values of one kind. ``version``: today's; ``fits``: whether a payload of today's may be so long; ``first``:
+    whether a value may be of version 1; ``upgrade``: from each older version to the next one; ``counts_twice``: an
+    absent value would have events counted twice.
     """
 
     version: int
     fits: Callable[[int], bool]
+    first: Callable[[bytes], bool]
     upgrade: Mapping[int, Callable[[bytes], bytes]] = field(default_factory=dict)
-    first: Callable[[int], bool] | None = None
     counts_twice: bool = False
-
-
-def _exactly(layout: np.dtype[Any]) -> Callable[[int], bool]:
-    return lambda length: length == layout.itemsize
 
 
 def _same(payload: bytes) -> bytes:
     return payload
-
-
-def _any(length: int) -> bool:
-    return length > 0
-
-
-#: COVISIT as version 1 had it: one follower more.
-_COVISIT_1: Final = np.dtype(
-    [
-        ("mass", "<f8", (3,)),
-        ("follower", "<u4", (FOLLOWERS + 1,)),
-        ("after", "<f4", (FOLLOWERS + 1,)),
-        ("neighbour", "<u4", (NEIGHBOURS,)),
-        ("together", "<f4", (NEIGHBOURS,)),
-        ("wide", "<f4", (NEIGHBOURS,)),
-    ]
-)
-
-
-def _without_lightest_follower(payload: bytes) -> bytes:
-    """A row of version 1 with room for one follower less: the lightest goes, or an empty place."""
-    old, row = np.frombuffer(payload, _COVISIT_1)[0], np.zeros((), COVISIT)
-    weight = np.where(old["follower"] != 0, old["after"], np.float32(-1))
-    kept = np.delete(np.arange(FOLLOWERS + 1), int(np.argmin(weight[::-1]) * -1 + FOLLOWERS))
-    row["follower"], row["after"] = old["follower"][kept], old["after"][kept]
-    for name in ("mass", "neighbour", "together", "wide"):
-        row[name] = old[name]
-    return row.tobytes()
 
 
 def _next_offset(payload: bytes) -> bytes:
@@ -125,30 +84,43 @@ def _next_offset(payload: bytes) -> bytes:
     return numbers.tobytes()
 
 
+def _second(
+    fits: Callable[[int], bool], upgrade: Callable[[bytes], bytes] = _same, counts_twice: bool = False
+) -> Layout:
+    """Version 2 of a layout that is told by its length."""
+    return Layout(2, fits, lambda value: fits(len(value)), {1: upgrade}, counts_twice)
+
+
+def _sized(layout: np.dtype[Any]) -> Layout:
+    return _second(lambda length: length == layout.itemsize)
+
+
+#: msgpack of a struct, an array or a map
+_STRUCT: Final = Layout(2, lambda length: length > 0, lambda value: value[:1] >= b"\x80", {1: _same})
+
 #: By the beginning of a key.
 LAYOUTS: Final[Mapping[bytes, Layout]] = {
-    b"ctx": Layout(2, _exactly(CONTEXT), {1: _same}),
-    b"own": Layout(2, lambda length: length % BOUGHT.itemsize == 0, {1: _same}),
-    b"ids": Layout(2, lambda length: length == 8 * BLOCK, {1: _same}, counts_twice=True),
-    b"wm": Layout(2, lambda length: length >= 16 and length % 8 == 0, {1: _next_offset}, counts_twice=True),
-    b"cov": Layout(2, _exactly(COVISIT), {1: _without_lightest_follower}, first=_exactly(_COVISIT_1)),
-    b"qc": Layout(2, _exactly(QUERY_CLICK), {1: _same}),
-    b"cnt": Layout(2, _exactly(COUNT), {1: _same}),
-    b"trend": Layout(2, _exactly(TREND), {1: _same}),
-    b"ctr": Layout(2, _exactly(CATEGORY_TREND), {1: _same}),
-    b"imp": Layout(2, _any, {1: _same}),
-    b"ses": Layout(2, _any, {1: _same}),
-    b"online": Layout(2, _any, {1: _same}),
-    b"position_bias": Layout(2, _any, {1: _same}),
-    b"drift": Layout(2, _any, {1: _same}),
-    b"silence": Layout(2, _any, {1: _same}),
+    b"ctx": _sized(CONTEXT),
+    b"own": _second(lambda length: length % BOUGHT.itemsize == 0),
+    b"ids": _second(lambda length: length == 8 * BLOCK, counts_twice=True),
+    b"wm": _second(lambda length: length >= 16 and length % 8 == 0, _next_offset, counts_twice=True),
+    b"cov": _sized(COVISIT),
+    b"qc": _sized(QUERY_CLICK),
+    b"cnt": _sized(COUNT),
+    b"trend": _sized(TREND),
+    b"ctr": _sized(CATEGORY_TREND),
+    b"imp": _STRUCT,
+    b"ses": _STRUCT,
+    b"online": _STRUCT,
+    b"position_bias": _STRUCT,
+    b"drift": _STRUCT,
+    b"silence": _STRUCT,
 }
 
 
 def packed(key: bytes, payload: bytes) -> bytes:
     """A payload as it is stored under ``key``."""
-    length = len(payload)
-    return b"%c%c%c%c%b" % (MAGIC, LAYOUTS[_kind(key)].version, length & 0xFF, length >> 8 & 0xFF, payload)
+    return b"%c%c%b" % (LAYOUTS[_kind(key)].version, len(payload) & 0xFF, payload)
 
 
 def unpacked(key: bytes, value: bytes) -> bytes:
@@ -158,22 +130,29 @@ def unpacked(key: bytes, value: bytes) -> bytes:
     """
     layout = LAYOUTS[_kind(key)]
     length = len(value) - HEADER
-    if length >= 0 and value[0] == MAGIC and value[2] == length & 0xFF and value[3] == length >> 8 & 0xFF:
-        version, payload = value[1], value[HEADER:]
-        if version == layout.version and layout.fits(length):
-            return payload
-        if version > layout.version:
-            raise NewerLayout(key, f"its layout is version {version}, and this streamrank knows up to {layout.version}")
-    else:
+    if length >= 0 and value[1] == length & 0xFF and value[0] == layout.version and layout.fits(length):
+        return value[HEADER:]
+    if layout.first(value):
         version, payload = UNVERSIONED, value
-    fits = layout.first or layout.fits if version == UNVERSIONED else layout.fits
-    if version not in layout.upgrade or not fits(len(payload)):
-        kind = UnreadableMark if layout.counts_twice else UnreadableValue
-        raise kind(key, f"{len(value)} bytes that are none of its layout")
+    else:
+        version, payload = value[0] if value else 0, value[HEADER:]
+        if length < 0 or value[1] != length & 0xFF or version not in layout.upgrade:
+            raise _unusable(key, value, layout)
     while version < layout.version:
         payload = layout.upgrade[version](payload)
         version += 1
     return payload
+
+
+def _unusable(key: bytes, value: bytes, layout: Layout) -> StoredValueError:
+    length = len(value) - HEADER
+    if length >= 0 and value[1] == length & 0xFF and layout.version < value[0] < 128:
+        said = f"its layout is version {value[0]}, and this streamrank knows up to {layout.version}"
+        return NewerLayout(key, f"{said}: serve with the newer one, or restore an older copy of Redis")
+    if layout.counts_twice:
+        remedy = "restore it, or delete it to have its partition begin anew"
+        return UnreadableMark(key, f"{len(value)} bytes that are none of its layout: {remedy}")
+    return UnreadableValue(key, f"{len(value)} bytes that are none of its layout")
 
 
 def _kind(key: bytes) -> bytes:

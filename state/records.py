@@ -1,4 +1,4 @@
-"""The binary layouts of what is stored, behind the four bytes of ``state.layouts``. Little endian, packed.
+"""The binary layouts of what is stored, behind the two bytes of ``state.layouts``. Little endian, packed.
 
 Times are Unix milliseconds (i8) or seconds (u4). An item is its u64 key (``streamrank_client.vocabulary.key``).
 """
@@ -14,12 +14,12 @@ from streamrank_client.vocabulary import COMPACT, KINDS, POPULARITY_DAYS
 RING: Final = 32
 SLOTS: Final = 32
 NEIGHBOURS: Final = 100
-FOLLOWERS: Final = 101
+FOLLOWERS: Final = 102
 TOP: Final = 128
 CATEGORY_TOP: Final = 32
 BOUGHT_ITEMS: Final = 44
 
-#: A user's context: 1,012 bytes and four, so that a string of Redis fits in an allocation of 1 KiB.
+#: A user's context: 1,012 bytes and two, so that a string of Redis fits in an allocation of 1 KiB.
 #: The vectors are sums of item vectors in fixed point (see state/contexts.py),
 #: ``short`` halves in an hour, ``long`` in 30 days; ``*_epoch`` is the epoch they are scaled to.
 #: The ring holds the last 32 events in order of arrival: slot = number of the event modulo 32; ``weight``
@@ -48,7 +48,7 @@ BOUGHT: Final = np.dtype([("item", "<u4"), ("first", "<u2"), ("last", "<u2"), ("
 #: all there is. ``after``: the follower came after the row's item, 1/distance; ``together``: the neighbour within an
 #: hour of it; ``wide``: within ten events or an hour, by the root of the distance. They hold what was added since the
 #: item entered its list; ``mass`` is the row's unbounded total of the three. A slot with item 0 is empty, and full
-#: slots come first. With 101 and 100 of them a row fills the 2 KiB that Redis allocates.
+#: slots come first. With 102 and 100 of them a row fills the 2 KiB that Redis allocates.
 COVISIT: Final = np.dtype(
     [
         ("mass", "<f8", (3,)),

@@ -13,7 +13,16 @@ from __future__ import annotations
 
 from streamrank_client.errors import InvalidEvent, LogError, SettingsError, StreamrankError, Unavailable
 
-__all__ = ["InvalidEvent", "LogError", "NotOwner", "NotStored", "SettingsError", "StreamrankError", "Unavailable", "Undecided"]
+__all__ = [
+    "InvalidEvent",
+    "LogError",
+    "NotOwner",
+    "NotStored",
+    "SettingsError",
+    "StreamrankError",
+    "Unavailable",
+    "Undecided",
+]
 
 
 class NotOwner(StreamrankError):

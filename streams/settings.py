@@ -80,6 +80,9 @@ class Settings(PlanSettings):
         10.0, "a worker silent for so many seconds loses its partitions"
     )
     batch_records: Annotated[int, Meta(ge=1, le=100_000)] = setting(2_000, "most records of one partition in a batch")
+    on_gap: Literal["stop", "continue"] = setting(
+        "stop", "what becomes of a partition where events are missing that Kafka or Redis no longer has"
+    )
     web_host: str = setting("127.0.0.1", "address of /health, /ready and /metrics")
     web_port: Annotated[int, Meta(ge=0, le=65535)] = setting(
         6066, "port of /health, /ready and /metrics (0: a free one)"

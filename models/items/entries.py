@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.base.errors import ModelError
+from streamrank_client.vocabulary import COMPACT, WIDE, key
 
 EntryAttribute = bool | float | str | list[str]
 
@@ -53,6 +55,22 @@ def encode_entry(entry: Entry) -> bytes:
 def decode_entry(payload: bytes) -> Entry:
     """The entry in a catalogue record's payload; raises msgspec.DecodeError when it is none."""
     return _decoder.decode(payload)
+
+
+def check_entry(entry: Entry) -> None:
+    """Raise ModelError for an entry with which a catalogue could not work."""
+    if entry.key != key(entry.item_id):
+        raise bad(entry, "key", f"expected {key(entry.item_id)}, found {entry.key}")
+    for field in ("price", "list_price"):
+        price = getattr(entry, field)
+        if price is not None and not 0 <= price < math.inf:
+            raise bad(entry, field, f"expected a number from 0 on, found {price}")
+    for field in ("time", "valid_from", "valid_to", "first_time"):
+        time = getattr(entry, field)
+        if time is not None and not 0 <= time < 1 << 62:
+            raise bad(entry, field, f"expected Unix ms, found {time}")
+    block([entry], "vector", "<f2", WIDE)
+    block([entry], "compact", "<f4", COMPACT)
 
 
 def block(entries: Sequence[Entry], field: str, dtype: str, width: int) -> NDArray[np.floating]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Collection, Iterable
-from math import log2, sqrt
+from math import inf, log2, sqrt
 from typing import Final
 
 import msgspec
@@ -21,6 +21,7 @@ from models.base.errors import ModelError
 from models.base.vectors import SLACK, cosines, near_top
 from models.lore.query_spelling import SpeltTexts
 from streamrank_client.vocabulary import COMPACT as DIM
+from streamrank_client.vocabulary import key
 
 #: of the weights' decay, in seconds: that of ``state.query_clicks``
 HALF_LIFE: Final = 30 * 86_400
@@ -45,6 +46,16 @@ class KnownQuery(msgspec.Struct, array_like=True):
 
 encode_query = msgspec.msgpack.Encoder().encode
 decode_query = msgspec.msgpack.Decoder(KnownQuery).decode
+
+
+def check_query(query: KnownQuery) -> None:
+    """Raise ModelError for a query with which the table could not work."""
+    _vector(query)
+    numbers = [query.weight, *query.weights]
+    if len(query.items) != len(query.weights) or not all(0 <= number < inf for number in numbers):
+        raise _bad(query, "weights: expected as many finite numbers as items")
+    if query.key != key(query.text) or not 0 <= query.time < 1 << 40:
+        raise _bad(query, "key or time: not those of this text, or of any moment")
 
 
 class KnownQueries:
@@ -176,8 +187,12 @@ class KnownQueries:
 
 
 def _vector(query: KnownQuery) -> Floats:
-    found = np.frombuffer(query.compact, "<f4")
-    if len(found) != DIM or not np.isfinite(found).all():
-        remedy = "stop the workers, delete the topic queries, run `streamrank topics create`, start them again."
-        raise ModelError(f"Known query {query.text!r}: compact: expected {DIM} finite numbers.", remedy)
-    return found
+    if len(query.compact) == 4 * DIM:
+        found = np.frombuffer(query.compact, "<f4")
+        if np.isfinite(found).all():
+            return found
+    raise _bad(query, f"compact: expected {DIM} finite numbers")
+
+
+def _bad(query: KnownQuery, what: str) -> ModelError:
+    return ModelError(f"Known query {query.text[:140]!r}: {what}.", "run `streamrank topics repair`.")

@@ -16,7 +16,7 @@ those with a text are found by it, or by one of its words. So 10,000 rules cost 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 import numpy as np
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from models.ask import NamedItems as Named
 from models.ask import Ruled
 from models.items.catalogue import Catalogue
-from streamrank_client.vocabulary import SURFACES
+from streamrank_client.vocabulary import SURFACES, Surface
 
 _END: Final = np.iinfo(np.int64).max
 
@@ -39,16 +39,16 @@ class RuleEntry(msgspec.Struct, array_like=True):
     """
 
     rule_id: str
-    action: str
+    action: Literal["pin", "bury", "hide"]
     item_ids: list[str] = []
     category: list[str] = []
     brand: list[str] = []
-    surfaces: list[str] = []
+    surfaces: list[Surface] = []
     text: str = ""
     words: list[str] = []
-    position: int = 0
-    valid_from: int | None = None
-    valid_to: int | None = None
+    position: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 0
+    valid_from: Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)] | None = None
+    valid_to: Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)] | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -12,15 +12,15 @@ from dataclasses import replace
 import numpy as np
 import structlog
 
-from models.items.entries import decode_entry
-from models.lore.known_queries import decode_query
-from models.ranking.weights import decode_weights, usable
+from models.lore.known_queries import KnownQuery
+from models.ranking.weights import OnlineWeights
 from models.serving import Models
-from models.shop.rule_book import decode_rule
+from models.shop.rule_book import RuleEntry
 from models.tower.column import TowerColumn
 from streamrank_client.topics import Topics
+from streams.artifacts import records
 from streams.artifacts.opening import Opened
-from streams.kafka.broadcast import Apply, Pairs
+from streams.artifacts.records import ItemRecord, Table
 
 log = structlog.get_logger(__name__)
 
@@ -38,61 +38,52 @@ class Tables:
         #: the vectors of a new item tower, until there is one for every item
         self._growing: TowerColumn | None = None
 
-    def broadcasts(self, topics: Topics) -> Mapping[str, Apply]:
-        """By topic, what takes its records."""
+    def broadcasts(self, topics: Topics) -> Mapping[str, Table]:
+        """By topic, how its records are read, and what takes them."""
         return {
-            topics.catalogue.name: self.take_items,
-            topics.queries.name: self.take_queries,
-            topics.rules.name: self.take_rules,
-            topics.ranker_weights.name: self.take_weights,
+            topics.catalogue.name: Table(records.item, self.take_items),
+            topics.queries.name: Table(records.query, self.take_queries),
+            topics.rules.name: Table(records.rule, self.take_rules),
+            topics.ranker_weights.name: Table(records.weights, self.take_weights),
         }
 
-    def take_items(self, pairs: Pairs) -> None:
+    def take_items(self, items: Sequence[ItemRecord]) -> None:
         """Records of the catalogue topic, in order."""
         catalogue = self.models.catalogue
         odd = catalogue.images.odd
         run = []
-        for item_id, payload in pairs:
-            if payload is not None:
-                run.append(decode_entry(payload))
+        for item_id, entry in items:
+            if entry is not None:
+                run.append(entry)
                 continue
             catalogue.upsert(run)
             run = []
-            catalogue.delete(item_id.decode())
+            catalogue.delete(item_id)
         catalogue.upsert(run)
-        self._place([item_id.decode() for item_id, payload in pairs if payload is not None])
+        self._place([item_id for item_id, entry in items if entry is not None])
         if catalogue.images.odd and not odd:
             log.warning("images of another length are left out: publish the items again", expected=catalogue.images.dim)
         if self._searched:
             self.models.lore.learn_words(catalogue.lexical)
 
-    def take_queries(self, pairs: Pairs) -> None:
-        """Records of the queries topic, in order."""
-        for _, payload in pairs:
-            if payload is not None:
-                query = decode_query(payload)
+    def take_queries(self, queries: Sequence[tuple[str, KnownQuery | None]]) -> None:
+        """Records of the queries topic, in order; one without a value changes nothing."""
+        for _, query in queries:
+            if query is not None:
                 self.models.lore.learn(query, self.models.words.tokens(query.text))
 
-    def take_rules(self, pairs: Pairs) -> None:
+    def take_rules(self, rules: Sequence[tuple[str, RuleEntry | None]]) -> None:
         """Records of the rules topic, in order."""
-        for rule_id, payload in pairs:
-            if payload is None:
-                self.models.rule_book.delete(rule_id.decode())
+        for rule_id, rule in rules:
+            if rule is None:
+                self.models.rule_book.delete(rule_id)
             else:
-                self.models.rule_book.put(decode_rule(payload))
+                self.models.rule_book.put(rule)
 
-    def take_weights(self, pairs: Pairs) -> None:
-        """Records of the ranker-weights topic; weights that do not fit are refused, the old ones stay."""
-        weights = dict(self.models.weights)
-        for surface, payload in pairs:
-            if payload is None:
-                continue
-            own = decode_weights(payload)
-            if usable(own):
-                weights[surface.decode()] = own
-            else:
-                log.warning("ranker weights refused", surface=surface.decode(), version=own.version)
-        self.models = replace(self.models, weights=weights)
+    def take_weights(self, weights: Sequence[tuple[str, OnlineWeights | None]]) -> None:
+        """Records of the ranker-weights topic, in order; one without a value changes nothing."""
+        new = {surface: own for surface, own in weights if own is not None}
+        self.models = replace(self.models, weights={**self.models.weights, **new})
 
     def swap(self, opened: Opened, *, tower: bool) -> None:
         """Put newly opened artifacts in place; ``tower``: the item tower too, once ``grow`` has computed its vectors.

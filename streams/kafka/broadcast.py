@@ -2,8 +2,8 @@
 
 ``BroadcastReader`` belongs to no consumer group: it reads all partitions from their start, and follows.
 
-    reader = BroadcastReader("catalogue", "localhost:9092", apply)
-    await reader.start()          # returns when all that was there has been applied
+    reader = BroadcastReader("catalogue", "localhost:9092", take)
+    await reader.start()          # returns when all that was there has been taken
     ...
     await reader.stop()
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from time import monotonic, perf_counter
-from typing import Any, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import aiokafka  # type: ignore[import-untyped]
 import structlog
@@ -22,18 +22,48 @@ from streamrank_client.errors import StreamrankError
 from streamrank_client.following import metadata_client, partition_counts
 from streams.kafka.transport.records import Record, unpack_to_tuples
 
-__all__ = ["Apply", "BroadcastError", "BroadcastReader", "Pace", "Pairs"]
+__all__ = ["BroadcastError", "BroadcastReader", "Pace", "Read", "Skipped", "Take", "pair", "say_skipped"]
 
-#: keys and values of one partition in offset order; value None is a tombstone
-Pairs: TypeAlias = Sequence[tuple[bytes, bytes | None]]
-#: takes what a broadcast topic holds
-Apply: TypeAlias = Callable[[Pairs], None]
+
+class Skipped(NamedTuple):
+    """A record that could not be used, and why."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    reason: str
+
+
+#: a record's key and value to what they say; raises for a record that says nothing usable
+Read: TypeAlias = Callable[[bytes | None, bytes | None], Any]
+#: takes what was read, in offset order
+Take: TypeAlias = Callable[[Sequence[Any]], None]
 
 log = structlog.get_logger(__name__)
 
 
 class BroadcastError(StreamrankError):
     """A broadcast topic cannot be read. Operator action: in the message."""
+
+
+def pair(key: bytes | None, value: bytes | None) -> tuple[bytes, bytes | None]:
+    """A record as it is; a value of None is a tombstone. Raises ValueError for one without a key."""
+    if key is None:
+        raise ValueError("it has no key")
+    return key, value
+
+
+def say_skipped(record: Skipped) -> None:
+    """A line in the log."""
+    log.error(
+        "a record of a broadcast topic is skipped, its predecessor stays in force: run `streamrank topics repair`",
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        reason=record.reason[:300],
+    )
 
 
 class Pace:
@@ -57,27 +87,31 @@ class Pace:
 
 
 class BroadcastReader:
-    """Reads ``topic`` whole into ``apply``, then follows it in the background.
+    """Reads ``topic`` whole, then follows it in the background: each record through ``read``, then to ``take``.
 
-    ``kafka`` goes to ``AIOKafkaConsumer`` (``security_protocol``, ``ssl_context``, ``sasl_*``). ``apply``
-    gets chunks of a few milliseconds at most; between them the event loop runs. When ``apply`` or Kafka
-    raises, reading ends: ``start`` raises it, later ``task`` holds it (``await reader.task`` next to the
-    worker), and ``ready`` is false. ``fetch_max_wait_ms``: 10 on Tansu, which wakes no waiting fetch.
+    ``kafka`` goes to ``AIOKafkaConsumer`` (``security_protocol``, ``ssl_context``, ``sasl_*``). ``take`` gets chunks of
+    a few milliseconds at most; between them the event loop runs. A record for which ``read`` or ``take`` raises is
+    skipped, and ``skip`` is told. When Kafka raises, reading ends: ``start`` raises it, later ``task`` holds it, and
+    ``ready`` is false. ``fetch_max_wait_ms``: 10 on Tansu, which wakes no waiting fetch.
     """
 
     def __init__(
         self,
         topic: str,
         bootstrap: str | Sequence[str],
-        apply: Apply,
+        take: Take,
         *,
+        read: Read = pair,
+        skip: Callable[[Skipped], None] = say_skipped,
         fetch_max_wait_ms: int = 50,
         **kafka: Any,
     ) -> None:
         self.topic = topic
-        #: records applied so far, tombstones included
+        #: records read so far, tombstones and skipped ones included
         self.applied = 0
-        self._apply = apply
+        self._read = read
+        self._take = take
+        self._skip = skip
         self._pace = Pace(seconds=0.002)
         self._connection = {"bootstrap_servers": bootstrap, **kafka}
         self._settings = {
@@ -167,14 +201,29 @@ class BroadcastReader:
 
     def _apply_records(self, tp: Any, records: Sequence[Record]) -> None:
         began = perf_counter()
-        pairs = [(key, value) for key, value, *_ in records if key is not None]
-        if len(pairs) < len(records):
-            offsets = [record.offset for record in records if record.key is None]
-            log.warning("records without a key skipped", topic=tp.topic, partition=tp.partition, offsets=offsets)
-        if pairs:
-            self._apply(pairs)
-        self.applied += len(pairs)
+        self._take_usable(tp, records)
+        self.applied += len(records)
         self._pace.took(len(records), perf_counter() - began)
+
+    def _take_usable(self, tp: Any, records: Sequence[Record]) -> None:
+        usable, found = [], []
+        for record in records:
+            try:
+                found.append(self._read(record.key, record.value))
+                usable.append(record)
+            except Exception as error:
+                self._skip(Skipped(tp.topic, tp.partition, record.offset, record.key, str(error)))
+        if not found:
+            return
+        try:
+            self._take(found)
+        except Exception as error:
+            if len(found) == 1:
+                reason = f"{type(error).__name__}: {error}"
+                self._skip(Skipped(tp.topic, tp.partition, usable[0].offset, usable[0].key, reason))
+                return
+            for record in usable:
+                self._take_usable(tp, [record])
 
     async def _at_end(self) -> bool:
         """Whether each partition has been read up to the end that its first fetch reported.

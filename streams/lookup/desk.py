@@ -19,6 +19,7 @@ from streamrank_client.following import unavailable
 from streamrank_client.kafka_options import kafka_options
 from streamrank_client.partitioner import partition_for
 from streamrank_client.topics import topics
+from streams.artifacts import records
 from streams.artifacts.opening import open_models
 from streams.artifacts.tables import Tables
 from streams.errors import NotStored
@@ -104,6 +105,7 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
         topics(settings.partitions, settings.topic_prefix).catalogue.name,
         kafka.pop("bootstrap_servers"),
         tables.take_items,
+        read=records.item,
         fetch_max_wait_ms=settings.fetch_wait_ms,
         **kafka,
     )

@@ -20,7 +20,7 @@ from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
 from streams.policy.roles import role_stages
 from streams.settings import Settings
-from streams.wire.messages import Message, Record
+from streams.wire.messages import Batch, Message, Record
 from streams.worker.metrics import Metrics
 from streams.worker.stages.base import Workplace
 from streams.worker.stages.registry import stages
@@ -123,7 +123,8 @@ class Replay:
         for partition, record in run:
             by_partition.setdefault(partition, []).append(record)
         for partition, records in by_partition.items():
-            await self.stages[topic].handle(partition, records)
+            batch = Batch(records, records[0].offset, records[-1].offset + 1)
+            await self.stages[topic].handle(partition, batch)
 
     async def _deliver(self, messages: Sequence[Message]) -> None:
         """Messages to the next stage, into the tables, or out."""
@@ -135,7 +136,8 @@ class Replay:
                 record = Record(message.key, message.value, offset, self._arrival, message.headers)
                 onward.setdefault(message.topic, []).append((partition, record))
             elif message.topic in self._tables_of:
-                self._tables_of[message.topic]([(message.key or b"", message.value)])
+                table = self._tables_of[message.topic]
+                table.take([table.read(message.key, message.value)])
             else:
                 self._sinks.get(message.topic, self._on_answer)(message.value or b"")
         for topic, run in onward.items():

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import structlog
-from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 from faust.types import TP, StreamT
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from state.store import Store
 from streamrank_client.kafka_options import kafka_options
 from streams.artifacts.opening import open_models
 from streams.artifacts.swapping import Swapper
 from streams.artifacts.tables import Tables
-from streams.errors import NotOwner
-from streams.kafka.broadcast import Apply, BroadcastReader, Pairs
+from streams.kafka.broadcast import BroadcastReader, Skipped, Take, say_skipped
 from streams.kafka.publisher import KafkaPublisher
-from streams.kafka.transport import BatchApp, BatchOptions, BatchProducer, RecordBatch, batch_topic
+from streams.kafka.transport import BatchApp, BatchOptions, BatchProducer, batch_topic
 from streams.lookup.desk import Desk
 from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
 from streams.policy.roles import role_stages
 from streams.settings import Settings
+from streams.worker.health import Health
 from streams.worker.metrics import Metrics
 from streams.worker.pages import WorkerView, add_pages
 from streams.worker.retraining_schedule import Schedule
+from streams.worker.retrying import RETRIABLE, Retrying
 from streams.worker.stages.base import Stage, Workplace
 from streams.worker.stages.registry import stages
+from streams.worker.starting import Starts
 
 log = structlog.get_logger(__name__)
-
-RETRIABLE: Final = (RedisConnectionError, RedisTimeoutError, KafkaError, OSError)
 
 
 class _App(BatchApp):
@@ -82,12 +78,34 @@ class Worker:
         self._kafka: dict[str, Any] = dict(kafka_options(settings))
         bootstrap = self._kafka.pop("bootstrap_servers")
         self._producer = BatchProducer(bootstrap, max_request_bytes=4 << 20, **self._kafka)
-        self.store = Store(settings.redis, settings.redis_timeout_s, settings.redis_ca)
-        deployment = Deployment.of(settings)
-        self.topics = deployment.topics
+        self.store = Store(settings.redis, settings.redis_timeout_s, settings.redis_ca, self._tell_bad_value)
+        place = self._workplace(plans)
+        self.topics = place.deployment.topics
         self.retraining = Schedule(settings, self.metrics, "feedback" in self.names)
-        place = Workplace(
-            deployment=deployment,
+        self.stages = stages(self.names, place, self.retraining.learnt)
+        self._by_topic = {stage.topic.name: stage for stage in self.stages}
+        self.readers = self._readers(bootstrap)
+        self._on_ready = on_ready
+        self._starts = Starts(self._by_topic, place, settings.on_gap == "continue")
+        self.app = self._faust_app(bootstrap)
+        self.health = Health(self.app, self.store, self.readers, self.stages, self.metrics, kafka_options(settings))
+        self._retrying = Retrying(self.app, self.metrics, self.health.done)
+        for stage in self.stages:
+            self._add_agent(stage)
+        view = WorkerView(
+            role=role,
+            reasons=self.health.reasons,
+            tables_read=lambda: bool(self.readers) and all(reader.ready for reader in self.readers),
+            items=lambda: len(self.tables.models.catalogue),
+            metrics=self.metrics,
+            desk=Desk(settings, self.store, self.tables, plans),
+        )
+        add_pages(self.app, view)
+
+    def _workplace(self, plans: PlanChoice) -> Workplace:
+        settings = self.settings
+        return Workplace(
+            deployment=Deployment.of(settings),
             store=self.store,
             tables=self.tables,
             publisher=KafkaPublisher(self._producer),
@@ -98,36 +116,36 @@ class Worker:
             position_bias=settings.position_bias,
             most_records=settings.batch_records,
             keep_s=settings.keep_s,
+            live=True,
         )
-        self.stages = stages(self.names, place, self.retraining.learnt)
-        self._by_topic = {stage.topic.name: stage for stage in self.stages}
-        self.readers = self._readers(bootstrap)
-        self._on_ready = on_ready
-        self.app = _App(
-            settings.group if role == "all" else f"{settings.group}-{role}",
+
+    def _faust_app(self, bootstrap: Sequence[str]) -> _App:
+        settings = self.settings
+        app = _App(
+            settings.group if self.role == "all" else f"{settings.group}-{self.role}",
             bootstrap=bootstrap,
             kafka=self._kafka,
             options=BatchOptions(
                 fetch_max_wait_ms=settings.fetch_wait_ms,
                 session_timeout=settings.session_timeout_s,
                 heartbeat_interval=min(2.0, settings.session_timeout_s / 4),
-                start_offsets=self._start_offsets,
+                start_offsets=self._starts.choose,
+                retriable=RETRIABLE,
                 on_revoked=self._revoked,
             ),
             **_faust_settings(settings),
         )
-        self.app.worker = self
-        for stage in self.stages:
-            self._add_agent(stage)
-        view = WorkerView(
-            role=role,
-            ready=lambda: self.ready,
-            tables_read=lambda: bool(self.readers) and all(reader.ready for reader in self.readers),
-            items=lambda: len(self.tables.models.catalogue),
-            metrics=self.metrics,
-            desk=Desk(settings, self.store, self.tables, plans),
+        app.worker = self
+        return app
+
+    def _tell_bad_value(self, key: bytes, reason: str) -> None:
+        """A stored value could not be read, and was kept aside."""
+        self.metrics.bad_values.labels(key.split(b":", 1)[0].decode()).inc()
+        log.error(
+            "a stored value could not be read: it is kept under bad: and counts as absent",
+            key=key.decode(errors="replace"),
+            reason=reason,
         )
-        add_pages(self.app, view)
 
     # ---- agents
 
@@ -135,47 +153,10 @@ class Worker:
         async def run(batches: StreamT[Any]) -> None:
             async for batch in batches:
                 with self.metrics.timed(stage.name):
-                    await self._until_done(stage, batch)
+                    await self._retrying.until_done(stage, batch)
 
         topic = batch_topic(self.app, stage.topic.name, max_batch=stage.most)
         self.app.agent(topic, name=f"streamrank.{stage.name}")(run)
-
-    async def _until_done(self, stage: Stage, batch: RecordBatch) -> None:
-        """Handle a batch; wait and try again while Redis or Kafka does not answer."""
-        delay = 0.05
-        while True:
-            try:
-                await stage.handle(batch.tp.partition, batch)
-                return
-            except NotOwner as error:
-                log.info("partition read again from its watermark", reason=str(error))
-                await self.app.rewind({batch.tp})
-                return
-            except RETRIABLE as error:
-                # nothing is forgotten: if the watermark has moved, or is an older one, NotOwner tells
-                self.metrics.retries.labels(stage.name).inc()
-                log.warning(
-                    "try again", stage=stage.name, partition=batch.tp.partition, seconds=delay, error=repr(error)
-                )
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, 5.0)
-                if self.app.should_stop:
-                    raise
-
-    # ---- partitions
-
-    async def _start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
-        by_topic: dict[str, list[int]] = {}
-        for tp in assigned:
-            by_topic.setdefault(tp.topic, []).append(tp.partition)
-        starts: dict[TP, int] = {}
-        for name, partitions in by_topic.items():
-            stage = self._by_topic[name]
-            for partition in partitions:
-                stage.forget(partition)
-            offsets = await stage.starts(partitions)
-            starts |= {TP(name, partition): offset for partition, offset in offsets.items()}
-        return starts
 
     async def _revoked(self, revoked: set[TP]) -> None:
         for tp in revoked:
@@ -185,28 +166,40 @@ class Worker:
 
     def _readers(self, bootstrap: Sequence[str]) -> list[BroadcastReader]:
         """A reader for each topic that any of the stages must have read."""
-        takers = self.tables.broadcasts(self.topics)
+        tables = self.tables.broadcasts(self.topics)
         needed = dict.fromkeys(name for stage in self.stages for name in stage.broadcasts)
         topics = [getattr(self.topics, name).name for name in needed]
         wait = self.settings.fetch_wait_ms
         return [
-            BroadcastReader(topic, bootstrap, self._counted(takers[topic]), fetch_max_wait_ms=wait, **self._kafka)
+            BroadcastReader(
+                topic,
+                bootstrap,
+                self._counted(tables[topic].take),
+                read=tables[topic].read,
+                skip=self._tell_skipped,
+                fetch_max_wait_ms=wait,
+                **self._kafka,
+            )
             for topic in topics
         ]
 
-    def _counted(self, take: Apply) -> Apply:
+    def _counted(self, take: Take) -> Take:
         """The same, with the sizes of the tables shown after it."""
 
-        def counted(pairs: Pairs) -> None:
-            take(pairs)
+        def counted(found: Sequence[Any]) -> None:
+            take(found)
             self.metrics.sizes(self.tables.models)
 
         return counted
 
+    def _tell_skipped(self, record: Skipped) -> None:
+        self.metrics.bad_records.labels(record.topic).inc()
+        say_skipped(record)
+
     @property
     def ready(self) -> bool:
-        """Whether this worker has its tables and its partitions."""
-        return all(r.ready for r in self.readers) and self.app.rebalancing_count > 0 and not self.app.rebalancing
+        """Whether this worker can do all its work."""
+        return not self.health.reasons()
 
     async def start(self) -> None:
         """Connect, and read the broadcast topics whole."""
@@ -216,10 +209,13 @@ class Worker:
             await reader.start()
         self._show_models()
         self._on_ready()
+        self.health.start()
         self.app.add_future(self._watch())
+        self.app.add_future(self._every_second())
 
     async def stop(self) -> None:
         """End what was started, and disconnect."""
+        await self.health.stop()
         await self.retraining.stop()
         for reader in self.readers:
             await reader.stop()
@@ -237,6 +233,13 @@ class Worker:
                     return
             if await swapper.swap():
                 self._show_models()
+
+    async def _every_second(self) -> None:
+        """What stages do between batches."""
+        while not self.app.should_stop:
+            await self.app.sleep(1.0)
+            for stage in self.stages:
+                await stage.every_second()
 
     def _show_models(self) -> None:
         models = self.tables.models

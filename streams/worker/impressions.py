@@ -66,7 +66,9 @@ class Impressions:
 
     def _failed(self, error: RedisError) -> None:
         if isinstance(error, ResponseError) and not self.refused:
-            log.error("Redis refuses writes: answers go on, degraded, and what they leave behind waits", error=str(error))
+            log.error(
+                "Redis refuses writes: answers go on, degraded, and what they leave behind waits", error=str(error)
+            )
             self.refused = True
 
     def _wait(self, pairs: Sequence[Pair]) -> None:

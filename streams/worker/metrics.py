@@ -53,6 +53,43 @@ class Metrics:
         self.queries = Gauge("streamrank_known_queries", "query texts known by their choices", registry=registry)
         self._add_learning()
         self._add_models()
+        self._add_faults()
+
+    def _add_faults(self) -> None:
+        """What is not as it should be, beside dead letters."""
+        registry = self.registry
+        self.stopped = Gauge(
+            "streamrank_stopped_partitions", "partitions that are not read any more", ["topic"], registry=registry
+        )
+        self.stuck = Gauge(
+            "streamrank_stage_stuck", "1 while a stage falls behind and gets nothing done", ["stage"], registry=registry
+        )
+        self.lag = Gauge("streamrank_lag", "records that a stage has yet to handle", ["stage"], registry=registry)
+        self.away = Gauge("streamrank_server_away", "1 while a server does not answer", ["server"], registry=registry)
+        self.gap_events = Counter(
+            "streamrank_gap_events", "events whose effects are missing in what is stored", ["topic"], registry=registry
+        )
+        self.bad_values = Counter(
+            "streamrank_bad_values",
+            "stored values that could not be read, kept under bad:",
+            ["kind"],
+            registry=registry,
+        )
+        self.bad_records = Counter(
+            "streamrank_bad_records", "records of broadcast topics that were skipped", ["topic"], registry=registry
+        )
+        self.unreadable = Counter(
+            "streamrank_unreadable_values", "stored values that answers did without", ["error"], registry=registry
+        )
+        self.degraded = Counter(
+            "streamrank_degraded_answers", "answers given from less than is stored", registry=registry
+        )
+        self.waiting_impressions = Gauge(
+            "streamrank_waiting_impressions", "records of answers that Redis has refused so far", registry=registry
+        )
+        self.lost_impressions = Counter(
+            "streamrank_lost_impressions", "records of answers that were never stored", registry=registry
+        )
 
     def _add_learning(self) -> None:
         """What the online ranker has come to, by surface."""

@@ -21,12 +21,12 @@ from streams.worker.metrics import Metrics
 
 @dataclass(frozen=True, slots=True)
 class WorkerView:
-    """What the pages see of a worker. ``ready``: it has its tables and partitions; ``tables_read``: it has a catalogue,
-    and has read it; ``items``: how many that holds.
+    """What the pages see of a worker. ``reasons``: why it is not ready; ``tables_read``: it has a catalogue, and has
+    read it; ``items``: how many that holds.
     """
 
     role: str
-    ready: Callable[[], bool]
+    reasons: Callable[[], list[str]]
     tables_read: Callable[[], bool]
     items: Callable[[], int]
     metrics: Metrics
@@ -43,9 +43,10 @@ def add_pages(app: faust.App, worker: WorkerView) -> None:
 
     @app.page("/ready")
     async def ready(view: View, request: Request) -> Response:
-        """200 once the worker has its tables and partitions, else 503."""
-        state: dict[str, Any] = {"ready": worker.ready(), "items": worker.items()}
-        return view.json(state, status=200 if worker.ready() else 503)
+        """200 while the worker can do all its role's work, else 503 with the reasons."""
+        reasons = worker.reasons()
+        state: dict[str, Any] = {"ready": not reasons, "items": worker.items(), "reasons": reasons}
+        return view.json(state, status=503 if reasons else 200)
 
     @app.page("/metrics")
     async def metrics(view: View, request: Request) -> Response:

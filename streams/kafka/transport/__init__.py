@@ -14,7 +14,7 @@ of the longest done prefix, and work in progress is finished and committed befor
 
 from streamrank_client.partitioner import partition_for
 from streams.kafka.transport.driver import BatchApp, BatchConductor, BatchTransport
-from streams.kafka.transport.options import BatchOptions, PartitionsHook, StartOffsets
+from streams.kafka.transport.options import BatchOptions, Bounds, PartitionsHook, StartOffsets
 from streams.kafka.transport.producer import BatchProducer
 from streams.kafka.transport.records import Record, RecordBatch
 from streams.kafka.transport.stream import BatchStream
@@ -28,6 +28,7 @@ __all__ = [
     "BatchStream",
     "BatchTopic",
     "BatchTransport",
+    "Bounds",
     "MaxBatch",
     "PartitionsHook",
     "Record",

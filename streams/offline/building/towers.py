@@ -14,6 +14,7 @@ from models.text.encoder import Encoder
 from models.text.intent import IntentModel
 from streamrank_client.logs import Line, in_time_order, input_lines
 from streamrank_client.routing import Head, head
+from streams.artifacts import records
 from streams.artifacts.opening import Opened, artifact_path, open_models
 from streams.artifacts.tables import Tables
 from streams.policy.deployment import Deployment
@@ -56,17 +57,17 @@ def _catalogue(settings: Settings, encoder: Encoder, known: Sequence[tuple[Head,
     intent = IntentModel(artifact_path(settings, "intent"), encoder.version)
     tables = Tables(open_models(settings, opened=Opened(encoder, intent, unranked), searched=False), searched=False)
     named = Deployment.of(settings).topics
-    records = [
+    known_records = [
         Record((found.item_id or "").encode(), line.raw, n, found.time or 0)
         for n, (found, line) in enumerate(known)
         if found.event in ("item", "delete")
     ]
     newest = -1
-    for start in range(0, len(records), TOGETHER):
-        changes = on_items(records[start : start + TOGETHER], newest, 0, tables.models, named)
+    for start in range(0, len(known_records), TOGETHER):
+        changes = on_items(known_records[start : start + TOGETHER], newest, 0, tables.models, named)
         newest = changes.newest
-        tables.take_items([(m.key or b"", m.value) for m in changes.messages])
-        steps("understanding items", min(start + TOGETHER, len(records)) / len(records))
+        tables.take_items([records.item(m.key, m.value) for m in changes.messages])
+        steps("understanding items", min(start + TOGETHER, len(known_records)) / len(known_records))
     return tables.models.catalogue
 
 

@@ -18,7 +18,7 @@ from aiokafka import TopicPartition  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from models.features.registry import FEATURES, FEATURES_VERSION
-from models.items.catalogue import Catalogue, decode_entry
+from models.items.catalogue import Catalogue
 from models.learning.position_bias import PositionBias
 from models.ranking.ranker import RankInput
 from models.training.rankings import Rankings, RankingsWriter
@@ -29,6 +29,8 @@ from streamrank_client.following import following, unavailable
 from streamrank_client.kafka_options import kafka_options
 from streamrank_client.topics import topics
 from streamrank_client.vocabulary import SURFACES, key
+from streams.artifacts import records
+from streams.artifacts.records import ItemRecord
 from streams.kafka.broadcast import BroadcastReader
 from streams.lookup.recalling import rank_input
 from streams.settings import Settings
@@ -134,13 +136,16 @@ async def catalogue_of(settings: Settings, wanted: set[int]) -> Catalogue:
     """A catalogue of the wanted items alone, read from its topic. Raises BroadcastError when there is none."""
     catalogue = Catalogue(image_dim=settings.image_dim)
 
-    def apply(pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
-        catalogue.upsert([decode_entry(value) for name, value in pairs if value and key(name.decode()) in wanted])
+    def take(items: Sequence[ItemRecord]) -> None:
+        catalogue.upsert([entry for item_id, entry in items if entry is not None and key(item_id) in wanted])
 
     kafka: dict[str, Any] = dict(kafka_options(settings))
     bootstrap = kafka.pop("bootstrap_servers")
     topic = topics(settings.partitions, settings.topic_prefix).catalogue.name
-    async with BroadcastReader(topic, bootstrap, apply, fetch_max_wait_ms=settings.fetch_wait_ms, **kafka):
+    reader = BroadcastReader(
+        topic, bootstrap, take, read=records.item, fetch_max_wait_ms=settings.fetch_wait_ms, **kafka
+    )
+    async with reader:
         return catalogue
 
 

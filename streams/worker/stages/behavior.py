@@ -8,6 +8,7 @@ from typing import Final
 from state import keys
 from state.event_ids import BLOCKS, IdWindow, block_keys
 from state.marks import BehaviorMark, behavior_mark
+from streamrank_client.events import View, encode
 from streams.handlers.contexts import on_behavior
 from streams.handlers.decoding import letters
 from streams.handlers.steps import ReadingSteps, run_steps
@@ -32,6 +33,7 @@ class BehaviorStage(MarkedStage):
     """behavior-events to contexts, signals and feedback."""
 
     name = "behavior"
+    plain = Record(b"u", encode(View(time=0, event_id="e", user_id="u", item_id="i")), 0, 0)
     broadcasts = ("catalogue",)
 
     def __init__(self, at: Workplace) -> None:

@@ -16,9 +16,10 @@ from models.learning.drift import DriftAlarm, Watch
 from models.learning.online import OnlineRanker
 from models.learning.position_bias import PositionBias
 from models.learning.silence import Silences
-from models.ranking.weights import OPENING, OnlineWeights, encode_weights
+from models.ranking.weights import INPUTS, OPENING, OnlineWeights, encode_weights
 from state import keys
 from state.marks import SourceMark, source_mark
+from streamrank_client.fields import Place
 from streamrank_client.vocabulary import SURFACES
 from streams.handlers.learning import Learnt, feedback_in, on_feedback
 from streams.handlers.steps import ReadingSteps
@@ -37,7 +38,7 @@ LEARNERS: Final = (*SURFACES, OPENING)
 
 #: one item was shown, and chosen
 _PLAIN: Final = Feedback(
-    Place(0, 0), "home", "r", "u", "i", "click", 0, 1.0, 0, 1.0, "control", ["i"], [[0.0] * ONLINE_INPUTS]
+    Place(0, 0), "home", "r", "u", "i", "click", 0, 1.0, 0, 1.0, "control", ["i"], [[0.0] * len(INPUTS)]
 )
 
 
@@ -224,8 +225,10 @@ def _learners(
         s: restored(keys.online(s), lambda value: OnlineRanker.restore(value, rate), lambda: OnlineRanker(rate))
         for s in LEARNERS
     }
-    biases = {s: restored(keys.position_bias(s), PositionBias.restore, PositionBias) for s in SURFACES}
-    watches = {
+    biases: dict[str, PositionBias] = {
+        s: restored(keys.position_bias(s), PositionBias.restore, PositionBias) for s in SURFACES
+    }
+    watches: dict[str, Watch] = {
         s: Watch(
             restored(keys.drift(s), DriftAlarm.restore, DriftAlarm),
             restored(keys.silence(s), Silences.restore, Silences),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from streamrank_client.events import Item, encode
 from streams.handlers.catalogue import on_items
 from streams.handlers.decoding import letters
 from streams.handlers.steps import ReadingSteps
@@ -18,6 +19,7 @@ class ItemStage(Stage):
     """item-events to catalogue and rules."""
 
     name = "items"
+    plain = Record(b"i", encode(Item(time=0, item_id="i", title="tea")), 0, 0)
     broadcasts = ("catalogue",)
 
     def __init__(self, at: Workplace) -> None:

@@ -12,6 +12,7 @@ from streams.handlers.chosen import ToldQuery, told_message
 from streams.handlers.signals import SignalChanges, fold_signals, signals_in
 from streams.handlers.steps import ReadingSteps, run_steps
 from streams.wire.messages import Batch, Record
+from streams.wire.signals import Signals, encode_signals
 from streams.worker.stages.base import MarkedStage, Workplace
 
 #: Records in a batch while queries come in (each holds the deltas of a behaviour batch, up to 50 ms of work), and
@@ -26,6 +27,7 @@ class SignalStage(MarkedStage):
     """signals to the rows of items and queries."""
 
     name = "signals"
+    plain = Record(None, encode_signals(Signals(0, 0, b"", b"", b"")), 0, 0)
 
     def __init__(self, at: Workplace) -> None:
         super().__init__(at)
