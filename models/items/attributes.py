@@ -1,8 +1,8 @@
 """Attributes of items, held so that a filter on one of them is a few passes over arrays.
 
-By name, a column of (row, value) pairs for the items that have it: texts and truth values as 64-bit hashes of their
-normal form, numbers as doubles. An item that lacks a name, or has another type under it, never matches. A pair takes
-16 bytes, so five attributes of a million items take about 100 MB; names that few items have cost little.
+Texts and truth values are 64-bit hashes of their normal form, numbers doubles, by name. An item that lacks a name, or
+has another type under it, never matches. A pair takes 16 to 20 bytes, so five attributes of a million items take about
+100 MB; names that few items have cost little.
 
 >>> attributes = Attributes()
 >>> attributes.put(0, {"colour": ["Red", "blue"], "size": 40.0})
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -33,6 +33,8 @@ AttributeValue = bool | float | str | list[str]
 MOST_NAMES: Final = 10_000
 #: Pairs of items that have changed may be so many more than half of all before they are cleared away.
 SPARE: Final = 4_096
+#: texts that have come last are looked through one by one, up to so many or a sixteenth of all
+UNSORTED: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,10 @@ class Attributes:
 
     def __init__(self) -> None:
         self.left_out = 0
-        self._texts: dict[str, _Column] = {}
-        self._numbers: dict[str, _Column] = {}
+        self._names: dict[str, int] = {}
+        self._called: list[str] = []
+        self._texts = _Texts()
+        self._numbers: dict[str, _Numbers] = {}
         # A pair is an item's own when it has the item's present generation.
         self._generation = np.zeros(0, np.uint32)
         self._size = np.zeros(0, np.uint16)
@@ -77,12 +81,17 @@ class Attributes:
         generation = int(self._generation[row]) + 1
         added = 0
         for name, value in attributes.items():
-            if isinstance(value, bool | str):
-                added += self._add(self._texts, name, row, generation, _text(value))
-            elif isinstance(value, list):
-                added += sum(self._add(self._texts, name, row, generation, _text(one)) for one in value)
+            code = self._code(name)
+            if code < 0:
+                self.left_out += len(value) if isinstance(value, list) else 1
+            elif isinstance(value, float | int) and not isinstance(value, bool):
+                self._numbers.setdefault(name, _Numbers()).append(row, generation, value)
+                added += 1
             else:
-                added += self._add(self._numbers, name, row, generation, value)
+                texts = value if isinstance(value, list) else [value]
+                for text in texts:
+                    self._texts.append(row, generation, code, _text(text))
+                added += len(texts)
         self._live += added - int(self._size[row])
         self._pairs += added
         self._generation[row], self._size[row], self._digest[row] = generation, added, digest
@@ -92,14 +101,17 @@ class Attributes:
     def match(self, name: str, wanted: Wanted, n: int) -> NDArray[np.bool_]:
         """Which of the first ``n`` rows have the wanted value under ``name``, (n,) bool; none under unknown names."""
         out = np.zeros(n, np.bool_)
-        texts, numbers = self._texts.get(name), self._numbers.get(name)
-        if texts is not None and wanted.texts:
-            self._mark(out, texts, _any_of(texts.values, np.array(wanted.texts, np.uint64)))
+        code, numbers = self._names.get(name, -1), self._numbers.get(name)
+        for text in wanted.texts:
+            rows, generations, names = self._texts.holding(text)
+            self._mark(out, rows, generations, names == code)
         if numbers is not None and wanted.numbers:
-            self._mark(out, numbers, _any_of(numbers.values, np.array(wanted.numbers, np.float64)))
+            hit = np.isin(numbers.values, np.array(wanted.numbers, np.float64))
+            self._mark(out, numbers.rows, numbers.generations, hit)
         if numbers is not None and wanted.interval is not None:
             low, high = wanted.interval
-            self._mark(out, numbers, (numbers.values >= low) & (numbers.values <= high))
+            hit = (numbers.values >= low) & (numbers.values <= high)
+            self._mark(out, numbers.rows, numbers.generations, hit)
         return out
 
     def names_of(self, text: str, among: NDArray[np.bool_]) -> list[str]:
@@ -109,37 +121,34 @@ class Attributes:
         >>> attributes.names_of("red", np.array([True])), attributes.names_of("red", np.array([False]))
         (['colour'], [])
         """
-        wanted, found = np.uint64(_text(text)), []
-        for name, column in self._texts.items():
-            hit = column.values == wanted
-            rows = column.rows[hit]
-            own = rows[self._generation[rows] == column.generations[hit]]
-            if among[own[own < len(among)]].any():
-                found.append(name)
-        return found
+        rows, generations, names = self._texts.holding(_text(text))
+        own = (rows < len(among)) & (self._generation.take(rows) == generations)
+        found = np.unique(names[own][among[rows[own]]])
+        return [self._called[code] for code in found.tolist()]
 
-    def _mark(self, out: NDArray[np.bool_], column: _Column, hit: NDArray[np.bool_]) -> None:
+    def _code(self, name: str) -> int:
+        """The number of a name, -1 when there are too many."""
+        code = self._names.get(name)
+        if code is None:
+            if len(self._names) >= MOST_NAMES:
+                return -1
+            code = self._names[name] = len(self._called)
+            self._called.append(name)
+        return code
+
+    def _mark(
+        self, out: NDArray[np.bool_], rows: NDArray[np.int32], generations: NDArray[np.uint32], hit: NDArray[np.bool_]
+    ) -> None:
         place = np.flatnonzero(hit)  # then `take`: twice as fast as taking by truth values
-        rows = column.rows.take(place)
+        own = rows.take(place)
         if self._pairs != self._live:
-            rows = rows[self._generation.take(rows) == column.generations.take(place)]
-        out[rows] = True
-
-    def _add(self, columns: dict[str, _Column], name: str, row: int, generation: int, value: float) -> int:
-        column = columns.get(name)
-        if column is None:
-            if len(self._texts) + len(self._numbers) >= MOST_NAMES:
-                self.left_out += 1
-                return 0
-            column = columns[name] = _Column(np.float64 if columns is self._numbers else np.uint64)
-        column.append(row, generation, value)
-        return 1
+            own = own[self._generation.take(own) == generations.take(place)]
+        out[own] = True
 
     def _clear_away(self) -> None:
         """Drop the pairs of earlier generations."""
-        for columns in (self._texts, self._numbers):
-            for column in columns.values():
-                column.keep(self._generation[column.rows] == column.generations)
+        for pairs in (self._texts, *self._numbers.values()):
+            pairs.keep(self._generation[pairs.rows] == pairs.generations)
         self._pairs = self._live
 
     def _make_room(self, row: int) -> None:
@@ -150,30 +159,27 @@ class Attributes:
             self._digest = np.pad(self._digest, (0, more))
 
 
-class _Column:
-    """Growing arrays of one name's pairs: ``rows``, the ``generations`` of their items, ``values``."""
+class _Pairs:
+    """Growing arrays, one value of each a pair: its row, the generation of its item, and what else there is."""
 
-    def __init__(self, kind: type[np.float64] | type[np.uint64]) -> None:
+    def __init__(self, *kinds: str) -> None:
         self._n = 0
-        self._arrays: list[NDArray[np.generic]] = [np.empty(8, np.int32), np.empty(8, np.uint32), np.empty(8, kind)]
+        self._arrays: list[NDArray[Any]] = [np.empty(8, kind) for kind in ("i4", "u4", *kinds)]
 
     @property
     def rows(self) -> NDArray[np.int32]:
-        return self._arrays[0][: self._n]  # type: ignore[return-value]
+        return self._arrays[0][: self._n]
 
     @property
     def generations(self) -> NDArray[np.uint32]:
-        return self._arrays[1][: self._n]  # type: ignore[return-value]
+        return self._arrays[1][: self._n]
 
-    @property
-    def values(self) -> NDArray[np.float64]:
-        return self._arrays[2][: self._n]  # type: ignore[return-value]
-
-    def append(self, row: int, generation: int, value: float) -> None:
+    def append(self, *values: float) -> None:
         n = self._n
         if n == len(self._arrays[0]):
             self._arrays = [np.concatenate([a, np.empty(max(n // 2, 8), a.dtype)]) for a in self._arrays]
-        self._arrays[0][n], self._arrays[1][n], self._arrays[2][n] = row, generation, value
+        for array, value in zip(self._arrays, values, strict=True):
+            array[n] = value
         self._n = n + 1
 
     def keep(self, kept: NDArray[np.bool_]) -> None:
@@ -181,9 +187,47 @@ class _Column:
         self._n = len(self._arrays[0])
 
 
-def _any_of(values: NDArray[np.float64], wanted: NDArray[np.float64] | NDArray[np.uint64]) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = values == wanted[0] if len(wanted) == 1 else np.isin(values, wanted)
-    return found
+class _Numbers(_Pairs):
+    """The numbers under one name."""
+
+    def __init__(self) -> None:
+        super().__init__("f8")
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        return self._arrays[2][: self._n]
+
+
+class _Texts(_Pairs):
+    """The texts under all names, as hashes, each pair with its name's number: sorted by text, but for the last ones.
+
+    So what holds a text is found without looking at all that does not, however many names there are.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("u4", "u8")
+        self._sorted = 0
+
+    def holding(self, text: int) -> tuple[NDArray[np.int32], NDArray[np.uint32], NDArray[np.uint32]]:
+        """Rows, generations and names' numbers of the pairs that hold a text."""
+        if self._n - self._sorted > max(UNSORTED, self._sorted // 16):
+            self._sort()
+        wanted, texts = np.uint64(text), self._arrays[3][: self._n]
+        first = np.searchsorted(texts[: self._sorted], wanted, "left")
+        last = np.searchsorted(texts[: self._sorted], wanted, "right")
+        later = self._sorted + np.flatnonzero(texts[self._sorted :] == wanted)
+        place = np.concatenate([np.arange(first, last), later])
+        rows, generations, names = (array.take(place) for array in self._arrays[:3])
+        return rows, generations, names
+
+    def keep(self, kept: NDArray[np.bool_]) -> None:
+        self._sorted = int(np.count_nonzero(kept[: self._sorted]))
+        super().keep(kept)
+
+    def _sort(self) -> None:
+        order = np.argsort(self._arrays[3][: self._n], kind="stable")
+        self._arrays = [array[: self._n].take(order) for array in self._arrays]
+        self._sorted = self._n
 
 
 def _text(value: bool | str) -> int:
