@@ -3,6 +3,7 @@
 StreamrankError
 ├── SettingsError, InvalidEvent, Unavailable, LogError, …        the client's
 ├── NotOwner               the watermark is not where this worker left it: read again from there
+├── Released               a partition goes before its queries were answered
 ├── Undecided              a batch fails, and neither its records nor stored values are at fault
 └── NotStored              what an operator asks for is not in Redis
 
@@ -18,6 +19,7 @@ __all__ = [
     "LogError",
     "NotOwner",
     "NotStored",
+    "Released",
     "SettingsError",
     "StreamrankError",
     "Unavailable",
@@ -32,6 +34,13 @@ class NotOwner(StreamrankError):
     """
 
     retriable = True
+
+
+class Released(StreamrankError):
+    """A partition goes to another worker before its waiting queries were answered.
+
+    Operator action: none; that worker answers them.
+    """
 
 
 class Undecided(StreamrankError):

@@ -94,6 +94,12 @@ class Settings(PlanSettings):
         5.0, "how often a worker looks for newer artifacts, in seconds"
     )
     after_wait_ms: Annotated[int, Meta(ge=0, le=10_000)] = setting(50, "longest wait of a query for its `after` event")
+    most_waiting: Annotated[int, Meta(ge=1, le=1_000_000)] = setting(
+        10_000, "most queries that may wait in a worker; more are answered with the error `overloaded`"
+    )
+    answer_deadline_ms: Annotated[int, Meta(ge=0, le=600_000)] = setting(
+        0, "a query that was sent longer ago is answered with the error `late` (0: never)"
+    )
     join_hours: Annotated[float, Meta(ge=0.01)] = setting(24.0, "behaviour joins an impression at most so much older")
     learning_rate: ShareOfOne = setting(0.02, "step of the online ranker")
     position_bias: bool = setting(

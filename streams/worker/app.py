@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import structlog
@@ -15,7 +16,7 @@ from streams.artifacts.swapping import Swapper
 from streams.artifacts.tables import Tables
 from streams.kafka.broadcast import BroadcastReader, Skipped, Take, say_skipped
 from streams.kafka.publisher import KafkaPublisher
-from streams.kafka.transport import BatchApp, BatchOptions, BatchProducer, batch_topic
+from streams.kafka.transport import BatchApp, BatchOptions, BatchProducer, RecordBatch, batch_topic
 from streams.lookup.desk import Desk
 from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
@@ -86,6 +87,7 @@ class Worker:
         self._by_topic = {stage.topic.name: stage for stage in self.stages}
         self.readers = self._readers(bootstrap)
         self._on_ready = on_ready
+        self._kept: set[asyncio.Task[None]] = set()
         self._starts = Starts(self._by_topic, place, settings.on_gap == "continue")
         self.app = self._faust_app(bootstrap)
         self.health = Health(self.app, self.store, self.readers, self.stages, self.metrics, kafka_options(settings))
@@ -117,6 +119,8 @@ class Worker:
             most_records=settings.batch_records,
             keep_s=settings.keep_s,
             live=True,
+            most_waiting=settings.most_waiting,
+            deadline_ms=settings.answer_deadline_ms,
         )
 
     def _faust_app(self, bootstrap: Sequence[str]) -> _App:
@@ -131,6 +135,7 @@ class Worker:
                 heartbeat_interval=min(2.0, settings.session_timeout_s / 4),
                 start_offsets=self._starts.choose,
                 retriable=RETRIABLE,
+                on_revoking=self._revoking,
                 on_revoked=self._revoked,
             ),
             **_faust_settings(settings),
@@ -152,11 +157,30 @@ class Worker:
     def _add_agent(self, stage: Stage) -> None:
         async def run(batches: StreamT[Any]) -> None:
             async for batch in batches:
-                with self.metrics.timed(stage.name):
-                    await self._retrying.until_done(stage, batch)
+                if stage.several:
+                    batch.keep()
+                    self._keep(self._until_done(stage, batch))
+                else:
+                    await self._until_done(stage, batch)
 
         topic = batch_topic(self.app, stage.topic.name, max_batch=stage.most)
         self.app.agent(topic, name=f"streamrank.{stage.name}")(run)
+
+    async def _until_done(self, stage: Stage, batch: RecordBatch) -> None:
+        with self.metrics.timed(stage.name):
+            done = await self._retrying.until_done(stage, batch)
+        if batch.kept:
+            batch.done() if done else batch.give_up()
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """Work in the background, and not be collected as garbage meanwhile."""
+        task = asyncio.create_task(work)
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
+
+    async def _revoking(self, revoked: set[TP]) -> None:
+        for tp in revoked:
+            self._by_topic[tp.topic].release(tp.partition)
 
     async def _revoked(self, revoked: set[TP]) -> None:
         for tp in revoked:

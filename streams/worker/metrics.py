@@ -84,6 +84,9 @@ class Metrics:
         self.degraded = Counter(
             "streamrank_degraded_answers", "answers given from less than is stored", registry=registry
         )
+        self.declined = Counter(
+            "streamrank_declined_queries", "queries answered with an error in time of need", ["code"], registry=registry
+        )
         self.waiting_impressions = Gauge(
             "streamrank_waiting_impressions", "records of answers that Redis has refused so far", registry=registry
         )

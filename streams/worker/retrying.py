@@ -11,7 +11,7 @@ import structlog
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 from redis.exceptions import RedisError
 
-from streams.errors import NotOwner
+from streams.errors import NotOwner, Released
 from streams.kafka.transport import BatchApp, RecordBatch
 from streams.worker.metrics import Metrics
 from streams.worker.stages.base import Stage
@@ -36,18 +36,20 @@ class Retrying:
         #: when it was last told that a stage tries again
         self._told: dict[str, float] = {}
 
-    async def until_done(self, stage: Stage, batch: RecordBatch) -> None:
-        """Handle a batch. Returns also when its partition is to be read again, or stops; raises at the app's end."""
+    async def until_done(self, stage: Stage, batch: RecordBatch) -> bool:
+        """Handle a batch; False when its partition is to be read again, has gone or stops. Raises at the app's end."""
         pause = FIRST_S
         while True:
             try:
                 await stage.handle(batch.tp.partition, batch)
                 self._done(stage.name)
-                return
+                return True
+            except Released:
+                return False
             except NotOwner as error:
                 log.info("a partition is read again from its watermark", reason=str(error))
                 self._app.put_again({batch.tp})
-                return
+                return False
             except RETRIABLE as error:
                 # nothing is forgotten: if the watermark has moved, or is an older one, NotOwner tells
                 self._metrics.retries.labels(stage.name).inc()
@@ -56,11 +58,13 @@ class Retrying:
                 pause = min(pause * 2, LONGEST_S)
                 if self._app.should_stop:
                     raise
+                if not batch.live:
+                    return False
             except Exception as error:
                 # this program's fault, or that of what is stored: nothing is left behind
                 stage.forget(batch.tp.partition)
                 self._app.stop_partition(batch.tp, str(error) or type(error).__name__)
-                return
+                return False
 
     def _tell(self, stage: Stage, batch: RecordBatch, error: Exception) -> None:
         if monotonic() - self._told.get(stage.name, float("-inf")) >= TOLD_EVERY_S:

@@ -223,8 +223,13 @@ class BatchConsumer(driver.Consumer):
 
     async def wait_empty(self) -> None:
         """Wait until what is in work is done, but not for an agent that hangs or keeps raising; commit."""
+        await self._release(self.assignment())
         await self._drain()
         await super().wait_empty()
+
+    async def _release(self, tps: Iterable[TP]) -> None:
+        if self.options.on_revoking is not None:
+            await self.options.on_revoking(set(tps))
 
     async def _drain(self) -> None:
         deadline = monotonic() + self.options.drain_timeout
@@ -248,6 +253,7 @@ class BatchConsumer(driver.Consumer):
             self.stop_flow()
             self.app.flow_control.suspend()
             self.app.flow_control.clear()
+            await self._release(revoked)
             await self._drain()
             await self.force_commit()
         # every rebalance takes all partitions away first (aiokafka's protocol is the eager one)

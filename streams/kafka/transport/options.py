@@ -35,9 +35,9 @@ class BatchOptions:
     """Tuning and hooks of ``BatchTransport``. Times are in seconds unless the name says otherwise.
 
     ``on_assigned`` and ``start_offsets`` run, in this order, after every rebalance and before any record is
-    delivered; ``on_revoked`` runs after what was in work is done (or ``drain_timeout`` has passed) and
-    committed. An exception in one of them ends the worker. Raises ``ImproperlyConfigured`` for a value that
-    cannot work.
+    delivered. ``on_revoking`` runs before what is in work is waited for, ``on_revoked`` after it is done (or
+    ``drain_timeout`` has passed) and committed. An exception in one of them ends the worker. Raises
+    ``ImproperlyConfigured`` for a value that cannot work.
     """
 
     #: how long the broker may hold a fetch that finds nothing. Kafka answers as soon as a record arrives, but
@@ -62,6 +62,7 @@ class BatchOptions:
     place_backoff: float = 0.05
     stopped_retry: float = 15.0
     on_assigned: PartitionsHook | None = None
+    on_revoking: PartitionsHook | None = None
     on_revoked: PartitionsHook | None = None
 
     def __post_init__(self) -> None:

@@ -24,9 +24,12 @@ class RecordBatch(Batch):
 
     ``highwater``: the end of the partition when it was fetched; ``attempt`` counts its deliveries from 1: above 1 it
     was delivered before, to an agent that raised.
+
+    A batch is done when its agent asks for the next one. An agent that works on several at a time calls ``keep``, and
+    ``done`` when that is so, or ``give_up`` when it never will be: then it is delivered again, after a rebalance.
     """
 
-    __slots__ = ("attempt", "highwater", "tp")
+    __slots__ = ("_ended", "_finish", "_live", "attempt", "highwater", "kept", "tp")
 
     def __init__(
         self, records: Iterable[Record], tp: TP, position: int, next_offset: int, highwater: int | None
@@ -35,6 +38,44 @@ class RecordBatch(Batch):
         self.tp = tp
         self.highwater = highwater
         self.attempt = 0
+        self.kept = False
+        self._ended: bool | None = None
+        self._finish: Callable[[bool], None] | None = None
+        self._live: Callable[[], bool] = lambda: True
+
+    @property
+    def live(self) -> bool:
+        """Whether it may still be worked on: its partition was neither sought nor lost since its fetch."""
+        return self._live()
+
+    def lives_while(self, live: Callable[[], bool]) -> None:
+        """``live`` says whether it may still be worked on."""
+        self._live = live
+
+    def keep(self) -> None:
+        """Count as in work until ``done`` or ``give_up``, while the agent goes on with others."""
+        self.kept = True
+
+    def done(self) -> None:
+        """A kept batch is done."""
+        self._end(True)
+
+    def give_up(self) -> None:
+        """A kept batch will not be done here."""
+        self._end(False)
+
+    def _end(self, done: bool) -> None:
+        self._ended = done
+        if self._finish is not None:
+            self._finish(done)
+
+    def passed(self, finish: Callable[[bool], None]) -> None:
+        """The agent has gone on; ``finish`` is called once the batch is done, or given up."""
+        self._finish = finish
+        if not self.kept:
+            finish(True)
+        elif self._ended is not None:
+            finish(self._ended)
 
     @property
     def values(self) -> list[bytes | None]:

@@ -104,6 +104,7 @@ class BatchStream(Stream[Any]):
         message = cast(BatchMessage, event.message)
         batch = cast(RecordBatch, event.value)
         batch.attempt += 1
+        batch.lives_while(lambda: cast(BatchConsumer, self.app.consumer).is_live(message))
         self._undone = event
         self.app.consumer.unacked.update((message, *self._followers))  # a drain waits for them
         self._on_message_in(message.tp, message.offset, message)
@@ -113,11 +114,19 @@ class BatchStream(Stream[Any]):
         return batch
 
     def _finish(self, event: EventT[Any]) -> None:
-        message = cast(BatchMessage, event.message)
+        message, state = cast(BatchMessage, event.message), self._sensor_state
+        messages = (message, *self._followers)
         self._set_current_event(None)
         self._undone = None
-        for done in (message, *self._followers):
-            done.ack(self.app.consumer)
         self._followers = ()
-        self._on_stream_event_out(message.tp, message.offset, self, event, self._sensor_state)
-        self._on_message_out(message.tp, message.offset, message)
+
+        def finish(done: bool) -> None:
+            for one in messages:
+                if done:
+                    one.ack(self.app.consumer)
+                else:
+                    self.app.consumer.unacked.discard(one)
+            self._on_stream_event_out(message.tp, message.offset, self, event, state)
+            self._on_message_out(message.tp, message.offset, message)
+
+        cast(RecordBatch, event.value).passed(finish)

@@ -56,7 +56,8 @@ class QueryTraffic:
 class Workplace:
     """What stages work with. ``patience_s``: the longest wait of a query for its ``after`` event; ``learning_rate``
     and ``position_bias``: the trainer's; ``most_records``: in a batch; ``keep_s``: how long impressions are kept;
-    ``live``: a worker's, whose answers go on while Redis refuses writes.
+    ``live``: a worker's, whose answers go on while Redis refuses writes; ``most_waiting``: queries that may wait;
+    ``deadline_ms``: after which a query is not answered any more, 0 for never.
     """
 
     deployment: Deployment
@@ -71,6 +72,8 @@ class Workplace:
     most_records: int = 2_000
     keep_s: int = 86_460
     live: bool = False
+    most_waiting: int = 10_000
+    deadline_ms: int = 0
     traffic: QueryTraffic = field(default_factory=QueryTraffic)
 
 
@@ -78,12 +81,14 @@ class Stage(ABC):
     """One stage of the pipeline: its topic, how large its batches are, and what becomes of them.
 
     Worker and replay walk the same stages. ``broadcasts``: the topics (fields of ``Topics``) that a worker must have
-    read whole before the stage begins; ``plain``: a record of the topic in which nothing is odd.
+    read whole before the stage begins; ``plain``: a record of the topic in which nothing is odd; ``several``: whether a
+    worker hands it batches before others are done.
     """
 
     name: ClassVar[str]
     broadcasts: ClassVar[tuple[str, ...]] = ()
     plain: ClassVar[Record]
+    several: ClassVar[bool] = False
     topic: TopicSpec
 
     def __init__(self, at: Workplace) -> None:
@@ -95,6 +100,9 @@ class Stage(ABC):
 
     def forget(self, partition: int) -> None:  # noqa: B027 (most stages remember nothing)
         """Drop what is remembered of a partition that has gone, or whose watermark is not the one remembered."""
+
+    def release(self, partition: int) -> None:  # noqa: B027 (most stages have nothing waiting)
+        """Begin nothing more of a partition that is about to go."""
 
     async def handle(self, partition: int, batch: Batch) -> None:
         """Handle a batch of one partition; a record that breaks it is left behind, a value that does kept aside.

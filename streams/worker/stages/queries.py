@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Final, TypeAlias
 
 from state import keys
 from state.layouts import StoredValueError
@@ -14,29 +14,30 @@ from streamrank_client.answers import NOT_STORED, REQUEST_ID, UNREADABLE, Answer
 from streamrank_client.errors import InvalidEvent
 from streamrank_client.events import Query, decode_query, encode
 from streamrank_client.fields import Place
+from streamrank_client.making import now
 from streamrank_client.vocabulary import DAY_MS
+from streams.errors import Released
 from streams.handlers.decoding import dead_letter, decode_one, reply_topic_of, request_id_of
 from streams.handlers.images import query_image
 from streams.handlers.queries import Answered, on_queries
 from streams.handlers.steps import ReadingSteps, run_steps
 from streams.wire.messages import Batch, Message, Record
 from streams.worker.impressions import Impressions
+from streams.worker.lanes import Lanes, Waiting
 from streams.worker.poison import fault, halves, handle_each
 from streams.worker.stages.base import Stage, Workplace
 
-#: most queries answered together
+#: most queries answered together, and most candidates ranked for them
 TOGETHER: Final = 32
+WORK: Final = 6_400
+#: most queries of a batch: those of many users, so that they can take turns
+BATCH: Final = 200
 #: a query waits for its ``after`` event only if it is at most so many events away
 REACHABLE: Final = 2_000
 
 
-class Asked(NamedTuple):
-    """A usable query, and the record it came in."""
-
-    query: Query
-    record: Record
-
-
+#: partition, offset and timestamp of a record
+_At: TypeAlias = tuple[int, int, int]
 #: a query without anything that is odd
 _PLAIN: Final = Query(time=0, request_id="r", surface="home", limit=1)
 #: records remembered as answered
@@ -49,6 +50,7 @@ class QueryStage(Stage):
     name = "query"
     broadcasts = ("catalogue", "ranker_weights", "rules", "queries")
     plain = Record(_PLAIN.key.encode(), encode(_PLAIN), 0, 0)
+    several = True
 
     def __init__(self, at: Workplace) -> None:
         super().__init__(at)
@@ -56,33 +58,98 @@ class QueryStage(Stage):
         self.impressions = Impressions(at.store, at.keep_s, at.metrics)
         #: newest query time of each partition since this worker began
         self._newest: dict[int, int] = {}
-        #: partition, offset and timestamp of records that were answered lately, oldest first: never answered again
-        self._answered: dict[tuple[int, int, int], None] = {}
+        self.lanes = Lanes(TOGETHER, WORK)
+        self._answering: asyncio.Task[None] | None = None
+        #: records that were answered lately, oldest first: never answered again
+        self._answered: dict[_At, None] = {}
+        self._in_work: dict[_At, Waiting] = {}
+        #: how often each partition was released
+        self._releases: dict[int, int] = {}
 
     def most(self) -> int:
-        """As many as are answered together."""
-        return TOGETHER
+        """Those of many users."""
+        return BATCH
 
     async def every_second(self) -> None:
         """Try again to write what Redis refused."""
         await self.impressions.write_waiting()
 
+    def release(self, partition: int) -> None:
+        """Let nobody of a partition wait any more: its next worker answers them."""
+        self._releases[partition] = self._releases.get(partition, 0) + 1
+        for one in self.lanes.drop(partition):
+            one.done.set_exception(self._released(partition))
+
     async def handle(self, partition: int, batch: Batch) -> None:
-        """Answer a batch of queries, each once its ``after`` event is stored or its patience is over."""
-        deadline = self.at.traffic.came() + self.at.patience_s
+        """Answer a batch of queries, each once its ``after`` event is stored or its patience is over.
+
+        Queries of all batches that are in work wait together (``streams.worker.lanes``).
+        """
+        deadline, release = self.at.traffic.came() + self.at.patience_s, self._releases.get(partition)
         asked = await self._usable(partition, batch)
+        answers = [one.done for one in asked]
+        asked = [one for one in asked if not one.begun]
         while asked:
-            waiting = await self._waiting(partition, asked, monotonic() < deadline)
-            later = set(map(id, waiting))
-            for turn in turns([one for one in asked if id(one) not in later]):
-                await handle_each(turn, lambda some: self._answer(partition, some), halves, self._settling(partition))
-            asked = waiting
+            if release != self._releases.get(partition):
+                raise self._released(partition)
+            behind = await self._behind(partition, asked, monotonic() < deadline)
+            later = set(map(id, behind))
+            await self._let_wait([one for one in asked if id(one) not in later])
+            asked = behind
             if asked:
                 await asyncio.sleep(0.001)
+        failed = [error for error in await asyncio.gather(*answers, return_exceptions=True) if error is not None]
+        if failed:
+            raise failed[0]
+
+    def _released(self, partition: int) -> Released:
+        return Released(f"{self.topic.name}[{partition}] goes before its queries were answered")
+
+    async def _let_wait(self, asked: Sequence[Waiting]) -> None:
+        for one in asked:
+            one.begun = True
+            if len(self.lanes) >= self.at.most_waiting:
+                said = f"{len(self.lanes)} queries wait: ask again later, or run more workers of the role query"
+                await self._decline(one, "overloaded", said)
+            else:
+                self.lanes.put(one)
+        if len(self.lanes) and (self._answering is None or self._answering.done()):
+            self._answering = asyncio.create_task(self._answer_turns(), name="answers")
+
+    async def _answer_turns(self) -> None:
+        """Answer all that wait, turn by turn."""
+        while turn := self.lanes.take():
+            try:
+                in_time = [one for one in turn if not await self._too_late(one)]
+                if in_time:
+                    await handle_each(in_time, self._answer, halves, self._settle)
+            except Exception as error:
+                for one in turn:
+                    if not one.done.done():
+                        one.done.set_exception(error)
+
+    async def _too_late(self, one: Waiting) -> bool:
+        """Whether a query was sent too long ago to be answered; it is told so."""
+        waited = now() - one.record.timestamp_ms
+        if not self.at.deadline_ms or waited <= self.at.deadline_ms:
+            return False
+        await self._decline(one, "late", f"sent {waited} ms ago, and the deadline is {self.at.deadline_ms} ms")
+        return True
+
+    async def _decline(self, one: Waiting, code: str, message: str) -> None:
+        """Answer a usable query with an error."""
+        self.at.metrics.declined.labels(code).inc()
+        wrong = AnswerError(code, "", message)
+        answer = Answer(time=one.query.time, request_id=one.query.request_id, user_id=one.query.user_id, error=wrong)
+        topic = one.query.reply_topic or self.at.deployment.topics.recommendations.name
+        await self.at.publisher.publish([_reply(answer, topic, one.query.key.encode())])
+        self._remember([one])
 
     async def step(self, partition: int, batch: Batch) -> None:
         """Answer queries together, without waiting for anything."""
-        await self._answer(partition, await self._usable(partition, batch))
+        asked = await self._usable(partition, batch)
+        if asked:
+            await self._answer(asked)
 
     def rehearse(self, partition: int, record: Record) -> ReadingSteps[object]:
         """Answer one query."""
@@ -104,15 +171,18 @@ class QueryStage(Stage):
             wrong = AnswerError(error.code, error.field, error.message)
             answer = Answer(time=0, request_id=request_id, error=wrong)
             await self.at.publisher.publish([_reply(answer, topic, record.key or request_id.encode())])
-        self._remember(partition, [record])
+        self._answered[partition, record.offset, record.timestamp_ms] = None
 
-    def _remember(self, partition: int, records: Iterable[Record]) -> None:
-        for record in records:
-            self._answered[partition, record.offset, record.timestamp_ms] = None
+    def _remember(self, asked: Iterable[Waiting]) -> None:
+        """These are answered."""
+        for one in asked:
+            self._answered[one.partition, one.record.offset, one.record.timestamp_ms] = None
+            if not one.done.done():
+                one.done.set_result(None)
         while len(self._answered) > REMEMBERED:
             del self._answered[next(iter(self._answered))]
 
-    async def _waiting(self, partition: int, asked: Sequence[Asked], patient: bool) -> list[Asked]:
+    async def _behind(self, partition: int, asked: Sequence[Waiting], patient: bool) -> list[Waiting]:
         """The queries whose ``after`` event is near and not stored yet; none once their patience is over."""
         if all(one.query.after is None for one in asked):
             return []
@@ -126,17 +196,28 @@ class QueryStage(Stage):
         self.at.metrics.stale.inc(len(behind) - len(waiting))
         return waiting
 
-    async def _usable(self, partition: int, batch: Batch) -> list[Asked]:
+    async def _usable(self, partition: int, batch: Batch) -> list[Waiting]:
         """The usable queries that were not answered yet; those that are not usable are refused."""
-        asked: list[Asked] = []
+        asked: list[Waiting] = []
         for record in batch:
-            if (partition, record.offset, record.timestamp_ms) in self._answered:
+            place = partition, record.offset, record.timestamp_ms
+            if place in self._answered:
                 continue
-            try:
-                asked.append(Asked(await self._decoded(partition, record), record))
-            except InvalidEvent as error:
-                await self._refuse(partition, record, error)
+            if place not in self._in_work:
+                try:
+                    self._begin(place, await self._decoded(partition, record), record)
+                except InvalidEvent as error:
+                    await self._refuse(partition, record, error)
+                    continue
+            asked.append(self._in_work[place])
         return asked
+
+    def _begin(self, place: _At, query: Query, record: Record) -> None:
+        """A query is in work from now on, until it is answered or that fails."""
+        work = len(query.candidates) or self.at.plans.plan_for(query).candidates
+        done = asyncio.get_running_loop().create_future()
+        done.add_done_callback(lambda _: self._in_work.pop(place, None))
+        self._in_work[place] = Waiting(query, record, place[0], query.key, work, query.explain, done)
 
     async def _decoded(self, partition: int, record: Record) -> Query:
         query = decode_one(record, decode_query, _query_key)
@@ -149,15 +230,13 @@ class QueryStage(Stage):
         self._newest[partition] = max(newest, query.time)
         return query
 
-    def _settling(self, partition: int) -> Callable[[list[Asked], Exception], Awaitable[None]]:
-        async def settle(alone: list[Asked], error: Exception) -> None:
-            record = alone[0].record
-            if await self.at_fault(partition, record, error):
-                await self._refuse(partition, record, fault(error))
-            else:
-                await self._answer(partition, alone)
-
-        return settle
+    async def _settle(self, alone: list[Waiting], error: Exception) -> None:
+        one = alone[0]
+        if await self.at_fault(one.partition, one.record, error):
+            await self._refuse(one.partition, one.record, fault(error))
+            self._remember(alone)
+        else:
+            await self._answer(alone)
 
     def _reading(self, missing: set[str]) -> Callable[[list[bytes]], Awaitable[list[bytes | None]]]:
         """Reads that leave out what another version wrote, and say so in ``missing``."""
@@ -171,8 +250,8 @@ class QueryStage(Stage):
 
         return read
 
-    async def _answer(self, partition: int, asked: list[Asked]) -> None:
-        at, queries = self.at, [one.query for one in asked]
+    async def _answer(self, asked: list[Waiting]) -> None:
+        at, queries, partition = self.at, [one.query for one in asked], asked[0].partition
         plans = [at.plans.plan_for(query) for query in queries]
         steps = on_queries(queries, plans, partition, at.tables.models, at.deployment, at.metrics.timed_source)
         missing: set[str] = {NOT_STORED} if self.impressions.refused else set()
@@ -183,7 +262,7 @@ class QueryStage(Stage):
             answer.degraded = sorted(missing)
             replies.append(_reply(answer, query.reply_topic or default, query.key.encode()))
         await self._store_and_publish(answered, replies)
-        self._remember(partition, [one.record for one in asked])
+        self._remember(asked)
         for answer in answered.answers:
             at.metrics.answers.labels(answer.surface).inc()
             at.metrics.arm_answers.labels(answer.experiment, answer.arm).inc()
@@ -204,19 +283,6 @@ class QueryStage(Stage):
         for error in ended:
             if error is not None:
                 raise error
-
-
-def turns(asked: Sequence[Asked]) -> Iterator[list[Asked]]:
-    """The queries in order, each user's one a turn: what an answer leaves behind is there for the user's next."""
-    while asked:
-        users: set[str] = set()
-        now: list[Asked] = []
-        later: list[Asked] = []
-        for one in asked:
-            (later if one.query.key in users else now).append(one)
-            users.add(one.query.key)
-        yield now
-        asked = later
 
 
 def _is_behind(after: Place | None, partition: int, seen: int) -> bool:
