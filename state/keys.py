@@ -106,6 +106,11 @@ def drift(surface: str) -> bytes:
     return b"drift:{0}:%s" % surface.encode()
 
 
+def stopped(partition: int, topic: str) -> bytes:
+    """Why a worker reads nothing more of ``topic``'s ``partition`` (UTF-8; expires)."""
+    return b"stop:{%d}:%s" % (partition, topic.encode())
+
+
 def silence(surface: str) -> bytes:
     """What the trainer knows of how often each source of a surface scores anything."""
     return b"silence:{0}:%s" % surface.encode()

@@ -115,6 +115,7 @@ LAYOUTS: Final[Mapping[bytes, Layout]] = {
     b"position_bias": _STRUCT,
     b"drift": _STRUCT,
     b"silence": _STRUCT,
+    b"stop": Layout(2, lambda length: length > 0, lambda value: False),
 }
 
 

@@ -82,9 +82,17 @@ class Store:
     """
 
     def __init__(
-        self, url: str, timeout_s: float = 5.0, ca: str = "", on_unreadable: OnUnreadable = lambda key, reason: None
+        self,
+        url: str,
+        timeout_s: float = 5.0,
+        ca: str = "",
+        on_unreadable: OnUnreadable = lambda key, reason: None,
+        *,
+        look_only: bool = False,
     ) -> None:
-        """``url``: redis://, rediss:// or unix://; ``ca``: certificate authority for rediss://."""
+        """``url``: redis://, rediss:// or unix://; ``ca``: certificate authority for rediss://; ``look_only``: values
+        that cannot be read stay where they are.
+        """
         tls = {"ssl_ca_certs": ca} if ca else {}
         self._pool: ConnectionPool = ConnectionPool.from_url(
             url, socket_timeout=None, socket_connect_timeout=timeout_s, protocol=2, **tls
@@ -93,6 +101,7 @@ class Store:
         self._idle: list[AbstractConnection] = []
         self._timeout_s = timeout_s
         self._on_unreadable = on_unreadable
+        self._look_only = look_only
 
     async def read(self, names: Sequence[bytes], leave_out: LeaveOut | None = None) -> list[StoredValue]:
         """The payloads of keys in their order, None where there is none.
@@ -155,6 +164,8 @@ class Store:
 
     async def _keep_aside(self, key: bytes, value: StoredValue, reason: str) -> None:
         """Move a value under ``bad:`` and its key, unless it has changed meanwhile."""
+        if self._look_only:
+            return
         assert value is not None
         async with self._connection() as connection:
             _, found = await self.converse(connection, [(b"WATCH", key), (b"MGET", key)])

@@ -1,4 +1,4 @@
-"""`streamrank topics create|list`."""
+"""`streamrank topics create|list|repair`."""
 
 from __future__ import annotations
 
@@ -61,3 +61,28 @@ def list_(as_json: bool) -> None:
         console().print(topic_table(states))
     if any(state.wrong for state in states):
         raise click.exceptions.Exit(1)
+
+
+@command.command()
+@json_option
+def repair(as_json: bool) -> None:
+    """Publish good records in place of those of the broadcast topics that no worker can use.
+
+    Items, rules and weights are made anew from what they come from; what comes from nothing is taken away. Workers take
+    the new records at once. `streamrank doctor` shows what would be repaired.
+
+    \b
+    Example: streamrank topics repair
+    """
+    from streams.lookup.broadcast_records import repair as repair_records
+    from streams.settings import load
+
+    done = run(repair_records(load()))
+    if as_json:
+        echo_json(done)
+        return
+    for one in done:
+        how = "made anew" if one.by == "source" else "taken away"
+        click.echo(f"{one.topic} {one.key}: {how} ({one.reason})")
+    if not done:
+        click.echo("every record can be used")

@@ -109,7 +109,7 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
         fetch_max_wait_ms=settings.fetch_wait_ms,
         **kafka,
     )
-    store = Store(settings.redis, settings.redis_timeout_s, settings.redis_ca)
+    store = Store(settings.redis, settings.redis_timeout_s, settings.redis_ca, look_only=True)
     try:
         await _reachable(store, reader, settings)
         yield Desk(settings, store, tables, plans)

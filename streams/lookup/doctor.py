@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 from aiokafka.protocol.admin import ApiVersionRequest  # type: ignore[import-untyped]
 from redis.exceptions import RedisError
 
+from state.layouts import unpacked
 from streamrank_client.errors import StreamrankError
 from streamrank_client.kafka_options import kafka_options
 from streams.kafka.admin import topic_states
@@ -53,6 +54,7 @@ async def diagnose(settings: Settings) -> list[Check]:
     checks += kafka
     if all(check.state != "fail" for check in kafka):
         checks += await _safely("topics", _topics, settings)
+        checks += await _safely("broadcast topics", _broadcasts, settings)
     checks += await _safely("redis", _redis, settings)
     checks += await asyncio.to_thread(
         lambda: [*_packages(), *_wheels(), *_models(settings), *_experiment(settings), *_embedded()]
@@ -106,6 +108,20 @@ async def _topics(settings: Settings) -> list[Check]:
     return wrong or [Check("topics", "ok", f"{len(states)} topics with their partitions and policies")]
 
 
+async def _broadcasts(settings: Settings) -> list[Check]:
+    """Records of the broadcast topics that no worker can use."""
+    try:
+        from streams.lookup.broadcast_records import bad_records
+    except ImportError:
+        return []  # that models cannot be loaded is told by the artifacts' check
+    bad = await bad_records(settings)
+    remedy = "run `streamrank topics repair`"
+    return [
+        Check(f"topic {one.name}", "warn", f"the record of {one.key.decode(errors='replace')!r}: {one.reason}", remedy)
+        for one in bad
+    ] or [Check("broadcast topics", "ok", "every record can be used")]
+
+
 def _halves(text: str) -> tuple[str, str]:
     message, _, remedy = text.partition(": ")
     return message, remedy
@@ -127,13 +143,39 @@ async def _redis(settings: Settings) -> list[Check]:
             start = time.perf_counter()
             await client.ping()
             spent.append((time.perf_counter() - start) * 1000)
+        stored = await _stored(client)
     except (RedisError, OSError) as error:
         reason = _without_secret(str(error) or type(error).__name__, settings.redis)
         remedy = f"check {variable('redis')}, user and password, and that the server runs"
         return [Check("redis", "fail", f"{shown}: {reason}", remedy)]
     finally:
         await client.aclose()
-    return list(_redis_checks(shown, info, sorted(spent)[len(spent) // 2]))
+    return [*_redis_checks(shown, info, sorted(spent)[len(spent) // 2]), *stored]
+
+
+async def _stored(client: redis.asyncio.Redis) -> list[Check]:
+    """Whether Redis takes writes, and what workers have left word of."""
+    checks = []
+    try:
+        # a key that is not there is not set: this asks, and changes nothing
+        await client.set("stop:{0}:doctor", b"", xx=True)
+        checks.append(Check("redis writes", "ok", "accepted"))
+    except RedisError as error:
+        remedy = "until it takes writes events wait, and answers are degraded: look at its memory, disk and role"
+        checks.append(Check("redis writes", "fail", f"refused: {error}", remedy))
+    async for key in client.scan_iter(match="stop:*", count=10_000):
+        value = await client.get(key)
+        _, partition, topic = key.decode().split(":", 2)
+        reason = unpacked(key, value).decode(errors="replace") if value else "it was a moment ago"
+        checks.append(Check(f"partition {topic}[{partition.strip('{}')}]", "fail", f"is not read: {reason}"))
+    kept = [key.decode(errors="replace") async for key in client.scan_iter(match="bad:*", count=10_000)]
+    if kept:
+        remedy = "they count as absent; look at what wrote them, then delete the keys"
+        some = ", ".join(sorted(kept)[:5])
+        checks.append(
+            Check("stored values", "warn", f"{len(kept)} could not be read and were kept aside: {some}", remedy)
+        )
+    return checks
 
 
 def _redis_checks(shown: str, info: dict[str, Any], latency_ms: float) -> Iterator[Check]:

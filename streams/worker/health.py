@@ -13,6 +13,7 @@ from aiokafka.client import AIOKafkaClient  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 from redis.exceptions import RedisError
 
+from state import keys
 from state.store import Store
 from streams.kafka.broadcast import BroadcastReader
 from streams.kafka.transport import BatchApp
@@ -26,6 +27,8 @@ EVERY_S: Final = 1.0
 ANSWERS_WITHIN_S: Final = 2.0
 #: a stage for which records wait, and that gets nothing done for so long, is stuck
 STUCK_S: Final = 30.0
+#: how often word is left of partitions that are stopped
+STOPPED_EVERY_S: Final = 10.0
 
 
 class Server:
@@ -102,6 +105,7 @@ class Health:
         self.redis, self.kafka = Server("Redis", metrics), Server("Kafka", metrics)
         self._topics = {stage.topic.name: stage.name for stage in stages}
         self._progress = {stage.name: Progress() for stage in stages}
+        self._told_stopped = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
 
     def done(self, stage: str) -> None:
@@ -180,6 +184,17 @@ class Health:
             stopped[tp.topic] += 1
         for topic, count in stopped.items():
             self._metrics.stopped.labels(topic).set(count)
+        await self._store_stopped()
+
+    async def _store_stopped(self) -> None:
+        """Leave word of the partitions that are stopped, for `streamrank doctor`."""
+        stopped = dict(self._app.stopped)
+        if not stopped or monotonic() - self._told_stopped < STOPPED_EVERY_S:
+            return
+        self._told_stopped = monotonic()
+        words = [(keys.stopped(tp.partition, tp.topic), why.encode()) for tp, why in stopped.items()]
+        with suppress(RedisError, OSError):  # told by other means
+            await self._store.write_expiring(words, int(3 * STOPPED_EVERY_S))
 
     def _tell_stuck(self, name: str, own: Progress) -> None:
         stuck = bool(own.stuck_s)

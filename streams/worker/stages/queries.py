@@ -216,8 +216,13 @@ class QueryStage(Stage):
         """A query is in work from now on, until it is answered or that fails."""
         work = len(query.candidates) or self.at.plans.plan_for(query).candidates
         done = asyncio.get_running_loop().create_future()
-        done.add_done_callback(lambda _: self._in_work.pop(place, None))
+        done.add_done_callback(lambda _: self._ended(place))
         self._in_work[place] = Waiting(query, record, place[0], query.key, work, query.explain, done)
+
+    def _ended(self, place: _At) -> None:
+        ended = self._in_work.pop(place)
+        if not ended.done.cancelled():
+            ended.done.exception()  # seen: who waits for it may have gone
 
     async def _decoded(self, partition: int, record: Record) -> Query:
         query = decode_one(record, decode_query, _query_key)
