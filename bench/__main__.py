@@ -18,11 +18,13 @@ import uvloop
 from bench import ingest as ingest_bench
 from bench import query as query_bench
 from bench.servers import missing
+from models.base.threads import one_thread
 
 
 @click.group()
 def main() -> None:
     """Measure streamrank."""
+    one_thread()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its errors come as exceptions too
 
 

@@ -76,11 +76,13 @@ def build(
     \b
     Example: streamrank artifact build ranker --log journey.jsonl.gz
     """
+    from models.base.threads import one_thread
     from streams.cli.progress import steps
     from streams.offline.building.artifacts import build as build_artifact
     from streams.offline.building.encoders import EncoderOrder
     from streams.settings import load
 
+    one_thread()
     settings = load()
     out = Path(output) if output else settings.artifact_folder / kind
     with steps(quiet=as_json) as show_step:
