@@ -7,6 +7,7 @@ from pathlib import Path
 
 from models.base.artifact import current_version, verify
 from models.base.errors import ArtifactError
+from models.base.paths import DATA
 from models.items.catalogue import Catalogue
 from models.lore.query_lore import QueryLore
 from models.ranking.ranker import Ranker
@@ -17,7 +18,7 @@ from models.text.words import Words
 from models.tower.column import TowerColumn
 from models.tower.item_tower import ItemTower
 from streams.policy.experiment_file import Experiment
-from streams.settings import Settings, checkout
+from streams.settings import Settings
 
 KINDS = ("encoder", "intent", "ranker")
 #: what a worker uses where it is there
@@ -35,9 +36,9 @@ class Opened:
 
 
 def artifact_path(settings: Settings, kind: str) -> Path:
-    """A built artifact in ``settings.artifact_folder`` comes before the one shipped in ``data/artifacts``."""
+    """A built artifact in ``settings.artifact_folder`` comes before the one shipped in ``DATA/artifacts``."""
     built = settings.artifact_folder / kind
-    shipped = checkout() / "data" / "artifacts" / kind
+    shipped = DATA / "artifacts" / kind
     return built if (built / "manifest.json").is_file() or not shipped.is_dir() else shipped
 
 
