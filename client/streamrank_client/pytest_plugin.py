@@ -35,7 +35,7 @@ import pytest
 
 from streamrank_client.replaying import Replayer, ReplayProcess
 
-__all__ = ["replay", "streamrank_replay_process"]
+__all__ = ["Replayer", "replay", "streamrank_replay_process"]
 
 
 @pytest.fixture(scope="session")
