@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PACKAGES := streams models state client/streamrank_client
 STAMPS := $(VENV)/.stamps
 # What mypy and ruff read: the folders that exist.
-SOURCES := $(wildcard $(PACKAGES) bench tests)
+SOURCES := $(wildcard $(PACKAGES) bench tests requirements)
 # An index with a smaller torch than the default one's, which brings CUDA on Linux. It is named once: later calls take
 # the one that the environment was made with.
 TORCH_INDEX ?= $(shell cat $(STAMPS)/torch-index 2>/dev/null)
