@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
@@ -45,6 +45,7 @@ def command(
     one_thread()
     if session:
         _serve(redis)
+        return
     if log is None:
         raise click.UsageError("Missing argument 'LOG'.")
     from streamrank_client.logs import input_lines, read_lines, write_lines
@@ -63,7 +64,7 @@ def command(
         raise click.exceptions.Exit(1)
 
 
-def _serve(redis: str | None) -> NoReturn:
+def _serve(redis: str | None) -> None:
     """Replay logs from stdin until it ends."""
     from streams.offline.replay_session import serve_session
 

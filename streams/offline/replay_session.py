@@ -10,18 +10,17 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
-from collections.abc import Mapping
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
-from queue import SimpleQueue
 from threading import Thread
-from types import FrameType
-from typing import NoReturn
+from typing import BinaryIO, Final
 
 import msgspec
-from redis import Redis
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from models.base.errors import ModelError
@@ -41,6 +40,8 @@ from streams.settings import Settings, load, variable
 
 __all__ = ["ReplaySession", "serve_session"]
 
+#: seconds in which a replay that nobody waits for any more must have been broken off
+PATIENCE: Final = 10.0
 #: what decides which artifacts are opened, and how: folder, device, threads, and the versions on disk
 _Key = tuple[Path, str, int, tuple[tuple[str, str | None], ...]]
 
@@ -52,7 +53,7 @@ class ReplaySession:
         self._redis = redis
         self._opened: tuple[_Key, Opened] | None = None
 
-    def reply(self, request: ReplayRequest) -> ReplayReply:
+    async def reply(self, request: ReplayRequest) -> ReplayReply:
         """Replay a log; what is wrong with its settings, the artifacts or the database becomes the reply's error.
 
         Raises RedisError and OSError when Redis does not answer.
@@ -63,19 +64,8 @@ class ReplaySession:
             settings = settings_of(request.variables, request.settings)
             opened = self._artifacts(settings)
             lines = [Line(number, raw) for number, raw in enumerate(request.lines, 1)]
-            with Redis.from_url(self._redis) as client:
-                if client.dbsize():  # what others wrote is not flushed
-                    raise LogError(
-                        f"the database {settings.shown()['redis']} is not empty: name another one, or flush it"
-                    )
-                try:
-                    asyncio.run(
-                        replay(
-                            lines, settings, self._redis, opened=opened, on_answer=answers.append, on_dead=dead.append
-                        )
-                    )
-                finally:
-                    client.flushdb()
+            async with self._emptied():
+                await replay(lines, settings, self._redis, opened=opened, on_answer=answers.append, on_dead=dead.append)
         except (StreamrankError, ModelError) as error:
             return ReplayReply(error=str(error))
         except (RedisError, OSError):
@@ -83,6 +73,17 @@ class ReplaySession:
         except Exception as error:
             return ReplayReply(error=f"unexpected {type(error).__name__}: {error} (a fault of streamrank)")
         return ReplayReply(answers, dead)
+
+    @asynccontextmanager
+    async def _emptied(self) -> AsyncIterator[None]:
+        """An empty database that is emptied afterwards; what others wrote is not touched. Raises LogError."""
+        async with Redis.from_url(self._redis) as client:
+            if await client.dbsize():
+                raise LogError("replay needs an empty Redis database: name another one, or flush it")
+            try:
+                yield
+            finally:
+                await client.flushdb()
 
     def _artifacts(self, settings: Settings) -> Opened:
         """Those of the settings, opened again only where they are others than the last time."""
@@ -107,29 +108,39 @@ def settings_of(variables: Mapping[str, str], changes: Mapping[str, str]) -> Set
     return load({**variables, **{variable(name): value for name, value in changes.items()}})
 
 
-def serve_session(redis: str) -> NoReturn:
-    """Answer requests on stdin until it ends. Raises SystemExit when it does, or at SIGTERM; see ``ReplaySession``."""
+def serve_session(redis: str) -> None:
+    """Answer requests on stdin, by replaying into the Redis at ``redis``, until stdin ends or SIGTERM comes.
+
+    Raises as ``ReplaySession.reply`` does.
+    """
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints from here on, a library written in C too, prints to stderr
-    signal.signal(signal.SIGTERM, _end)
     replies.write(msgspec.json.encode(Greeting(version("streamrank"), wire_version())) + b"\n")
     replies.flush()
-    requests: SimpleQueue[ReplayRequest] = SimpleQueue()
+    with suppress(asyncio.CancelledError, BrokenPipeError):
+        asyncio.run(_serve(ReplaySession(redis), replies))
+
+
+async def _serve(session: ReplaySession, replies: BinaryIO) -> None:
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    # not by raising from a handler: what runs just then may swallow it (a finalizer does)
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    requests: asyncio.Queue[ReplayRequest] = asyncio.Queue()
     # a thread, so that the end of stdin is noticed while a log is replayed
-    Thread(target=_read, args=(requests,), daemon=True).start()
-    session = ReplaySession(redis)
+    Thread(target=_read, args=(loop, requests, task), daemon=True).start()
     while True:
-        write_frame(replies, session.reply(requests.get()))
+        write_frame(replies, await session.reply(await requests.get()))
 
 
-def _read(requests: SimpleQueue[ReplayRequest]) -> None:
+def _read(loop: asyncio.AbstractEventLoop, requests: asyncio.Queue[ReplayRequest], task: asyncio.Task[None]) -> None:
+    """Hand on requests until stdin ends; then end the task, or, where that takes too long, the process."""
+    # a reader of its own: at its exit the interpreter waits for whoever reads sys.stdin
+    stream = os.fdopen(os.dup(0), "rb")
     try:
-        while (request := read_frame(sys.stdin.buffer, ReplayRequest)) is not None:
-            requests.put(request)
+        while (request := read_frame(stream, ReplayRequest)) is not None:
+            loop.call_soon_threadsafe(requests.put_nowait, request)
     finally:
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _end(_number: int, _frame: FrameType | None) -> None:
-    """End as the interpreter does, so that the servers that were started for this session end too."""
-    raise SystemExit(0)
+        loop.call_soon_threadsafe(task.cancel)
+        time.sleep(PATIENCE)
+        os._exit(1)

@@ -16,8 +16,8 @@ from streamrank_client.errors import StreamrankError
 from streamrank_client.replaying import ReplaySettings
 from streamrank_client.settings import environment, variable
 from streams.offline.servers import free_port
-from tests.packaging.environments import ROOT
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 README = (ROOT / "client" / "README.md").read_text()
 PYTHON: list[str] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 STREAMRANK = str(Path(sys.executable).parent / "streamrank")
