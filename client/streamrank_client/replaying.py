@@ -29,7 +29,7 @@ from typing import Final, Self
 import msgspec
 
 from streamrank_client.answers import Answer, DeadLetter, decode_answer, decode_dead_letter
-from streamrank_client.errors import LogError, ReplayError
+from streamrank_client.errors import LogError, ReplayError, SettingsError
 from streamrank_client.events import Event, encode
 from streamrank_client.logs import input_lines
 from streamrank_client.replay_frames import (
@@ -105,7 +105,10 @@ class ReplayProcess:
 
     def reply(self, request: ReplayRequest) -> ReplayReply:
         """The reply to one request. Raises ReplayError where no session can be had, or it ends."""
-        command = read(ReplaySettings).command
+        try:
+            command = read(ReplaySettings).command
+        except SettingsError as error:
+            raise ReplayError(str(error)) from error
         with self._turn:
             if self._session is None or self._session.command != command or self._session.ended:
                 self._end()
