@@ -14,7 +14,7 @@ SOURCES := $(wildcard $(PACKAGES) bench tests requirements)
 # the one that the environment was made with.
 TORCH_INDEX ?= $(shell cat $(STAMPS)/torch-index 2>/dev/null)
 
-.PHONY: help install test-install demo test check lint types layers generated doctest bench wheels lock clean
+.PHONY: help install test-install demo test check lint types layers generated doctest bench wheels lock newest oldest clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -134,6 +134,12 @@ requirements/torch-cpu.txt: | requirements/test.txt $(STAMPS)/bootstrap
 	@grep -oE '^torch==[^ ;]+' requirements/test.txt | $(BIN)/uv pip compile --quiet --no-deps --generate-hashes \
 	  --no-emit-index-url --no-annotate --custom-compile-command "make lock TORCH_INDEX=url" --python $(BIN)/python \
 	  --default-index "$(TORCH_INDEX)" -o $@ - > /dev/null
+
+newest: test-install ## the packages whose private parts are used, in the newest versions allowed
+	.ci/versions newest
+
+oldest: test-install ## the same in the oldest
+	.ci/versions oldest
 
 clean: ## remove the environment and every cache
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -177,9 +177,10 @@ def ci(tmp_path: Path, *tools: str, data: Path) -> subprocess.CompletedProcess[s
 
 
 def test_ci_requires_servers_and_data_and_runs_make_test(tmp_path: Path) -> None:
-    """What make gets: both requirements and the folder's whole path; and nothing comes after its output."""
+    """What make gets, for the newest versions and for the tests; and nothing comes after the latter's output."""
     done = ci(tmp_path, "redis-server", "java", "mvn", "make", data=tmp_path)
     assert done.stdout == f"1 1 {tmp_path} --no-print-directory test\n"
+    assert done.stderr == f"1 1 {tmp_path} --no-print-directory newest\n"
     assert done.returncode == 0
 
 

@@ -99,7 +99,7 @@ def build(
 @click.argument("which", metavar="KIND|FOLDER", required=False)
 @json_option
 def show(which: str | None, as_json: bool) -> None:
-    """What an artifact is, from what it was made, and its figures; all three without KIND.
+    """What an artifact is, what it was made from, and its figures; without KIND, of each that every worker needs.
 
     \b
     Example: streamrank artifact show ranker --json
@@ -134,7 +134,7 @@ def verify(which: str | None, as_json: bool) -> None:
 
 
 def _paths(which: str | None) -> list[Path]:
-    """The folders of an argument: a kind, a folder, or all three kinds."""
+    """The folder of a kind, or one that is named; those of the kinds that every worker needs where neither is."""
     from streams.artifacts.opening import artifact_path
     from streams.settings import load
 
