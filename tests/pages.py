@@ -115,10 +115,10 @@ def spans(name: str) -> Iterator[str]:
 
 def check(words: list[str]) -> None:
     """Raise what is wrong with a command: an option or argument that does not exist, a target, a module, a value."""
-    words = list(words)
+    words = [re.sub(r"\$\(.*?\)|\$\w+", "1", word) for word in words]
     while words and re.match(r"[A-Z_]+=", words[0]):
         _check_variable(words.pop(0))
-    if not words:
+    if not words or re.match(r"[a-z]+=", words[0]):
         return
     program, arguments = words[0].removeprefix(".venv/bin/"), words[1:]
     if program == "streamrank":
@@ -182,7 +182,7 @@ def check_span(text: str) -> None:
 def _check_variable(word: str) -> None:
     name, _, value = word.partition("=")
     settings = {variable(field): field for field in Settings.__dataclass_fields__}
-    if name in settings and "$" not in value:
+    if name in settings:
         parse(settings[name], value, name)
     else:
         assert name in settings or name in ("PATH", "KEEP", "STREAMRANK_DATA"), f"{name} is no setting"
