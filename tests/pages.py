@@ -154,6 +154,19 @@ def check_arguments(command: click.Command, arguments: list[str], name: str = ""
         check_arguments(chosen, rest, inner or "")
 
 
+def examples(command: click.Command = streamrank, name: str = "streamrank") -> Iterator[str]:
+    """The commands in the help of a command, and in that of its subcommands."""
+    found = (command.help or "").partition("Example: ")[2]
+    assert found, f"{name} --help has no example"
+    yield from (line.strip() for line in found.splitlines() if line.strip())
+    if isinstance(command, click.Group):
+        with click.Context(command) as context:
+            for inner in command.list_commands(context):
+                chosen = command.get_command(context, inner)
+                assert chosen is not None
+                yield from examples(chosen, f"{name} {inner}")
+
+
 def check_span(text: str) -> None:
     """What can be said of a command that is cut short: its command is there, and so are its options."""
     words = text.split()

@@ -29,7 +29,7 @@ from streams.cli import main as streamrank
 from streams.offline.servers import free_port
 from streams.settings import load
 from tests.pages import PAGES as ALL
-from tests.pages import ROOT, all_blocks, blocks, check, commands, name_of, steps
+from tests.pages import ROOT, all_blocks, blocks, check, commands, examples, name_of, steps
 from tests.servers import need
 
 #: steps that are parsed only, by how they begin, and why
@@ -196,6 +196,15 @@ def test_every_command_in_a_block_parses(name: str) -> None:
         for step in steps(block.text):
             for words in commands(step):
                 check(words)
+
+
+def test_every_example_in_a_help_text_parses() -> None:
+    """`--help` ends with an example, which can be copied."""
+    found = list(examples())
+    assert len(found) > 15
+    for line in found:
+        for words in commands(line):
+            check(words)
 
 
 def test_every_page_with_commands_is_run() -> None:

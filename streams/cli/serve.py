@@ -13,15 +13,15 @@ from streams.cli.common import run
 if TYPE_CHECKING:
     from streams.settings import Settings
 
-#: streams.worker.app.ROLES, spelled here so that --help does not import Faust; a test compares them
+#: streams.worker.stages.registry.ROLES, spelled here so that --help does not import Faust; a test compares them
 ROLES = ("all", "ingest", "query", "trainer")
 
 
 @click.command()
-@click.option("--role", type=click.Choice(ROLES), default="all", show_default=True, help="Which part of the work.")
-@click.option("--embedded", is_flag=True, help="With a broker and a Valkey of its own; they forget all at the end.")
+@click.option("--role", type=click.Choice(ROLES), default="all", show_default=True, help="Which stages it runs.")
+@click.option("--embedded", is_flag=True, help="Start a broker and a Valkey for it; what they hold is lost at the end.")
 def command(role: str, embedded: bool) -> None:
-    """Run a worker; /health, /ready and /metrics are on its web port. SIGTERM drains and commits.
+    """Run a worker. /health, /ready and /metrics are on its web port. SIGTERM drains and commits.
 
     \b
     Example: STREAMRANK_KAFKA=k1:9092 STREAMRANK_REDIS=redis://r1:6379/0 streamrank serve --role query
