@@ -28,7 +28,7 @@ from streams.cli import experiment as experiment_cli
 from streams.cli import import_ as import_cli
 from streams.cli import serve as serve_cli
 from streams.kafka.admin import create_topics
-from streams.offline.importers import IMPORTERS
+from streams.offline.importers.registry import IMPORTERS
 from streams.settings import Settings, checkout
 from streams.worker.app import ROLES
 from tests.servers import Broker

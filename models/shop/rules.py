@@ -20,12 +20,7 @@ from models.ask import Ask, Filter
 from models.ask import NamedItems as Named
 from models.base.arrays import Mask, Rows
 from models.items.catalogue import Catalogue
-
-#: The code of a purchase in ``Ask.recent.kind`` (its place in state.records.KINDS).
-PURCHASE: Final = 4
-#: Surfaces that show what nobody asked for by name: only there is what was just bought left out. Who searches may
-#: look for what they bought; who sends candidates has chosen them.
-UNASKED: Final = ("home", "similar", "cart")
+from streamrank_client.vocabulary import PURCHASE, UNASKED
 
 
 @dataclass(frozen=True, slots=True)
