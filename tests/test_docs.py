@@ -23,7 +23,7 @@ from streamrank_client.topics import topics
 from streams.cli import COMMANDS
 from streams.settings import Settings, variable
 from streams.worker.metrics import Metrics
-from tests.pages import PAGES, ROOT, all_blocks, check, check_span, commands, indented, name_of, page, spans
+from tests.support.pages import PAGES, ROOT, all_blocks, check, check_span, commands, indented, name_of, page, spans
 
 #: variables that are no settings: of the tests, the compose files and the pytest fixture
 OTHERS = {"STREAMRANK_DATA", "STREAMRANK_REQUIRE_SERVERS", "STREAMRANK_REQUIRE_DATA", "STREAMRANK_LOCK"}

@@ -99,9 +99,7 @@ def build(
 @click.argument("which", metavar="KIND|FOLDER", required=False)
 @json_option
 def show(which: str | None, as_json: bool) -> None:
-    """Show what an artifact is, what it was made from, and its figures.
-
-    Without KIND: of the encoder, the intent head and the ranker.
+    """What an artifact is, what it was made from, and its figures; without KIND, of each that every worker needs.
 
     \b
     Example: streamrank artifact show ranker --json
