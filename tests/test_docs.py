@@ -134,6 +134,16 @@ def test_the_architecture_has_a_row_for_every_room_in_the_order_of_the_contract(
     assert modules == rooms
 
 
+def test_the_architecture_names_modules_that_are_there() -> None:
+    """Also those named by the end of their path."""
+    modules = [
+        "/" + name_of(path) for room in ("streams", "models", "state", "client") for path in (ROOT / room).rglob("*.py")
+    ]
+    named = set(re.findall(r"`([\w/]+\.py)`", page("ARCHITECTURE.md")))
+    assert len(named) > 20
+    assert {name for name in named if not any(module.endswith(f"/{name}") for module in modules)} == set()
+
+
 def test_the_architecture_counts_sources_and_features() -> None:
     """Numbers in a page grow old first."""
     text = page("ARCHITECTURE.md")
