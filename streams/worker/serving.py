@@ -34,6 +34,8 @@ def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str],
     """
     uvloop.install()
     _log_to_stderr(settings.log_level)
+    for line in untested():
+        log.warning(line)
     # other threads of this process (the fetch loop, the web server) give way to an answer within a millisecond
     sys.setswitchinterval(0.001)
     keep_freed_memory()
@@ -41,8 +43,6 @@ def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str],
     worker = make(settings, role) if make else Worker(settings, role, on_ready=freeze_objects)
     if {"behavior", "signals"} & set(worker.names):
         compile_loops()
-    for line in untested():
-        log.warning(line)
     log.info("worker starts", role=role, web=f"http://{settings.web_host}:{settings.web_port}", pid=os.getpid())
     process = faust.Worker(worker.app, loglevel="WARN", redirect_stdouts=False, quiet=True)
     process.spinner = None  # it would write escape codes into a log
