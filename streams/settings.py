@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from models.base.paths import INSTALLED
 from streamrank_client import settings as reading
-from streamrank_client.settings import ClientSettings, environment, setting, variable
+from streamrank_client.settings import ClientSettings, environment, setting, user_cache, variable
 from streamrank_client.vocabulary import HOUR_S
 
 __all__ = ["PlanSettings", "Settings", "checkout", "environment", "load", "parse", "variable"]
@@ -127,12 +128,16 @@ class Settings(PlanSettings):
 
     @property
     def artifact_folder(self) -> Path:
-        """Where built artifacts lie: ``artifacts``, else ``.cache/artifacts`` beside the packages."""
-        return Path(self.artifacts) if self.artifacts else checkout() / ".cache" / "artifacts"
+        """Where built artifacts lie: ``artifacts``, else in ``.cache`` of the checkout, else in the user's cache."""
+        if self.artifacts:
+            return Path(self.artifacts)
+        return (user_cache() / "streamrank" if INSTALLED else checkout() / ".cache") / "artifacts"
 
 
 def checkout() -> Path:
-    """The folder that holds ``streams/``, ``models/``, ``state/`` and ``data/``."""
+    """The folder that holds ``streams/``, ``models/``, ``state/``, ``tests/`` and ``docs/``, for development only: an
+    installed wheel has no such folder (``models.base.paths`` finds its data).
+    """
     return Path(__file__).resolve().parent.parent
 
 

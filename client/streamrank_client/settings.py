@@ -11,7 +11,7 @@ client's. This is the only module that reads the environment.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -22,7 +22,7 @@ from msgspec import Meta
 
 from streamrank_client.errors import SettingsError
 
-__all__ = ["ClientSettings", "allowed", "parse", "read", "setting", "variable"]
+__all__ = ["ClientSettings", "allowed", "environment", "given", "parse", "read", "setting", "user_cache", "variable"]
 
 PREFIX: Final = "STREAMRANK_"
 _YES_NO: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
@@ -79,9 +79,28 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
-def environment(changes: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment with ``changes``, for a process that it starts."""
-    return {**os.environ, **changes}
+def environment(changes: Mapping[str, str], without: Collection[str] = ()) -> dict[str, str]:
+    """This process's environment with ``changes`` and ``without`` some variables, for a process that it starts."""
+    return {name: value for name, value in {**os.environ, **changes}.items() if name not in without}
+
+
+def given() -> dict[str, str]:
+    """Every variable ``STREAMRANK_…`` of this process."""
+    return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+
+
+def user_cache() -> Path:
+    """The user's folder of what can be made again: $XDG_CACHE_HOME, where it is set to a whole path, else ~/.cache.
+
+    Raises SettingsError where there is neither.
+    """
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if named.is_absolute():  # the specification has others ignored
+        return named
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError:
+        raise SettingsError("XDG_CACHE_HOME is not set, and this user has no home folder: set it") from None
 
 
 def read(kind: type[S], environ: Mapping[str, str] | None = None) -> S:

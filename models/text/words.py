@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from models.base.errors import TextError
 from models.base.paths import DATA
@@ -52,19 +52,8 @@ class Words:
 
     @classmethod
     def load(cls) -> Words:
-        """Read jieba's dictionary, without its log lines and without its cache file in the temporary folder.
-
-        The cache is a marshal file that any local user could plant; building the table anew costs little.
-        """
-        with warnings.catch_warnings():
-            # Its regular expressions have escapes that newer Pythons warn about on standard error.
-            warnings.simplefilter("ignore")
-            import jieba  # type: ignore[import-untyped]
-        jieba.setLogLevel(logging.WARNING)
-        cutter = jieba.Tokenizer()
-        cutter.FREQ, cutter.total = cutter.gen_pfdict(cutter.get_dict_file())
-        cutter.initialized = True
-        return cls(cutter)
+        """With jieba's dictionary, which the process holds once: cutting reads it only."""
+        return cls(_jieba())
 
     def tokens(self, text: str) -> list[str]:
         """Tokens of a text in their order; stop words go unless nothing else would remain.
@@ -136,12 +125,32 @@ def _latin(piece: str) -> list[str]:
 
 
 @cache
+def _jieba() -> _Cutter:
+    """Read jieba's dictionary, without its log lines and without its cache file in the temporary folder.
+
+    The cache is a marshal file that any local user could plant; building the table anew costs little.
+    """
+    with warnings.catch_warnings():
+        # Its regular expressions have escapes that newer Pythons warn about on standard error.
+        warnings.simplefilter("ignore")
+        import jieba  # type: ignore[import-untyped]
+    jieba.setLogLevel(logging.WARNING)
+    cutter: Any = jieba.Tokenizer()
+    cutter.FREQ, cutter.total = cutter.gen_pfdict(cutter.get_dict_file())
+    cutter.initialized = True
+    return cast(_Cutter, cutter)
+
+
+@cache
 def _simplified(path: Path = TRADITIONAL) -> dict[int, str]:
     """Code point of a traditional character -> its simplified one; raises ``TextError`` if unreadable."""
     try:
         lines = path.read_text("utf-8").splitlines()
     except OSError as error:
-        raise TextError(f"data/words/{path.name} cannot be read: {error.strerror}.", "restore it from git.") from error
+        raise TextError(
+            f"data/words/{path.name} cannot be read: {error.strerror}.",
+            "restore it from git, or install streamrank again.",
+        ) from error
     return {ord(line[0]): line[2] for line in lines if not line.startswith("#")}
 
 

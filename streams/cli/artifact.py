@@ -77,11 +77,13 @@ def build(
     \b
     Example: streamrank artifact build ranker --log journey.jsonl.gz
     """
+    from models.base.threads import one_thread
     from streams.cli.progress import steps
     from streams.offline.building.artifacts import build as build_artifact
     from streams.offline.building.encoders import EncoderOrder
     from streams.settings import load
 
+    one_thread()
     settings = load()
     out = Path(output) if output else settings.artifact_folder / kind
     with steps(quiet=as_json) as show_step:
@@ -134,7 +136,7 @@ def verify(which: str | None, as_json: bool) -> None:
 
 
 def _paths(which: str | None) -> list[Path]:
-    """The folders of an argument: a kind, a folder, or all three kinds."""
+    """The folder of a kind, or one that is named; those of the kinds that every worker needs where neither is."""
     from streams.artifacts.opening import artifact_path
     from streams.settings import load
 

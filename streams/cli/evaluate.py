@@ -68,6 +68,9 @@ def command(
     \b
     Example: streamrank evaluate shop.jsonl.gz --task unseen --compare knn,frozen
     """
+    from models.base.threads import one_thread
+
+    one_thread()
     if off_policy:
         _off_policy(log, redis, clip, as_json)
         return

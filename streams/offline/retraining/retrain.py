@@ -24,6 +24,7 @@ import msgspec
 
 from models.base.artifact import Artifact, current_version, with_figures
 from models.base.errors import ModelError
+from models.base.threads import one_thread
 from models.ranking.ranker import Ranker
 from streamrank_client.errors import SettingsError, StreamrankError
 from streams.artifacts.opening import artifact_path
@@ -115,6 +116,7 @@ def main() -> int:
     parent = os.getppid()
     os.nice(NICE)
     signal.signal(signal.SIGTERM, _end)
+    one_thread()
 
     def step() -> None:
         if os.getppid() != parent:
