@@ -137,9 +137,10 @@ class Sandbox:
 
     def page(self, name: str) -> list[tuple[str, str]]:
         """Each step of a page that is run, with its output; a page is run once, after README."""
+        if name != "README.md":
+            assert self.page("README.md"), "README's own commands have failed"
         if name not in self._done:
-            if name != "README.md":
-                self.page("README.md")
+            self._done[name] = []
             self._done[name] = [pair for block in blocks(name, "sh") for pair in self._block(block.text)]
         return self._done[name]
 
