@@ -166,7 +166,7 @@ async def _stored(client: redis.asyncio.Redis) -> list[Check]:
     async for key in client.scan_iter(match="stop:*", count=10_000):
         value = await client.get(key)
         _, partition, topic = key.decode().split(":", 2)
-        reason = unpacked(key, value).decode(errors="replace") if value else "it was a moment ago"
+        reason = unpacked(bytes(key), bytes(value)).decode(errors="replace") if value else "it was a moment ago"
         checks.append(Check(f"partition {topic}[{partition.strip('{}')}]", "fail", f"is not read: {reason}"))
     kept = [key.decode(errors="replace") async for key in client.scan_iter(match="bad:*", count=10_000)]
     if kept:

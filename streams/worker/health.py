@@ -100,8 +100,8 @@ class Health:
         self._store = store
         self._readers = readers
         self._metrics = metrics
-        self._client = AIOKafkaClient(**{**kafka, "request_timeout_ms": int(ANSWERS_WITHIN_S * 1000)})
-        self._connected = False
+        self._options = {**kafka, "request_timeout_ms": int(ANSWERS_WITHIN_S * 1000)}
+        self._client: Any = None
         self.redis, self.kafka = Server("Redis", metrics), Server("Kafka", metrics)
         self._topics = {stage.topic.name: stage.name for stage in stages}
         self._progress = {stage.name: Progress() for stage in stages}
@@ -159,9 +159,9 @@ class Health:
     async def _look_at_kafka(self) -> None:
         try:
             async with asyncio.timeout(ANSWERS_WITHIN_S):
-                if not self._connected:
+                if self._client is None:
+                    self._client = AIOKafkaClient(**self._options)
                     await self._client.bootstrap()
-                    self._connected = True
                 await self._client.fetch_all_metadata()
         except (KafkaError, OSError, TimeoutError) as error:
             self.kafka.failed(error)
@@ -204,6 +204,7 @@ class Health:
         self._metrics.stuck.labels(name).set(stuck)
 
     async def _disconnect(self) -> None:
-        self._connected = False
-        with suppress(Exception):  # it may be half open
-            await self._client.close()
+        client, self._client = self._client, None
+        if client is not None:
+            with suppress(Exception):  # it may be half open
+                await client.close()
