@@ -181,16 +181,16 @@ def _packages() -> Iterator[Check]:
 
 def _wheels() -> Iterator[Check]:
     """Both ONNX Runtime wheels own one import package: the one installed last wins, silently."""
-    found = {}
+    wheels = {}
     for wheel in ("onnxruntime", "onnxruntime-gpu"):
         try:
-            found[wheel] = version(wheel)
+            wheels[wheel] = version(wheel)
         except PackageNotFoundError:
             continue
-    listed = ", ".join(f"{wheel} {release}" for wheel, release in found.items())
-    if len(found) == 1:
+    listed = ", ".join(f"{wheel} {release}" for wheel, release in wheels.items())
+    if len(wheels) == 1:
         yield Check("onnxruntime", "ok", listed)
-    elif found:
+    elif wheels:
         remedy = "uninstall both, then install one of the extras cpu and gpu"
         yield Check("onnxruntime", "fail", f"two wheels over each other: {listed}", remedy)
     else:
