@@ -10,7 +10,7 @@ from hypothesis import settings
 
 from bench.servers import RealKafka, RealRedis, missing_kafka, missing_redis
 from streams.offline.servers import EmbeddedBroker, EmbeddedRedis
-from tests.servers import Broker, flush, need
+from tests.support.servers import Broker, flush, need
 
 # how long an example takes says how busy the machine is
 settings.register_profile("untimed", deadline=None)

@@ -14,7 +14,7 @@ from bench.questions import questions
 from bench.servers import missing
 from streamrank_client.events import Item, Purchase, decode_event, decode_query, encode
 from streams.kafka.transport import partition_for
-from tests.servers import need
+from tests.support.servers import need
 
 PERCENTILES = {"p50_ms", "p90_ms", "p99_ms"}
 

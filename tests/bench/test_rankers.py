@@ -17,7 +17,7 @@ from models.features.registry import FEATURES
 from models.training.rankings import RankingsWriter
 from streamrank_client.errors import LogError
 from streamrank_client.vocabulary import COMPACT as DIM
-from tests.data.round_log import write_round
+from tests.support.round_log import write_round
 
 
 @pytest.fixture(scope="module")

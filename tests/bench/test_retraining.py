@@ -14,8 +14,8 @@ from bench import retraining
 from models.ranking.ranker import Ranker
 from models.training.ranker import train
 from models.training.rankings import Rankings
-from tests.data.round_log import write_round
-from tests.models.training.synthetic import rankings
+from tests.support.round_log import write_round
+from tests.support.synthetic import rankings
 
 
 @pytest.fixture(scope="module")

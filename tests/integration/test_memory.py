@@ -14,8 +14,8 @@ from streams.handlers.catalogue import on_items
 from streams.settings import Settings
 from streams.wire.messages import Record
 from streams.worker.engine import Engine
-from tests.data.small_log import START, items
-from tests.test_engine import Kept
+from tests.support.small_log import START, items
+from tests.streams.worker.stages.test_exactness import Kept
 
 USERS, EVENTS, LIMIT = 5_000, 10, 1.2 * 1024
 
