@@ -21,10 +21,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-unt
 from bench.servers import RealKafka, RealRedis
 from state import keys
 from streamrank_client.kafka_options import kafka_options
+from streamrank_client.settings import PREFIX
 from streamrank_client.topics import topics
-from streams.handlers.brain import Brain
 from streams.offline.servers import HOST, LocalServer, ServerError, free_port
-from streams.settings import PREFIX, Settings, checkout, variable
+from streams.settings import Settings, checkout, variable
 from streams.worker.app import Worker
 
 __all__ = ["WorkerProcess", "deployment", "progress", "publish_lines", "serving", "settled", "stored"]
@@ -164,9 +164,9 @@ def stored(url: str, *patterns: str) -> dict[bytes, bytes]:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, role: str = "all", brain: Brain | None = None) -> AsyncIterator[Worker]:
+async def serving(settings: Settings, role: str = "all") -> AsyncIterator[Worker]:
     """A worker in this process, ready; it is stopped at the end."""
-    worker = Worker(replace(settings, web_port=free_port()), role, brain=brain)
+    worker = Worker(replace(settings, web_port=free_port()), role)
     await worker.app.start()
     try:
         deadline = monotonic() + 30

@@ -12,18 +12,17 @@ from streamrank_client.errors import LogError
 from streamrank_client.events import Query, decode_event, encode
 from streamrank_client.fields import Place
 from streamrank_client.making import behavior
+from streamrank_client.partitioner import partition_for
 from streamrank_client.rules import DeleteRule, Rule
-from streams.handlers.brain import Brain
-from streams.kafka.transport import partition_for
 from streams.offline.replay import Replay, Sink, replay
 from streams.settings import Settings
-from tests.support.small_log import START, Size, lines, log
-from tests.support.shop import ITEMS
-from tests.support.worker_process import stored
+from tests.support.composing import SETTINGS, composed, opened
 from tests.support.servers import flush
+from tests.support.shop import ITEMS
+from tests.support.small_log import START, Size, lines, log
+from tests.support.worker_process import stored
 
 SIZE = Size(users=20, behaviors=400, queries=25)
-SETTINGS = Settings(device="cpu", partitions=4)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,7 @@ async def answers_of(
     """The answers of a replay on an emptied database."""
     flush(url)
     found: list[bytes] = []
-    await replay(lines(raw), settings, url, on_answer=found.append, on_dead=on_dead)
+    await replay(lines(raw), settings, url, opened=opened(), on_answer=found.append, on_dead=on_dead)
     return found
 
 
@@ -86,7 +85,7 @@ async def test_a_database_that_holds_anything_is_refused(raw: list[bytes], redis
     """A replay on somebody's state would mix them."""
     await answers_of(raw[:90], redis_url)
     with pytest.raises(LogError, match="empty Redis"):
-        await replay(lines(raw), SETTINGS, redis_url)
+        await replay(lines(raw), SETTINGS, redis_url, opened=opened())
 
 
 async def test_broken_lines_become_dead_letters_and_the_rest_goes_on(raw: list[bytes], redis_url: str) -> None:
@@ -97,7 +96,7 @@ async def test_broken_lines_become_dead_letters_and_the_rest_goes_on(raw: list[b
     dead: list[bytes] = []
     answers: list[bytes] = []
     mixed = [*raw[:600], *broken, *raw[600:]]
-    await replay(lines(mixed), SETTINGS, redis_url, on_answer=answers.append, on_dead=dead.append)
+    await replay(lines(mixed), SETTINGS, redis_url, opened=opened(), on_answer=answers.append, on_dead=dead.append)
     assert sorted(decode_dead_letter(letter).code for letter in dead) == ["invalid", "malformed", "missing"]
     wrong = [answer for answer in map(decode_answer, answers) if answer.error]
     assert [(answer.request_id, answer.error and answer.error.field) for answer in wrong] == [("bad", "limit")]
@@ -135,7 +134,7 @@ async def test_times_ahead_of_the_arrival_are_broken(raw: list[bytes], redis_url
     late = encode(behavior("click", event_id="late", user_id="u1", item_id="p1", time=START + 3 * 86_400_000))
     dead: list[bytes] = []
     store = Store(redis_url)
-    driver = Replay(SETTINGS, store, Brain.load(SETTINGS), lambda _: None, dead.append, arrival=START)
+    driver = Replay(SETTINGS, store, composed(settings=SETTINGS), lambda _: None, dead.append, arrival=START)
     await driver.run(lines([*raw[:100], late]))
     await store.close()
     assert [decode_dead_letter(letter).code for letter in dead] == ["future"]
@@ -162,7 +161,7 @@ async def test_known_queries_do_not_depend_on_the_size_of_batches(raw: list[byte
     for size in (2_000, 7, 1):
         flush(redis_url)
         settings = Settings(device="cpu", partitions=4, batch_records=size)
-        table = (await replay(lines(raw), settings, redis_url)).brain.lore.table
+        table = (await replay(lines(raw), settings, redis_url, opened=opened())).tables.models.lore.table
         held.append({
             text: (table.weights[row], dict(zip(table.items[row], table.shares[row], strict=True)))
             for row, text in enumerate(table.texts)

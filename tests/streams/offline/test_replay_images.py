@@ -10,8 +10,9 @@ from streamrank_client.answers import Answer, decode_answer, decode_dead_letter
 from streamrank_client.events import Item, Query, encode
 from streams.offline.replay import replay
 from streams.settings import Settings
-from tests.support.small_log import START, Size, behaviors, items, lines
+from tests.support.composing import opened
 from tests.support.servers import flush
+from tests.support.small_log import START, Size, behaviors, items, lines
 
 DIM = 16
 SETTINGS = Settings(device="cpu", partitions=2, image_dim=DIM)
@@ -44,7 +45,7 @@ async def replayed(url: str, settings: Settings = SETTINGS) -> tuple[list[bytes]
     flush(url)
     answers: list[bytes] = []
     dead: list[bytes] = []
-    await replay(lines(log()), settings, url, on_answer=answers.append, on_dead=dead.append)
+    await replay(lines(log()), settings, url, opened=opened(), on_answer=answers.append, on_dead=dead.append)
     return answers, dead
 
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import msgspec
 import pytest
 
+from models.ranking.ranker import Ranker
 from models.training.rankings import RankingsError
 from streamrank_client.answers import Answer, AnswerItem, decode_answer
 from streamrank_client.errors import LogError
 from streamrank_client.events import Behavior, Item, Query, encode
 from streamrank_client.making import behavior
 from streamrank_client.vocabulary import SURFACES
-from streams.handlers.brain import Brain
-from streams.offline.building.chosen_answers import Chosen, chosen_answers
-from streams.offline.building.rankings import Plan, Unranked, log_rankings
+from streams.offline.building.chosen_answers import ChosenItems, chosen_answers
+from streams.offline.building.rankings import LoggedLists, Unranked, log_rankings
 from streams.offline.replay import replay
 from streams.settings import Settings
+from tests.support.composing import composed, opened
 from tests.support.small_log import START, Size, behaviors, items, lines
 
 HOUR = 3_600_000
@@ -84,12 +86,12 @@ async def test_the_logs_own_queries_are_ranked_with_what_was_chosen_of_their_ans
     ]
     log = lines(raw(*items(), *events, *asked))
     chosen = {
-        "r1": Chosen(["p0", "p8"], 0.25),
-        "r2": Chosen(["p0"], 1.0),
-        "r9": Chosen(["p0"], 1.0),
+        "r1": ChosenItems(["p0", "p8"], 0.25),
+        "r2": ChosenItems(["p0"], 1.0),
+        "r9": ChosenItems(["p0"], 1.0),
     }
-    plan = Plan(warm=0.0, chosen=chosen)
-    found, writer = await log_rankings(log, settings, redis_url, Brain.load(settings), plan)
+    plan = LoggedLists(warm=0.0, chosen=chosen)
+    found, writer = await log_rankings(log, settings, redis_url, composed(settings=settings).models, plan)
     assert (len(found), writer.missed) == (2, 0)
     assert [SURFACES[n] for n in found.surface.tolist()] == ["home", "search"]
     assert found.weight.tolist() == [0.25, 1.0]
@@ -98,12 +100,11 @@ async def test_the_logs_own_queries_are_ranked_with_what_was_chosen_of_their_ans
 
 
 async def test_a_query_that_asks_for_reasons_is_no_trouble_to_lists_that_are_not_ranked(
-    redis_url: str, monkeypatch: pytest.MonkeyPatch
+    redis_url: str,
 ) -> None:
     """While rankings are logged no ranker says anything: reasons are what else adds to a score, and none is dead."""
     settings = Settings(device="cpu")
-    brain = Brain.load(settings)
-    monkeypatch.setattr(brain, "ranker", Unranked())
+    unranked = replace(opened(), ranker=cast(Ranker, Unranked()))
     asked = [
         Query(time=START + HOUR, request_id="r1", user_id="u1", text="milk", explain=True),
         Query(time=START + HOUR, request_id="r2", user_id="u1", explain=True),
@@ -111,7 +112,7 @@ async def test_a_query_that_asks_for_reasons_is_no_trouble_to_lists_that_are_not
     answers: list[bytes] = []
     dead: list[bytes] = []
     log = lines(raw(*items(), *behaviors(Size(behaviors=40)), *asked))
-    await replay(log, settings, redis_url, brain=brain, on_answer=answers.append, on_dead=dead.append)
+    await replay(log, settings, redis_url, opened=unranked, on_answer=answers.append, on_dead=dead.append)
     assert dead == []
     shown = [item for answer in map(decode_answer, answers) for item in answer.items]
     assert shown
@@ -122,6 +123,6 @@ async def test_answers_whose_items_are_gone_give_no_lists(redis_url: str) -> Non
     """What was chosen and is found no longer teaches nothing, and with nothing else the error says so."""
     settings = replace(Settings(device="cpu"), redis=redis_url)
     log = lines(raw(*items(), *behaviors(Size(behaviors=20)), Query(time=START + HOUR, request_id="r1", user_id="u1")))
-    plan = Plan(warm=0.0, chosen={"r1": Chosen(["gone"], 1.0)})
+    plan = LoggedLists(warm=0.0, chosen={"r1": ChosenItems(["gone"], 1.0)})
     with pytest.raises(RankingsError, match="none of 1 lists"):
-        await log_rankings(log, settings, redis_url, Brain.load(settings), plan)
+        await log_rankings(log, settings, redis_url, composed(settings=settings).models, plan)

@@ -7,10 +7,10 @@ import pytest
 from models.training.rankings import RankingsError
 from streamrank_client.events import Behavior, encode
 from streamrank_client.making import behavior
-from streams.handlers.brain import Brain
-from streams.offline.building.chosen_answers import Chosen
-from streams.offline.building.rankings import Plan, log_rankings
+from streams.offline.building.chosen_answers import ChosenItems
+from streams.offline.building.rankings import LoggedLists, log_rankings
 from streams.settings import Settings
+from tests.support.composing import composed
 from tests.support.small_log import START, items, lines
 
 MINUTE = 60_000
@@ -38,7 +38,7 @@ async def test_a_ranker_learns_from_what_an_evaluation_tests(kind: str, redis_ur
     log = lines(
         [encode(event) for event in (*items(), *said(kind, 60, **({"value": 4.0} if kind == "rating" else {})))]
     )
-    found, writer = await log_rankings(log, settings, redis_url, Brain.load(settings), Plan(warm=0.5))
+    found, writer = await log_rankings(log, settings, redis_url, composed(settings=settings).models, LoggedLists(warm=0.5))
     assert len(found) + writer.missed == 30
     assert len(found) > 20
 
@@ -48,13 +48,13 @@ async def test_a_log_without_choices_says_what_is_missing(redis_url: str) -> Non
     settings = Settings(device="cpu", redis=redis_url)
     log = lines([encode(event) for event in (*items(), *said("view", 20))])
     with pytest.raises(RankingsError, match="no click, add_to_cart, purchase or rating"):
-        await log_rankings(log, settings, redis_url, Brain.load(settings), Plan())
+        await log_rankings(log, settings, redis_url, composed(settings=settings).models, LoggedLists())
 
 
 async def test_answers_without_their_queries_say_what_is_missing(redis_url: str) -> None:
     """What was chosen of an answer teaches nothing when the log does not hold what was asked."""
     settings = Settings(device="cpu", redis=redis_url)
     log = lines([encode(event) for event in (*items(), *said("click", 20))])
-    plan = Plan(chosen={"r1": Chosen(["p0"], 1.0)})
+    plan = LoggedLists(chosen={"r1": ChosenItems(["p0"], 1.0)})
     with pytest.raises(RankingsError, match="no query whose answer it holds"):
-        await log_rankings(log, settings, redis_url, Brain.load(settings), plan)
+        await log_rankings(log, settings, redis_url, composed(settings=settings).models, plan)

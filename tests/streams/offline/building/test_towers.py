@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from models.base.paths import ROOT
 from models.items.catalogue import encode_entry
 from models.sample import sample_entry
 from streamrank_client.answers import decode_answer
 from streamrank_client.logs import write_lines
-from streams.artifacts.opening import Swapper, open_artifacts
+from streams.artifacts.opening import artifact_path, open_artifacts, open_models
+from streams.artifacts.swapping import Swapper
+from streams.artifacts.tables import Tables
 from streams.cli import main
-from streams.handlers.brain import Brain
 from streams.offline.replay import replay
 from streams.settings import Settings
 from tests.support.small_log import Size, lines, log
@@ -31,7 +31,7 @@ RAW = log(Size(users=20, behaviors=600, queries=25))
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of artifacts with the encoder and a tower that the command has built of a small log."""
     out = tmp_path_factory.mktemp("artifacts")
-    shutil.copytree(ROOT / ".cache" / "artifacts" / "encoder", out / "encoder")
+    (out / "encoder").symlink_to(artifact_path(Settings(), "encoder"), target_is_directory=True)
     write_lines(out / "small.jsonl", RAW)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STREAMRANK_ARTIFACTS", str(out))

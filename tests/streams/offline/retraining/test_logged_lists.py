@@ -3,47 +3,47 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 import numpy as np
 import pytest
 
+from models.base.arrays import Floats
 from models.learning.position_bias import PositionBias
 from models.ranking.ranker import RankInput
+from models.serving import Models
 from models.training.rankings import RankingsError
 from streamrank_client.events import Query
 from streamrank_client.fields import Place
 from streamrank_client.making import behavior
 from streamrank_client.vocabulary import key
-from streams.handlers.brain import Brain
 from streams.handlers.keeping import SAMPLED
-from streams.handlers.queries import on_queries
 from streams.offline.retraining.logged_lists import answered, items_of, rankings_of
 from streams.wire.feedback import Feedback, decode_feedback, encode_feedback
+from tests.support.composing import Answering
+from tests.support.driving import Ingest, records
 from tests.support.small_log import START
-from tests.support.driving import TOPIC, Ingest, records, run
 
 NOW = START + 10 * 60_000
 
 
 @pytest.fixture
-def shop(shelf: Brain, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Brain, list[RankInput]]]:
+def shop(shelf: Answering, monkeypatch: pytest.MonkeyPatch) -> tuple[Answering, list[RankInput]]:
     """The shelf as it is where rankers are retrained, and the lists that it has ranked."""
     ranked: list[RankInput] = []
-    score = Brain.score
+    score = Models.score
 
-    def kept(self: Brain, lists: Sequence[RankInput], plans: object) -> object:
+    def kept(self: Models, lists: Sequence[RankInput], arms: Sequence[str | None]) -> list[Floats]:
         ranked.extend(lists)
-        return score(self, lists, plans)  # type: ignore[arg-type]
+        return score(self, lists, arms)
 
-    monkeypatch.setattr(Brain, "score", kept)
-    shelf.retrained = True
-    yield shelf, ranked
-    shelf.retrained = False
+    monkeypatch.setattr(Models, "score", kept)
+    return replace(shelf, deployment=replace(shelf.deployment, retrained=True)), ranked
 
 
-def feedback(brain: Brain, clicked: Sequence[int] = (2,), **given: object) -> list[Feedback]:
+def feedback(answering: Answering, clicked: Sequence[int] = (2,), **given: object) -> list[Feedback]:
     """Clicks on an answer to u1, who has done something before, as they come from the feedback topic."""
     ingest = Ingest()
     before = [
@@ -52,7 +52,7 @@ def feedback(brain: Brain, clicked: Sequence[int] = (2,), **given: object) -> li
     ]
     ingest.fold(records(before))
     query = Query(**{"time": NOW, "request_id": "r1", "user_id": "u1", **given})  # type: ignore[arg-type]
-    found, _ = run(on_queries([query], 0, TOPIC, brain), ingest.stored.get)
+    found = answering.answers(query, read=ingest.stored.get)
     ingest.stored.update(found.expiring)
     items = [found.answers[0].items[n].item_id for n in clicked]
     events = [
@@ -70,11 +70,11 @@ def rows(one: RankInput) -> Counter[bytes]:
     )
 
 
-def test_a_list_of_few_comes_back_to_the_last_bit(shop: tuple[Brain, list[RankInput]]) -> None:
+def test_a_list_of_few_comes_back_to_the_last_bit(shop: tuple[Answering, list[RankInput]]) -> None:
     """All candidates, their features and vectors, and the user's recent items, with the item that was chosen."""
-    brain, ranked = shop
+    answering, ranked = shop
     candidates = [f"p{n}" for n in range(24)]
-    found = rankings_of(answered(feedback(brain, candidates=candidates, limit=8)), brain.catalogue)
+    found = rankings_of(answered(feedback(answering, candidates=candidates, limit=8)), answering.models.catalogue)
     again, own = found.rank_input(0), ranked[-1]
     assert len(own.features) == len(again.features) == 24
     assert rows(again) == rows(own)
@@ -84,11 +84,11 @@ def test_a_list_of_few_comes_back_to_the_last_bit(shop: tuple[Brain, list[RankIn
 
 
 def test_a_long_list_keeps_its_length_by_candidates_that_stand_for_several(
-    shop: tuple[Brain, list[RankInput]],
+    shop: tuple[Answering, list[RankInput]],
 ) -> None:
     """What was shown is there once; the drawn others fill the rest evenly, and all of them were ranked."""
-    brain, ranked = shop
-    found = rankings_of(answered(feedback(brain, limit=5)), brain.catalogue)
+    answering, ranked = shop
+    found = rankings_of(answered(feedback(answering, limit=5)), answering.models.catalogue)
     again, own = rows(found.rank_input(0)), rows(ranked[-1])
     assert again.total() == own.total() > 2 * SAMPLED
     assert set(again) <= set(own)
@@ -96,21 +96,21 @@ def test_a_long_list_keeps_its_length_by_candidates_that_stand_for_several(
     assert len(again) == 5 + SAMPLED
 
 
-def test_the_sample_does_not_change_what_is_answered(shop: tuple[Brain, list[RankInput]]) -> None:
+def test_the_sample_does_not_change_what_is_answered(shop: tuple[Answering, list[RankInput]]) -> None:
     """The same items whether rankers are retrained or not; without it feedback carries no list."""
-    brain, _ = shop
-    with_lists = feedback(brain)
-    brain.retrained = False
-    without = feedback(brain)
+    answering, _ = shop
+    with_lists = feedback(answering)
+    deployment = replace(answering.deployment, retrained=False)
+    without = feedback(replace(answering, deployment=deployment))
     assert [msgspec.structs.replace(one, shown=b"") for one in with_lists] == without
     assert answered(without) == []
     assert len(with_lists[0].shown) < 6_000
 
 
-def test_each_example_counts_once_and_choices_of_one_list_together(shop: tuple[Brain, list[RankInput]]) -> None:
+def test_each_example_counts_once_and_choices_of_one_list_together(shop: tuple[Answering, list[RankInput]]) -> None:
     """A record that came again changes nothing; two clicks on an answer are one list; only the newest are taken."""
-    brain, _ = shop
-    clicks = feedback(brain, (4, 1))
+    answering, _ = shop
+    clicks = feedback(answering, (4, 1))
     (own,) = answered([*clicks, *clicks])
     assert sorted(own.chosen) == [1, 4]
     other = [msgspec.structs.replace(one, request_id="r2", source=Place(1, one.source.offset)) for one in clicks]
@@ -119,24 +119,24 @@ def test_each_example_counts_once_and_choices_of_one_list_together(shop: tuple[B
     assert {key(item) for item in own.shown.items} < items_of([own])
 
 
-def test_choices_count_by_inverse_examination_where_positions_are_known(shop: tuple[Brain, list[RankInput]]) -> None:
+def test_choices_count_by_inverse_examination_where_positions_are_known(shop: tuple[Answering, list[RankInput]]) -> None:
     """The click on a position that is looked at half as often counts twice as much."""
-    brain, _ = shop
+    answering, _ = shop
     bias = PositionBias()
     for position in [0] * 4_000 + [1] * 1_980:
         bias.learn(position, up=float(position == 1), down=float(position == 0))
     weights = [
-        float(rankings_of(answered(feedback(brain, (place,)), {"home": bias}), brain.catalogue).weight[0])
+        float(rankings_of(answered(feedback(answering, (place,)), {"home": bias}), answering.models.catalogue).weight[0])
         for place in (0, 1)
     ]
     assert weights[1] / weights[0] == pytest.approx(2, rel=0.02)
 
 
-def test_lists_of_other_features_are_left_out(shop: tuple[Brain, list[RankInput]]) -> None:
+def test_lists_of_other_features_are_left_out(shop: tuple[Answering, list[RankInput]]) -> None:
     """What an older version has logged cannot be trained on; with nothing else there is an error that says so."""
-    brain, _ = shop
-    (one,) = feedback(brain)
+    answering, _ = shop
+    (one,) = feedback(answering)
     broken = msgspec.structs.replace(one, shown=b"no list")
     assert answered([broken]) == []
     with pytest.raises(RankingsError, match="No rankings"):
-        rankings_of([], brain.catalogue)
+        rankings_of([], answering.models.catalogue)

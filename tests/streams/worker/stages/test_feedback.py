@@ -1,12 +1,10 @@
-"""The trainer on a real Redis: what it knows of positions is stored with its watermark, and goes on from there."""
+"""The stage of feedback on a real Redis: what it knows of positions is stored with its watermark, and goes on from there."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from collections.abc import Sequence
-from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 import pytest
@@ -17,32 +15,15 @@ from models.learning.position_bias import PositionBias
 from models.ranking.weights import INPUTS
 from state.store import Store
 from streamrank_client.fields import Place
-from streamrank_client.topics import topics
-from streams.handlers.brain import Brain
-from streams.settings import Settings, checkout
+from streams.settings import checkout
 from streams.wire.feedback import Feedback, encode_feedback
-from streams.wire.messages import Message, Record
-from streams.worker.engine import Engine
-from streams.worker.trainer import Trainer
-from tests.support.worker_process import stored
+from streams.wire.messages import Record
+from streams.worker.stages.feedback import FeedbackStage
 from tests.support.servers import flush
+from tests.support.stages import Kept, workplace
+from tests.support.worker_process import stored
 
 LEARNT = ("online:*", "position_bias:*", "drift:*", "silence:*", "wm:*feedback")
-
-
-class Kept:
-    """A publisher that keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
-
-    async def publish(self, messages: Sequence[Message]) -> None:
-        """Keep them."""
-        self.messages += messages
-
-    async def exists(self, topic: str) -> bool:
-        """There is every topic."""
-        return True
 
 
 def feedback(count: int) -> list[Record]:
@@ -58,23 +39,25 @@ def feedback(count: int) -> list[Record]:
             Place(n % 3, n), surface, f"r{n}", "u1", "p1", kind, n, 1.0, chosen, 0.5, "control", list("abcd"),
             inputs.tolist(), up=up, down=down, scored=["covisits", "popular"] if n % 3 else ["popular"],
         )  # fmt: skip
-        found.append((surface.encode(), encode_feedback(one), n, n, ()))
+        found.append(Record(surface.encode(), encode_feedback(one), n, n))
     return found
 
 
 async def state_after(url: str, cuts: Sequence[int], correct: bool, restart: bool) -> dict[bytes, bytes]:
-    """What is stored after the same feedback in batches cut there; each delivered twice, by one trainer or by many."""
+    """What is stored after the same feedback in batches cut there; each delivered twice, to one worker or to many."""
     flush(url)
-    settings = Settings(partitions=4, position_bias=correct)
     records = feedback(60)
     store = Store(url)
+    place = workplace(store, Kept(), position_bias=correct)
     try:
-        made = Trainer(settings, store, Kept(), topics(4))
+        stage = FeedbackStage(place)
         for first, last in zip([0, *cuts], [*cuts, 60], strict=True):
-            await made.learn(records[first:last])
+            await stage.handle(0, records[first:last])
+            once = stored(url, *LEARNT)
             if restart:
-                made = Trainer(settings, store, Kept(), topics(4))
-            assert await made.learn(records[first:last]) is None
+                stage = FeedbackStage(place)
+            await stage.handle(0, records[first:last])
+            assert stored(url, *LEARNT) == once
     finally:
         await store.close()
     return stored(url, *LEARNT)
@@ -82,7 +65,7 @@ async def state_after(url: str, cuts: Sequence[int], correct: bool, restart: boo
 
 @pytest.mark.parametrize("correct", [False, True])
 async def test_restarts_and_repeated_deliveries_change_nothing_that_is_stored(redis_url: str, correct: bool) -> None:
-    """What is learnt, the drift alarms and the watermark are byte for byte those of one trainer never stopped."""
+    """What is learnt, the drift alarms and the watermark are byte for byte those of one worker never stopped."""
     once = await state_after(redis_url, (20, 41), correct, restart=False)
     assert await state_after(redis_url, (20, 41), correct, restart=True) == once
     assert {key.split(b":")[0] for key in once} == {b"online", b"position_bias", b"drift", b"silence", b"wm"}
@@ -104,16 +87,17 @@ async def test_what_the_trainer_knows_of_positions_is_told(redis_url: str) -> No
     """Examination by position for the metrics; nothing for a surface without exploration."""
     flush(redis_url)
     store = Store(redis_url)
+    place = workplace(store, Kept())
     try:
-        trainer = Trainer(Settings(partitions=4), store, Kept(), topics(4))
-        learnt = await trainer.learn(feedback(60))
-        assert learnt is not None
-        assert sorted(learnt.biased) == ["home", "search"]
-        assert trainer.examination("home")[0] == 1.0
-        assert len(trainer.examination("home")) == 4
-        assert trainer.examination("cart") == []
+        await FeedbackStage(place).handle(0, feedback(60))
     finally:
         await store.close()
+    samples = [sample for family in place.metrics.registry.collect() for sample in family.samples]
+    told = [sample for sample in samples if sample.name == "streamrank_examination"]
+    assert {sample.labels["surface"] for sample in told} == {"home", "search"}
+    home = {sample.labels["position"]: sample.value for sample in told if sample.labels["surface"] == "home"}
+    assert home.keys() == {"1", "2", "3", "4"}
+    assert home["1"] == 1.0
 
 
 async def test_the_alarm_is_the_same_however_batches_are_cut(redis_url: str) -> None:
@@ -134,23 +118,23 @@ def click_at(position: int, number: int, scored: list[str] | None = None) -> Rec
         Place(0, number), "home", f"r{number}", "u1", items[position], "click", number, 1.0, position, 1.0, "control",
         items, inputs, scored=scored, usual=5.5,
     )  # fmt: skip
-    return (b"home", encode_feedback(one), number, number, ())
+    return Record(b"home", encode_feedback(one), number, number)
 
 
 async def test_a_worker_raises_the_alarm_when_choices_sink_in_the_list(redis_url: str) -> None:
     """Counted on `/metrics` by surface, and told in one log line that says where to look."""
     flush(redis_url)
     store = Store(redis_url)
-    engine = Engine(Settings(partitions=4), store, cast(Brain, SimpleNamespace()), Kept())
+    stage = FeedbackStage(workplace(store, Kept()))
     try:
         with capture_logs() as lines:
-            await engine.feedback(0, [click_at(n % 2, n) for n in range(400)])
-            calm = engine.metrics.text().decode()
-            await engine.feedback(0, [click_at(9, n) for n in range(400, 500)])
+            await stage.handle(0, [click_at(n % 2, n) for n in range(400)])
+            calm = stage.at.metrics.text().decode()
+            await stage.handle(0, [click_at(9, n) for n in range(400, 500)])
     finally:
         await store.close()
     assert 'streamrank_drift_alarms_total{surface="home"} 0.0' in calm
-    told = engine.metrics.text().decode()
+    told = stage.at.metrics.text().decode()
     assert 'streamrank_drift_alarms_total{surface="home"} 1.0' in told
     losses = [line for line in told.splitlines() if line.startswith("streamrank_feedback_loss{")]
     assert len(losses) == 1
@@ -165,21 +149,21 @@ async def test_a_worker_tells_which_source_fell_silent(redis_url: str) -> None:
     """After fifty lists without a score of it, once, by name; feedback of an older version says nothing of sources."""
     flush(redis_url)
     store = Store(redis_url)
-    engine = Engine(Settings(partitions=4), store, cast(Brain, SimpleNamespace()), Kept())
+    stage = FeedbackStage(workplace(store, Kept()))
     both, one = ["covisits", "popular"], ["popular"]
     try:
         with capture_logs() as lines:
-            await engine.feedback(0, [click_at(0, n, both) for n in range(300)])
-            await engine.feedback(0, [click_at(0, n) for n in range(300, 400)])
-            await engine.feedback(0, [click_at(0, n, one) for n in range(400, 449)])
+            await stage.handle(0, [click_at(0, n, both) for n in range(300)])
+            await stage.handle(0, [click_at(0, n) for n in range(300, 400)])
+            await stage.handle(0, [click_at(0, n, one) for n in range(400, 449)])
             before = list(lines)
-            await engine.feedback(0, [click_at(0, n, one) for n in range(449, 549)])
+            await stage.handle(0, [click_at(0, n, one) for n in range(449, 549)])
     finally:
         await store.close()
     assert not before
     (line,) = lines
     assert (line["surface"], line["source"]) == ("home", "covisits")
-    counted = engine.metrics.text().decode()
+    counted = stage.at.metrics.text().decode()
     assert 'streamrank_silent_sources_total{source="covisits",surface="home"} 1.0' in counted
 
 

@@ -10,14 +10,12 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from state import keys
 from state.store import Store
-from streamrank_client.events import Query
-from streams.handlers.brain import Brain
-from streams.settings import Settings
-from streams.wire.messages import Message
-from streams.worker.answering import Answering, Asked
-from streams.worker.metrics import Metrics
+from streamrank_client.events import Query, encode
+from streams.wire.messages import Message, Record
+from streams.worker.stages.queries import QueryStage
+from tests.support.composing import Answering
 from tests.support.small_log import START
-from tests.support.driving import PARTITIONS
+from tests.support.stages import workplace
 
 IMPRESSION = keys.impression(0, "r1")
 
@@ -55,29 +53,28 @@ async def prompt(redis_url: str) -> AsyncIterator[Prompt]:
     await publisher.reader.close()
 
 
-def asked() -> list[Asked]:
-    """One feed."""
-    return [Asked(Query(time=START, request_id="r1", user_id="u1"), (None, b"", 0, 0, ()))]
+def feed() -> list[Record]:
+    """One query for a feed."""
+    return [Record(b"u1", encode(Query(time=START, request_id="r1", user_id="u1")), 0, START)]
 
 
 async def test_an_impression_is_stored_before_its_answer_can_be_clicked(
-    redis_url: str, shelf: Brain, prompt: Prompt
+    redis_url: str, shelf: Answering, prompt: Prompt
 ) -> None:
     """Whoever reads Redis once the answer is out finds the impression."""
     store = Store(redis_url)
-    answering = Answering(Settings(partitions=PARTITIONS), store, shelf, prompt, Metrics())
-    await answering.queries(0, asked())
+    await QueryStage(workplace(store, prompt, shelf.tables)).handle(0, feed())
     await store.close()
     assert prompt.found == [True]
 
 
 async def test_when_the_impression_cannot_be_stored_the_batch_fails_after_publishing_has_ended(
-    redis_url: str, shelf: Brain, prompt: Prompt
+    redis_url: str, shelf: Answering, prompt: Prompt
 ) -> None:
     """The worker tries again only once nothing of the first try is under way."""
     store = Broken(redis_url)
-    answering = Answering(Settings(partitions=PARTITIONS), store, shelf, prompt, Metrics())
+    stage = QueryStage(workplace(store, prompt, shelf.tables))
     with pytest.raises(RedisConnectionError, match="gone"):
-        await answering.queries(0, asked())
+        await stage.handle(0, feed())
     await store.close()
     assert prompt.found == [False]
