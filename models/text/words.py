@@ -45,26 +45,15 @@ class _Cutter(Protocol):
 
 
 class Words:
-    """Cuts texts into tokens. ``load`` reads jieba's dictionary once (about a second, 100 MB)."""
+    """Cuts texts into tokens. The first ``load`` of a process reads jieba's dictionary (about a second, 100 MB)."""
 
     def __init__(self, cutter: _Cutter) -> None:
         self._cutter = cutter
 
     @classmethod
     def load(cls) -> Words:
-        """Read jieba's dictionary, without its log lines and without its cache file in the temporary folder.
-
-        The cache is a marshal file that any local user could plant; building the table anew costs little.
-        """
-        with warnings.catch_warnings():
-            # Its regular expressions have escapes that newer Pythons warn about on standard error.
-            warnings.simplefilter("ignore")
-            import jieba  # type: ignore[import-untyped]
-        jieba.setLogLevel(logging.WARNING)
-        cutter = jieba.Tokenizer()
-        cutter.FREQ, cutter.total = cutter.gen_pfdict(cutter.get_dict_file())
-        cutter.initialized = True
-        return cls(cutter)
+        """With jieba's dictionary, which all of a process's share: it is only read."""
+        return cls(_dictionary())
 
     def tokens(self, text: str) -> list[str]:
         """Tokens of a text in their order; stop words go unless nothing else would remain.
@@ -91,6 +80,24 @@ class Words:
             else:
                 found.extend(_latin(piece))
         return found
+
+
+@cache
+def _dictionary() -> _Cutter:
+    """Read jieba's dictionary, without its log lines and without its cache file in the temporary folder.
+
+    The cache is a marshal file that any local user could plant; building the table anew costs little.
+    """
+    with warnings.catch_warnings():
+        # Its regular expressions have escapes that newer Pythons warn about on standard error.
+        warnings.simplefilter("ignore")
+        import jieba  # type: ignore[import-untyped]
+    jieba.setLogLevel(logging.WARNING)
+    cutter = jieba.Tokenizer()
+    cutter.FREQ, cutter.total = cutter.gen_pfdict(cutter.get_dict_file())
+    cutter.initialized = True
+    whole: _Cutter = cutter
+    return whole
 
 
 def replace_words(text: str, changes: Mapping[str, str]) -> str:
