@@ -36,17 +36,18 @@ STRUCTURE = {
 
 
 def test_the_document_on_disk_is_the_one_generated() -> None:
-    """docs/asyncapi.json is fresh; `python -m streamrank_client.asyncapi` writes it."""
-    assert (checkout() / asyncapi.PATH).read_text() == text()
+    """docs/asyncapi.json is fresh; `python -m streamrank_client.asyncapi docs/asyncapi.json` writes it."""
+    assert (checkout() / "docs" / "asyncapi.json").read_text() == text()
 
 
-def test_the_check_fails_when_the_document_is_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """--check tells a stale document from a fresh one."""
-    (tmp_path / "docs").mkdir()
-    monkeypatch.setattr(asyncapi, "checkout", lambda: tmp_path)
-    assert asyncapi.main(["--check"]) == 1
-    assert asyncapi.main([]) == 0
-    assert asyncapi.main(["--check"]) == 0
+def test_the_check_fails_when_the_document_is_stale(tmp_path: Path) -> None:
+    """--check tells a stale document, or none at all, from a fresh one."""
+    path = tmp_path / "asyncapi.json"
+    assert asyncapi.main([str(path), "--check"]) == 1
+    assert asyncapi.main([str(path)]) == 0
+    assert asyncapi.main([str(path), "--check"]) == 0
+    path.write_text("old")
+    assert asyncapi.main([str(path), "--check"]) == 1
 
 
 def test_the_document_has_the_structure_of_asyncapi_3() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -11,65 +11,46 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.ask import Ask, Followers, Recent
-from models.ask import Companions as Neighbours
-from models.base.arrays import Floats, Rows
-from models.features import groups as columns
+from models.ask import Companions, Followers, Recent
+from models.base.arrays import Floats
 from models.features import neighbours
 from models.features.kernels import RECENT, compute, recent_inputs
 from models.features.registry import FEATURES, GROUPS, INDEX, MEANING
-from models.items.images import Images
+from models.items.catalogue import Catalogue
+from models.retrieval.candidates import Candidates
 from models.retrieval.sources.registry import SOURCES
+from models.sample import asked, sample
 from state import records
 
 NOW = 1_700_000_000_000
 HOUR = 3600.0
 
 
-@dataclass
-class Shelf:
-    """A catalogue of ``rows`` random items in 5 categories of 2 departments."""
-
-    rows: int
-
-    def __post_init__(self) -> None:
-        rng = np.random.default_rng(self.rows)
-        vectors = rng.normal(size=(self.rows, 64)).astype(np.float32)
-        self.compact: Floats = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-        self.price = rng.uniform(1, 9, self.rows).astype(np.float32)
-        self.list_price = np.where(rng.random(self.rows) < 0.5, self.price * 2, np.nan).astype(np.float32)
-        self.category = rng.integers(2, 7, self.rows).astype(np.int32)
-        self.category_path = np.stack([self.category % 2, self.category], axis=1).astype(np.int32)
-        self.brand = rng.integers(-1, 4, self.rows).astype(np.int32)
-        self.first_time = np.full(self.rows, NOW - 10 * 86_400_000, np.int64)
-        self.images = Images(dim=4)
-        self.tower = None
-
-    def price_at(self, now: int, rows: Rows) -> Floats:
-        """The same at any time."""
-        return self.price[rows]
-
-    def discount_at(self, now: int, rows: Rows) -> Floats:
-        """Half or none."""
-        share: Floats = np.nan_to_num(1 - self.price[rows] / self.list_price[rows])
-        return share
+def shelf(rows: int) -> Catalogue:
+    """A catalogue of random items in 5 categories of 2 departments, half of them at half price."""
+    rng = np.random.default_rng(rows)
+    vectors = rng.normal(size=(rows, 64))
+    compact = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype("<f4")
+    price, reduced = rng.uniform(1, 9, rows), rng.random(rows) < 0.5
+    category, brand = rng.integers(2, 7, rows), rng.integers(-1, 4, rows)
+    columns = {
+        "time": [NOW - 10 * 86_400_000] * rows,
+        "compact": [row.tobytes() for row in compact],
+        "price": price.tolist(),
+        "list_price": [2 * p if half else None for p, half in zip(price.tolist(), reduced.tolist(), strict=True)],
+        "category": [[str(c % 2), str(c)] for c in category.tolist()],
+        "brand": [str(b) if b >= 0 else "" for b in brand.tolist()],
+    }
+    return sample([f"item {n}" for n in range(rows)], dim=4, **columns)
 
 
-@dataclass
-class Chosen:
-    """Candidates as the sources return them."""
-
-    rows: Rows
-    scores: Floats
+SHELF = shelf(50)
 
 
-SHELF = Shelf(50)
-
-
-def candidates(rows: list[int]) -> Chosen:
+def candidates(rows: list[int]) -> Candidates:
     """Candidates with scores that tell the sources apart."""
     scores = np.arange(len(rows) * len(SOURCES), dtype=np.float32).reshape(-1, len(SOURCES))
-    return Chosen(np.array(rows, np.int32), scores)
+    return Candidates(np.array(rows, np.int32), scores)
 
 
 def counted(n: int) -> NDArray[np.void]:
@@ -100,15 +81,9 @@ def test_names_are_unique_grouped_and_explained() -> None:
     assert set(MEANING) == set(FEATURES)
 
 
-def test_what_is_copied_from_the_stored_layout_agrees_with_it() -> None:
-    """Kinds and half-lives here are those of the state, which the models may not import."""
-    assert tuple(columns.POPULARITY_DAYS) == records.POPULARITY_DAYS
-    assert all(records.KINDS[code] == name for name, code in columns.KIND.items())
-
-
 def test_an_unknown_user_with_nothing_gets_every_feature() -> None:
     """A cold user's home feed has finite features, the source scores among them."""
-    values = compute(Ask(NOW, "home"), SHELF, candidates([3, 4]), counted(2))
+    values = compute(asked("home", NOW), SHELF, candidates([3, 4]), counted(2))
     assert values.shape == (2, len(FEATURES))
     assert np.isfinite(values).all()
     assert [column(values, name)[1] for name in SOURCES] == list(range(len(SOURCES), 2 * len(SOURCES)))
@@ -116,17 +91,18 @@ def test_an_unknown_user_with_nothing_gets_every_feature() -> None:
 
 def test_no_candidates_give_no_rows() -> None:
     """An empty list is an empty array, not an error."""
-    ask = Ask(NOW, "home", recent=recent([1], [5.0]), anchors=np.array([1], np.int32))
     first, row, one = np.zeros(1, np.int32), np.ones(1, np.int32), np.ones(1, np.float32)
-    ask.followers, ask.neighbours = Followers(first, row, one), Neighbours(first, row, one, one)
-    ask.anchor_mass = np.ones((1, 3), np.float32)
+    ask = asked(
+        "home", NOW, recent=recent([1], [5.0]), anchors=np.array([1], np.int32), followers=Followers(first, row, one),
+        companions=Companions(first, row, one, one), anchor_mass=np.ones((1, 3), np.float32),
+    )  # fmt: skip
     assert compute(ask, SHELF, candidates([]), counted(0)).shape == (0, len(FEATURES))
 
 
 def test_a_click_is_seen_at_once_in_the_features_of_its_item() -> None:
     """The newest event counts in own_events, own_events_hour and own_recency of its item alone."""
-    before = compute(Ask(NOW, "home"), SHELF, candidates([3, 4]), counted(2))
-    after = compute(Ask(NOW, "home", recent=recent([4], [0.0])), SHELF, candidates([3, 4]), counted(2))
+    before = compute(asked("home", NOW), SHELF, candidates([3, 4]), counted(2))
+    after = compute(asked("home", NOW, recent=recent([4], [0.0])), SHELF, candidates([3, 4]), counted(2))
     assert column(before, "own_events") == [0, 0]
     assert column(after, "own_events") == [0, 1]
     assert column(after, "own_events_hour") == [0, 1]
@@ -135,20 +111,25 @@ def test_a_click_is_seen_at_once_in_the_features_of_its_item() -> None:
 
 def test_own_purchases_count_purchases_only() -> None:
     """A click on the item is no purchase of it."""
-    bought = compute(Ask(NOW, "home", recent=recent([4], [9e4], kind=4)), SHELF, candidates([4]), counted(1))
-    clicked = compute(Ask(NOW, "home", recent=recent([4], [9e4], kind=2)), SHELF, candidates([4]), counted(1))
+    bought = compute(asked("home", NOW, recent=recent([4], [9e4], kind=4)), SHELF, candidates([4]), counted(1))
+    clicked = compute(asked("home", NOW, recent=recent([4], [9e4], kind=2)), SHELF, candidates([4]), counted(1))
     assert (column(bought, "own_purchases"), column(clicked, "own_purchases")) == ([1], [0])
     assert column(bought, "own_events_hour") == [0]
 
 
 def test_covisits_are_shares_of_each_anchor() -> None:
     """after_newest reads anchor 0 alone, after_newest_2 the first two; basket anchors are the young ones."""
-    ask = Ask(NOW, "home", recent=recent([10, 11], [60.0, 5 * HOUR]), anchors=np.array([10, 11], np.int32))
     anchor, rows = np.array([0, 0, 1], np.int32), np.array([4, -1, 4], np.int32)
-    ask.followers = Followers(anchor, rows, after=np.array([2, 9, 3], np.float32))
     together, wide = np.array([1, 9, 8], np.float32), np.array([6, 9, 8], np.float32)
-    ask.neighbours = Neighbours(anchor, rows, together, wide)
-    ask.anchor_mass = np.array([[4, 10, 8], [30, 15, 15]], np.float32)
+    ask = asked(
+        "home",
+        NOW,
+        recent=recent([10, 11], [60.0, 5 * HOUR]),
+        anchors=np.array([10, 11], np.int32),
+        followers=Followers(anchor, rows, after=np.array([2, 9, 3], np.float32)),
+        companions=Companions(anchor, rows, together, wide),
+        anchor_mass=np.array([[4, 10, 8], [30, 15, 15]], np.float32),
+    )
     counts = counted(3)
     counts["kinds"][1, 4] = 3
     values = compute(ask, SHELF, candidates([5, 4, 3]), counts)
@@ -165,11 +146,17 @@ def test_covisits_are_shares_of_each_anchor() -> None:
 
 def test_what_lies_below_a_floor_does_not_add_up() -> None:
     """One neighbour that an anchor has often stays; one that both have now and then is gone above the floor."""
-    ask = Ask(NOW, "home", recent=recent([10, 11], [60.0, 70.0]), anchors=np.array([10, 11], np.int32))
     anchor, rows = np.array([0, 0, 1], np.int32), np.array([4, 5, 5], np.int32)
     strength = np.array([10, 2, 2], np.float32)
-    ask.followers, ask.neighbours = Followers(anchor, rows, strength), Neighbours(anchor, rows, strength, strength)
-    ask.anchor_mass = np.full((2, 3), 99, np.float32)
+    ask = asked(
+        "home",
+        NOW,
+        recent=recent([10, 11], [60.0, 70.0]),
+        anchors=np.array([10, 11], np.int32),
+        followers=Followers(anchor, rows, strength),
+        companions=Companions(anchor, rows, strength, strength),
+        anchor_mass=np.full((2, 3), 99, np.float32),
+    )
     values = compute(ask, SHELF, candidates([4, 5]), counted(2))
     for floor, share in neighbours.FLOORS.items():
         often, seldom = 10 - share * 99, max(2 - share * 99, 0)
@@ -183,7 +170,7 @@ def test_popularity_decays_to_the_time_of_the_query() -> None:
     """A weight of 8 a week ago is 4 at a half-life of 7 days, and 1/16 at one of 1 day."""
     counts = counted(1)
     counts["last"], counts["popularity"] = NOW - 7 * 86_400_000, 8.0
-    values = compute(Ask(NOW, "home"), SHELF, candidates([0]), counts)
+    values = compute(asked("home", NOW), SHELF, candidates([0]), counts)
     assert column(values, "popularity_7_days") == pytest.approx([4.0])
     assert column(values, "popularity_1_day") == pytest.approx([0.0625])
 
@@ -192,7 +179,7 @@ def test_category_share_counts_recent_items_of_the_same_category() -> None:
     """Half of the recent items are of the candidate's category; the basket holds only the other one."""
     same = int(np.flatnonzero(SHELF.category == SHELF.category[0])[1])
     other = int(np.flatnonzero(SHELF.category != SHELF.category[0])[0])
-    ask = Ask(NOW, "home", recent=recent([other, same], [60.0, 9 * HOUR]))
+    ask = asked("home", NOW, recent=recent([other, same], [60.0, 9 * HOUR]))
     values = compute(ask, SHELF, candidates([0]), counted(1))
     assert column(values, "category_share") == [0.5]
     assert column(values, "category_basket_share") == [0]
@@ -202,7 +189,7 @@ def test_a_promotion_hunt_marks_discounted_items() -> None:
     """Half price and a sure promotion intent make 0.5; without a list price there is no discount."""
     half = int(np.flatnonzero(~np.isnan(SHELF.list_price))[0])
     full = int(np.flatnonzero(np.isnan(SHELF.list_price))[0])
-    ask = Ask(NOW, "search", text="deals", intent=np.array([0, 0, 1, 0, 0, 0], np.float32))
+    ask = asked("search", NOW, asked="deals", intent=np.array([0, 0, 1, 0, 0, 0], np.float32))
     values = compute(ask, SHELF, candidates([half, full]), counted(2))
     assert column(values, "promotion_hunt") == pytest.approx([0.5, 0])
     assert column(values, "has_text") == [1, 1]
@@ -210,25 +197,24 @@ def test_a_promotion_hunt_marks_discounted_items() -> None:
 
 def test_cosines_are_those_of_the_compact_vectors() -> None:
     """The newest liked item is exactly like itself; a dislike is not the newest liked item."""
-    ask = Ask(NOW, "home", recent=recent([4], [0.0]), short=SHELF.compact[3], compact=SHELF.compact[5])
+    ask = asked("home", NOW, recent=recent([4], [0.0]), short=SHELF.compact[3], compact=SHELF.compact[5])
     values = compute(ask, SHELF, candidates([3, 4, 5]), counted(3))
     assert column(values, "like_newest")[1] == pytest.approx(1, abs=1e-6)
     assert column(values, "like_short_interest")[0] == pytest.approx(1, abs=1e-6)
     assert column(values, "like_text")[2] == pytest.approx(1, abs=1e-6)
-    ask.recent = recent([4], [0.0], kind=6, weight=-4)
-    assert column(compute(ask, SHELF, candidates([4]), counted(1)), "like_newest") == [0]
+    disliking = replace(ask, user=replace(ask.user, recent=recent([4], [0.0], kind=6, weight=-4)))
+    assert column(compute(disliking, SHELF, candidates([4]), counted(1)), "like_newest") == [0]
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
     """Counts of another number of candidates are an error that says so."""
     with pytest.raises(ValueError, match=r"counts have shape \(3,\), not \(2,\)"):
-        compute(Ask(NOW, "home"), SHELF, candidates([3, 4]), counted(3))
+        compute(asked("home", NOW), SHELF, candidates([3, 4]), counted(3))
 
 
 def test_recent_inputs_are_padded_and_fade() -> None:
     """Unknown items are left out, weights halve in an hour, the rest is padding."""
-    ask = Ask(NOW, "home", recent=recent([7, -1, 8], [0.0, 1.0, HOUR]))
-    vectors, weights = recent_inputs(ask, SHELF)
+    vectors, weights = recent_inputs(recent([7, -1, 8], [0.0, 1.0, HOUR]), SHELF)
     assert vectors.shape == (RECENT, 64)
     assert weights[:3].tolist() == [2, 1, 0]
     assert np.array_equal(vectors[1], SHELF.compact[8])
@@ -258,21 +244,29 @@ def test_features_are_finite_whatever_was_read(
     counts["popularity"], counts["ratings"], counts["last"] = number, number, last
     counts["kinds"] = 2**32 - 1
     fields = list(zip(*seen, strict=True)) or [(), (), (), ()]
-    ask = Ask(NOW, "search", text="x", short=np.full(64, number % 1e30, np.float32), events=len(seen))
-    ask.recent = Recent(
+    acts = Recent(
         np.array(fields[0], np.int32),
         np.array(fields[1], np.float32),
         np.array(fields[2], np.float32),
         np.array(fields[3], np.uint8),
     )
-    ask.anchors = np.array([r for r in fields[0] if r >= 0][:5], np.int32)
     sides = list(zip(*near, strict=True)) or [(), (), (), ()]
     anchor, beside = np.array(sides[0], np.int32), np.array(sides[1], np.int32)
     one, two = np.array(sides[2], np.float32), np.array(sides[3], np.float32)
-    ask.followers, ask.neighbours = Followers(anchor, beside, one), Neighbours(anchor, beside, two, two)
-    ask.anchor_mass = np.full((7, 3), number % 1e30, np.float32)
+    ask = asked(
+        "search",
+        NOW,
+        asked="x",
+        short=np.full(64, number % 1e30, np.float32),
+        events=len(seen),
+        recent=acts,
+        anchors=np.array([r for r in fields[0] if r >= 0][:5], np.int32),
+        followers=Followers(anchor, beside, one),
+        companions=Companions(anchor, beside, two, two),
+        anchor_mass=np.full((7, 3), number % 1e30, np.float32),
+    )
     with np.errstate(all="ignore"):
         values = compute(ask, SHELF, candidates(rows), counts)
-        _, weights = recent_inputs(ask, SHELF)
+        _, weights = recent_inputs(acts, SHELF)
     assert np.isfinite(values).all()
     assert np.isfinite(weights).all()

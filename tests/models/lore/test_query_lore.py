@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from models.items.bm25 import Bm25
-from models.lore.query_lore import MOST_TERMS, Lore
+from models.lore.query_lore import MOST_TERMS, QueryLore
 from models.text.words import Words
 from tests.models.lore.test_known_queries import query
 
 
-def taught(titles: list[str], queries: list[tuple[str, int]] = []) -> tuple[Lore, Bm25]:  # noqa: B006
+def taught(titles: list[str], queries: list[tuple[str, int]] = []) -> tuple[QueryLore, Bm25]:  # noqa: B006
     """A lore with a catalogue's titles and queries with the item chosen after them."""
-    lexical, lore = Bm25(), Lore()
+    lexical, lore = Bm25(), QueryLore()
     for row, title in enumerate(titles):
         lexical.put(row, title.split())
     lore.learn_words(lexical)
@@ -93,17 +93,17 @@ def test_another_character_of_a_chinese_word_is_told_as_a_spelling() -> None:
 def test_without_anything_learnt_words_stay_as_they_are(text: str) -> None:
     """An empty catalogue and no known queries."""
     tokens = Words.load().tokens(text)
-    assert Lore().understand(text, tokens, Bm25()) == (tuple(tokens), (), "")
+    assert QueryLore().understand(text, tokens, Bm25()) == (tuple(tokens), (), "")
 
 
 def test_a_common_word_is_corrected_to_and_never_away() -> None:
     """Words that the intents are told by are known in a shop that sells nothing yet; a stop word is none to search."""
-    lore = Lore(common={"order": 30, "track": 9, "where": 40, "oders": 5})
+    lore = QueryLore(common={"order": 30, "track": 9, "where": 40, "oders": 5})
     found = lore.understand("whre is my ordr", ["whre", "ordr"], Bm25())
     assert found.corrected == "where is my order"
     assert found.tokens == ("order",)
     assert lore.understand("oders", ["oders"], Bm25()).corrected == ""
-    assert Lore().understand("whre is my ordr", ["whre", "ordr"], Bm25()).corrected == ""
+    assert QueryLore().understand("whre is my ordr", ["whre", "ordr"], Bm25()).corrected == ""
 
 
 def test_a_query_nobody_asked_becomes_the_known_one_it_looks_like() -> None:

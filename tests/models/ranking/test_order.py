@@ -9,13 +9,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.ask import Ask, Filter, Ruled
-from models.ask import NamedItems as Named
+from models.ask import Ask, Filter, NamedItems, Ruled
 from models.items.catalogue import Catalogue
 from models.ranking.diversity import marginal_relevance
 from models.ranking.order import arrange
-from models.sample import sample
+from models.sample import asked, sample
 from models.shop.rules import Rules
+from tests.support.asks import changed
 
 N = 24
 
@@ -38,7 +38,7 @@ RULES = st.builds(
 )
 ROWS = st.lists(st.integers(0, N - 1), unique=True, max_size=N)
 NAMED = st.builds(
-    Named, st.lists(st.integers(0, N - 1), max_size=3).map(lambda rows: np.array(rows, np.int32)),
+    NamedItems, st.lists(st.integers(0, N - 1), max_size=3).map(lambda rows: np.array(rows, np.int32)),
     st.just(np.zeros(0, np.int32)), st.sampled_from([[], [0]]).map(lambda codes: np.array(codes, np.int32)),
 )  # fmt: skip
 
@@ -49,7 +49,7 @@ def asks(draw: st.DrawFn) -> Ask:
     rows = draw(st.lists(st.integers(0, N - 1), unique=True, max_size=4))
     positions = sorted(draw(st.lists(st.integers(0, 12), min_size=len(rows), max_size=len(rows))))
     ruled = Ruled(tuple(zip(positions, rows, strict=True)), draw(NAMED))
-    return Ask(now=0, surface="home", limit=draw(st.integers(1, 9)), ruled=ruled)
+    return asked("home", limit=draw(st.integers(1, 9)), ruled=ruled)
 
 
 def shown(rows: list[int], ask: Ask, rules: Rules) -> list[int]:
@@ -83,15 +83,15 @@ def test_no_page_has_more_of_a_brand_or_category_than_its_share(
     rows: list[int], ask: Ask, rules: Rules, page: int
 ) -> None:
     """Whatever is not an extra: extras stand after all others. Pinned items count, and are let through."""
-    ask = replace(ask, offset=page * ask.limit)
+    ask = changed(ask, offset=page * ask.query.limit)
     scores = -np.arange(len(rows), dtype=np.float32)
     found = arrange(np.array(rows, np.int32), scores, ask, CATALOGUE, rules)
     order = [rows[place] for place in found.order]
     free = [position for position in range(len(rows)) if position not in found.pinned]
     for position in free[: len(free) - found.late]:
-        if not ask.offset <= position < ask.offset + ask.limit:
+        if not ask.query.offset <= position < ask.query.offset + ask.query.limit:
             continue
-        before = order[ask.offset : position]
+        before = order[ask.query.offset : position]
         for codes, most in ((CATALOGUE.brand, rules.per_brand), (CATALOGUE.category, rules.per_category)):
             share, code = dict(most).get("home", 0), codes[order[position]]
             if share and code >= 0:
@@ -103,17 +103,17 @@ def test_page_two_goes_on_where_page_one_ends(rows: list[int], ask: Ask, rules: 
     """Pages cut from the order at their own offset are distinct, and together the order of the last of them."""
     cut: list[int] = []
     for page in range(pages):
-        at = page * ask.limit
-        cut += shown(rows, replace(ask, offset=at), rules)[at : at + ask.limit]
-    last = shown(rows, replace(ask, offset=(pages - 1) * ask.limit), rules)
-    assert cut == last[: pages * ask.limit]
+        at = page * ask.query.limit
+        cut += shown(rows, changed(ask, offset=at), rules)[at : at + ask.query.limit]
+    last = shown(rows, changed(ask, offset=(pages - 1) * ask.query.limit), rules)
+    assert cut == last[: pages * ask.query.limit]
     assert len(set(cut)) == len(cut)
 
 
 @given(ROWS, asks(), RULES)
 def test_what_is_buried_stands_behind_everything_else(rows: list[int], ask: Ask, rules: Rules) -> None:
     """Itself or by its brand; a pinned item is not buried."""
-    order = shown(rows, replace(ask, ruled=replace(ask.ruled, pins=())), rules)
+    order = shown(rows, changed(ask, ruled=replace(ask.ruled, pins=())), rules)
     buried = [row in ask.ruled.bury.rows or CATALOGUE.brand[row] in ask.ruled.bury.brand for row in order]
     assert buried == sorted(buried)
 
@@ -121,7 +121,7 @@ def test_what_is_buried_stands_behind_everything_else(rows: list[int], ask: Ask,
 def test_the_final_order_is_by_score_then_by_row() -> None:
     """Equal scores stand in row order, wherever they came."""
     rows, scores = np.array([3, 2, 1, 0], np.int32), np.array([1, 5, 1, 1], np.float32)
-    assert arrange(rows, scores, Ask(now=0, surface="home"), CATALOGUE).order.tolist() == [1, 3, 2, 0]
+    assert arrange(rows, scores, asked("home"), CATALOGUE).order.tolist() == [1, 3, 2, 0]
 
 
 def test_a_category_has_its_share_and_the_rest_comes_later() -> None:
@@ -129,14 +129,14 @@ def test_a_category_has_its_share_and_the_rest_comes_later() -> None:
     catalogue = sample(["a", "b", "c", "d", "e"], category=[["x"], ["x"], ["x"], ["y"], []])
     rows, scores = np.arange(5, dtype=np.int32), np.array([9, 8, 7, 6, 5], np.float32)
     one = Rules(per_category=(("home", 1),))
-    assert arrange(rows, scores, Ask(now=0, surface="home"), catalogue, one).order.tolist() == [0, 3, 4, 1, 2]
-    assert arrange(rows, scores, Ask(now=0, surface="search"), catalogue, one).order.tolist() == [0, 1, 2, 3, 4]
+    assert arrange(rows, scores, asked("home"), catalogue, one).order.tolist() == [0, 3, 4, 1, 2]
+    assert arrange(rows, scores, asked("search"), catalogue, one).order.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_who_filters_by_brand_gets_that_brand_whatever_its_share() -> None:
     """A share is no reason to put a wanted item behind."""
     rows, scores = np.arange(N, dtype=np.int32), -np.arange(N, dtype=np.float32)
-    ask = Ask(now=0, surface="home", limit=5, filter=Filter(brand=("Oz", "Ur")))
+    ask = asked("home", limit=5, filter=Filter(brand=("Oz", "Ur")))
     assert arrange(rows, scores, ask, CATALOGUE, Rules(per_brand=(("home", 1),))).order.tolist() == list(range(N))
 
 
@@ -163,5 +163,5 @@ def test_nothing_in_nothing_out() -> None:
     """Empty lists, with every rule."""
     none = np.zeros(0, np.int32)
     rules = Rules(per_brand=(("home", 1),), diversity=(("home", 0.5),))
-    ask = Ask(now=0, surface="home", ruled=Ruled(((0, 3),), Named(np.array([1], np.int32), none, none)))
+    ask = asked("home", ruled=Ruled(((0, 3),), NamedItems(np.array([1], np.int32), none, none)))
     assert arrange(none, np.zeros(0, np.float32), ask, CATALOGUE, rules).order.shape == (0,)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from models.ask import Ask, Followers, Recent, Weighted
-from models.ask import Companions as Neighbours
-from models.ask import NearText as Near
-from models.features.registry import FEATURES, GROUPS, INDEX
+from models.ask import Ask, Companions, Followers, NearText, Recent, Weighted
+from models.features.registry import GROUPS
 from models.items.catalogue import Catalogue
-from models.ranking.facts import NEW_MS, VERBS
-from models.ranking.reasons import REASONS, in_words
-from models.ranking.reasons import VERBS as PHRASES
-from models.retrieval.facts import Case
+from models.ranking.adjustments.registry import ADJUSTMENTS
+from models.ranking.reasons import LINES, in_words
+from models.retrieval.facts import UNTOLD, Case
+from models.retrieval.sentences import VERBS, Language
 from models.retrieval.sources.registry import SOURCES
-from models.sample import sample
+from models.sample import asked, sample
+from streamrank_client.vocabulary import DAY_MS, KINDS
+from tests.support.asks import changed
 
 MONTH = 40 * 86_400_000
 NOW = 1_760_000_000_000
@@ -42,21 +43,26 @@ def recent(kind: int, weight: float = 5.0, row: int = MILK) -> Recent:
     return Recent(rows(row), np.array([60], np.float32), np.array([weight], np.float32), np.array([kind], np.uint8))
 
 
-def beside_milk(**fields: object) -> Ask:
+def beside_milk(**fields: Any) -> Ask:
     """An ask whose only anchor is the milk, after which tea came."""
     one = np.ones(1, np.float32)
-    came, went = Followers(rows(0), rows(TEA), one), Neighbours(rows(0), rows(TEA), one * 0, one)
-    given = {"now": NOW, "surface": "home", "anchors": rows(MILK), "followers": came, "neighbours": went, **fields}
+    came, went = Followers(rows(0), rows(TEA), one), Companions(rows(0), rows(TEA), one * 0, one)
+    given: dict[str, Any] = {
+        "now": NOW,
+        "surface": "home",
+        "anchors": rows(MILK),
+        "followers": came,
+        "companions": went,
+        **fields,
+    }
     given.setdefault("anchor_mass", np.array([[2, 0, 2]], np.float32))
-    return Ask(**given)  # type: ignore[arg-type]
+    return asked(**given)
 
 
-def told(ask: Ask, line: str, row: int = TEA, language: str = "en", **features: float) -> str | None:
+def told(ask: Ask, line: str, row: int = TEA, language: Language = "en", **features: float) -> str | None:
     """What is said when this line alone adds to the score."""
-    values = np.zeros(len(FEATURES), np.float32)
-    for name, value in features.items():
-        values[INDEX[name]] = value
-    return in_words(Case(ask, shelf(), row, values), {line: 1.0}, (), language)  # type: ignore[arg-type]
+    case = Case(ask, shelf(), row, lambda name: features.get(name, 0.0))
+    return in_words(case, {line: 1.0}, (), language)
 
 
 @pytest.mark.parametrize(
@@ -88,23 +94,26 @@ def test_the_baskets_item_is_named_where_the_query_names_it() -> None:
 
 def test_a_search_is_named_in_its_own_words() -> None:
     """Chosen after this very text; near in words or meaning; chosen after texts like it."""
-    ask = Ask(now=NOW, surface="search", text="绿茶", choices=Weighted(rows(TEA), np.ones(1, np.float32)))
+    ask = asked("search", NOW, asked="绿茶", choices=Weighted(rows(TEA), np.ones(1, np.float32)))
     assert told(ask, "query_clicks") == "Chosen by shoppers who searched for “绿茶”."
     assert told(ask, "query_clicks", row=MILK) is None
     assert told(ask, "lexical", language="zh", lexical=2.0) == "因为你搜索过“绿茶”。"
     assert told(ask, "lexical") is None
-    near = replace(ask, choices=Weighted(), near=(Near("red tea", 1, 0.9),), near_choices=ask.choices)
+    near = changed(ask, choices=Weighted(), near=(NearText("red tea", 1, 0.9),), near_choices=ask.crowd.choices)
     assert told(near, "query_neighbours") == "Chosen by shoppers who searched for something similar."
 
 
 def test_facts_of_the_item_are_told_with_their_limits() -> None:
-    """Popular only among the week's top, new for two weeks, reduced by 5 % or more, well rated from 4 on."""
+    """Popular only among the week's top, new for as long as the shop says, reduced by 5 % or more, well rated from 4 on."""
     week = Weighted(rows(TEA), np.ones(1, np.float32))
-    ask = Ask(now=NOW, surface="home", trends=(Weighted(), week, Weighted()))
+    ask = asked("home", now=NOW, trends=(Weighted(), week, Weighted()))
     assert told(ask, "trending") == "Popular this week."
     assert told(ask, "trending", row=MILK) is None
     assert told(ask, "newness", row=CUP, language="zh") == "新上架。"
-    assert told(replace(ask, now=NOW + NEW_MS), "newness", row=CUP) is None
+    later = changed(ask, now=NOW + 14 * DAY_MS)
+    assert told(later, "newness", row=CUP) is None
+    assert told(changed(later, new_days=15.0), "newness", row=CUP) == "New here."
+    assert told(changed(ask, new_days=0.0), "newness", row=CUP) is None
     assert told(ask, "price") == "50 % off."
     assert told(ask, "price", row=MILK) is None
     assert told(ask, "track_record", rating=4.2) == "Well rated."
@@ -114,17 +123,17 @@ def test_facts_of_the_item_are_told_with_their_limits() -> None:
 def test_the_end_of_a_promotion_is_told_where_it_is_known() -> None:
     """As a date."""
     catalogue = sample(["Tea"], price=[3.0], list_price=[4.0], valid_to=[NOW])
-    case = Case(Ask(now=NOW - 1, surface="home"), catalogue, 0, np.zeros(len(FEATURES), np.float32))
+    case = Case(asked("home", now=NOW - 1), catalogue, 0, lambda _: 0.0)
     assert in_words(case, {"price": 1.0}, (), "en") == "25 % off until 2025-10-09."
     assert in_words(case, {"price": 1.0}, (), "zh") == "优惠 25%，截至 2025-10-09。"
-    over = replace(case, ask=Ask(now=NOW + 1, surface="home"))
+    over = replace(case, ask=asked("home", now=NOW + 1))
     assert in_words(over, {"price": 1.0}, (), "en") is None
 
 
 def test_two_sentences_at_most_the_strongest_first() -> None:
     """A second one only where it counts a third of the first; what speaks against the item is not said."""
     ask = beside_milk(recent=recent(4), trends=(Weighted(), Weighted(rows(TEA), np.ones(1, np.float32))))
-    case = Case(ask, shelf(), TEA, np.zeros(len(FEATURES), np.float32))
+    case = Case(ask, shelf(), TEA, lambda _: 0.0)
     strong, weak = {"covisits": 1.0, "trending": 0.6, "brand": 0.5}, {"covisits": 1.0, "trending": 0.2}
     assert in_words(case, strong, (), "en") == "Because you bought “Whole Milk”. Popular this week."
     assert in_words(case, strong, (), "zh") == "因为你买过“Whole Milk”；本周热门。"
@@ -135,14 +144,15 @@ def test_two_sentences_at_most_the_strongest_first() -> None:
 
 def test_a_brand_and_the_item_itself_are_told() -> None:
     """Another item of the brand was liked; this very item was bought."""
-    assert told(Ask(now=NOW, surface="home", recent=recent(4)), "brand") == "By Oz, a brand that you looked at before."
-    assert told(Ask(now=NOW, surface="home", recent=recent(4)), "own_history", row=MILK) == "You bought it before."
-    assert told(Ask(now=NOW, surface="home", recent=recent(4)), "own_history") is None
+    assert told(asked("home", now=NOW, recent=recent(4)), "brand") == "By Oz, a brand that you looked at before."
+    assert told(asked("home", now=NOW, recent=recent(4)), "own_history", row=MILK) == "You bought it before."
+    assert told(asked("home", now=NOW, recent=recent(4)), "own_history") is None
 
 
 def test_every_reason_stands_for_lines_that_exist() -> None:
     """Groups, sources or adjustments; both languages have a phrase for every verb."""
-    names = {line for reason in REASONS for line in reason.lines}
-    adjustments = {"session", "image_match", "intent:promotion", "intent:product_question"}
-    assert names <= {*GROUPS, *SOURCES, *adjustments, "repurchase", "new_arrivals"}
-    assert set(PHRASES["en"]) == set(PHRASES["zh"]) == set(VERBS.values())
+    names = {line for lines in LINES.values() for line in lines}
+    assert names <= {*GROUPS, *SOURCES, *(adjustment.name for adjustment in ADJUSTMENTS)}
+    assert all(LINES.values())
+    told = {kind.name for code, kind in enumerate(KINDS) if code not in UNTOLD}
+    assert set(VERBS["en"]) == set(VERBS["zh"]) == told

@@ -7,16 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.ask import Ask, Filter, Followers, Recent, Weighted
-from models.ask import Companions as Neighbours
+from models.ask import Ask, Companions, Filter, Followers, Recent, Weighted
 from models.base.errors import ModelError
 from models.items.catalogue import Catalogue
-from models.retrieval.candidates import SURFACES, Candidates, retrieve
+from models.retrieval.candidates import Candidates, retrieve
 from models.retrieval.sources.registry import SOURCES
-from models.retrieval.sources.registry import SOURCES as FEATURE_SOURCES
-from models.sample import sample, sample_entry
+from models.sample import asked, sample, sample_entry
 from models.shop.rules import allowed
-from streams.settings import Settings
+from streamrank_client.vocabulary import FINDING, SURFACES
+from tests.support.asks import changed
 
 ALL = tuple(SOURCES)
 WORDS = ["red", "green", "tea", "wine", "milk", "bread", "奶粉", "old", "fresh", "dark"]
@@ -55,7 +54,7 @@ def ask_of(surface: str, seed: int, catalogue: Catalogue = SHOP) -> Ask:
         return vector / np.linalg.norm(vector)
 
     searched = surface in ("search", "rerank")
-    return Ask(
+    return asked(
         now=10_000,
         surface=surface,
         tokens=tuple(rng.choice(WORDS, 2)) if searched else (),
@@ -66,7 +65,7 @@ def ask_of(surface: str, seed: int, catalogue: Catalogue = SHOP) -> Ask:
         recent=Recent(rows=rows(8), age=np.ones(8, np.float32), kind=np.full(8, 4, np.uint8)),
         anchors=rows(6),
         followers=Followers(np.repeat(np.arange(6, dtype=np.int32), 30), rows(180), rng.random(180).astype(np.float32)),
-        neighbours=Neighbours(
+        companions=Companions(
             np.repeat(np.arange(6, dtype=np.int32), 30),
             rows(180),
             rng.random(180).astype(np.float32),
@@ -86,32 +85,27 @@ def equal(one: Candidates, two: Candidates) -> bool:
     return all(getattr(one, f).tobytes() == getattr(two, f).tobytes() for f in ("rows", "scores", "given"))
 
 
-def test_the_column_order_is_the_one_that_features_and_settings_know() -> None:
-    """Three places spell the sources; they agree."""
-    assert ALL == FEATURE_SOURCES == Settings().source_names
-
-
-@given(st.sampled_from(list(SURFACES)), st.integers(0, 10_000), st.booleans())
+@given(st.sampled_from(SURFACES), st.integers(0, 10_000), st.booleans())
 @settings(max_examples=60)
 def test_only_what_may_be_shown_is_found(surface: str, seed: int, filtered: bool) -> None:
     """Rows are distinct, known, in stock, alive, not excluded and within the filter, at most ``k_total``."""
     ask = ask_of(surface, seed)
     if filtered:
-        ask.filter = Filter(category=("c1", "c2"), brand=("b1",), price_max=30.0)
+        ask = changed(ask, filter=Filter(category=("c1", "c2"), brand=("b1",), price_max=30.0))
     found = retrieve([ask], SHOP, ALL, 50, 120)[0]
     assert len(set(found.rows.tolist())) == len(found.rows) <= 120
     assert allowed(found.rows, ask, SHOP).all()
-    assert not np.isin(found.rows, ask.exclude).any()
+    assert not np.isin(found.rows, ask.query.exclude).any()
     assert SHOP.recommendable[found.rows].all()
     assert np.isfinite(found.scores).all()
     if surface == "similar":
-        assert ask.anchors[0] not in found.rows
+        assert ask.crowd.anchors[0] not in found.rows
     if surface != "rerank":
         assert found.given.any(axis=1).all()
-        assert len(found.rows) >= ask.limit
+        assert len(found.rows) >= ask.query.limit
 
 
-@pytest.mark.parametrize("surface", list(SURFACES))
+@pytest.mark.parametrize("surface", SURFACES)
 def test_an_answer_does_not_depend_on_its_batch(surface: str) -> None:
     """Alone or among others, in any place: the same rows and the same bytes of scores."""
     asks = [ask_of(surface, seed) for seed in range(12)] + [ask_of("home", 99), ask_of("search", 98)]
@@ -137,8 +131,9 @@ def test_a_source_that_named_a_row_and_one_that_did_not_score_it_alike() -> None
 def test_the_union_takes_turns_among_sources() -> None:
     """With a small total every source still has its best item in it."""
     ask = ask_of("home", 3)
-    found = retrieve([ask], SHOP, ALL, 100, len(SURFACES["home"]))[0]
-    alone = [retrieve([ask], SHOP, [name], 100, 1)[0].rows for name in SURFACES["home"]]
+    givers = [source.name for source in SOURCES.values() if "home" in source.surfaces]
+    found = retrieve([ask], SHOP, ALL, 100, len(givers))[0]
+    alone = [retrieve([ask], SHOP, [name], 100, 1)[0].rows for name in givers]
     assert sum(len(rows) for rows in alone) >= 3
     assert all(np.isin(rows, found.rows).all() for rows in alone)
 
@@ -149,33 +144,31 @@ def test_a_narrow_filter_still_finds_its_items() -> None:
     assert SHOP.recommendable[wanted]
     catalogue = shop(3_000)
     catalogue.upsert([sample_entry(catalogue.ids[wanted], category=["rare"], price=1.0)])
-    for surface in ("home", "search", "similar", "cart"):
-        ask = ask_of(surface, 1, catalogue)
-        ask.exclude = np.zeros(0, np.int32)
-        ask.filter = Filter(category=("rare",))
+    for surface in FINDING:
+        none = np.zeros(0, np.int32)
+        ask = changed(ask_of(surface, 1, catalogue), exclude=none, filter=Filter(category=("rare",)))
         assert retrieve([ask], catalogue, ALL, 100, 200)[0].rows.tolist() == [wanted]
 
 
-@pytest.mark.parametrize("surface", list(SURFACES))
+@pytest.mark.parametrize("surface", SURFACES)
 def test_a_filter_that_nothing_matches_finds_nothing(surface: str) -> None:
     """An empty result, with the right shapes."""
-    ask = ask_of(surface, 2)
-    ask.filter = Filter(category=("no such category",))
+    ask = changed(ask_of(surface, 2), filter=Filter(category=("no such category",)))
     found = retrieve([ask], SHOP, ALL, 100, 200)[0]
     assert found.rows.shape == (0,)
     assert found.scores.shape == found.given.shape == (0, len(ALL))
 
 
-@pytest.mark.parametrize("surface", list(SURFACES))
+@pytest.mark.parametrize("surface", SURFACES)
 def test_an_empty_catalogue_answers_with_nothing(surface: str) -> None:
     """No item, no candidate, no error, even when rows of another time are in the ask."""
     ask = ask_of(surface, 4)
     for rows in (
-        ask.anchors,
-        ask.followers.rows,
-        ask.neighbours.rows,
-        ask.choices.rows,
-        *(trend.rows for trend in ask.trends),
+        ask.crowd.anchors,
+        ask.crowd.followers.rows,
+        ask.crowd.companions.rows,
+        ask.crowd.choices.rows,
+        *(trend.rows for trend in ask.crowd.trends),
     ):
         rows[:] = -1
     assert len(retrieve([ask], Catalogue(), ALL, 100, 200)[0].rows) == 0
@@ -191,15 +184,15 @@ def test_a_catalogue_that_is_all_sold_out_answers_with_nothing() -> None:
 def test_a_single_item_is_found_on_home_and_not_as_similar_to_itself() -> None:
     """The smallest catalogue there is."""
     catalogue = sample(["red tea"])
-    home, similar = Ask(now=0, surface="home"), Ask(now=0, surface="similar", anchors=np.array([0], np.int32))
+    home, similar = asked("home"), asked("similar", anchors=np.array([0], np.int32))
     found = retrieve([home, similar], catalogue, ALL, 100, 200)
     assert [one.rows.tolist() for one in found] == [[0], []]
 
 
-@pytest.mark.parametrize("surface", ["home", "search", "similar", "cart"])
+@pytest.mark.parametrize("surface", FINDING)
 def test_a_stranger_with_nothing_known_gets_the_newest_items(surface: str) -> None:
     """Empty history, empty trends, no text: trending answers with what is new."""
-    found = retrieve([Ask(now=10_000, surface=surface, limit=10)], SHOP, ALL, 100, 200)[0]
+    found = retrieve([asked(surface, now=10_000, limit=10)], SHOP, ALL, 100, 200)[0]
     newest = [row for row in range(len(SHOP) - 1, 0, -1) if SHOP.recommendable[row]][:100]
     assert found.rows.tolist() == newest
     assert found.given[:, 5].all()
@@ -207,9 +200,8 @@ def test_a_stranger_with_nothing_known_gets_the_newest_items(surface: str) -> No
 
 def test_rerank_scores_the_given_rows_in_their_order() -> None:
     """Unknown, repeated and forbidden rows are dropped; no source adds a row."""
-    ask = ask_of("rerank", 8)
-    ask.exclude = np.zeros(0, np.int32)
-    ask.candidates = np.array([5, -1, 3, 5, 0, 11], np.int32)
+    given = np.array([5, -1, 3, 5, 0, 11], np.int32)
+    ask = changed(ask_of("rerank", 8), exclude=np.zeros(0, np.int32), candidates=given)
     found = retrieve([ask], SHOP, ALL, 1, 1)[0]
     assert found.rows.tolist() == [5, 3, 11]
     assert (found.scores[:, 3] != 0).all()
@@ -224,12 +216,10 @@ def test_a_source_left_out_neither_names_nor_scores() -> None:
     assert found.scores[:, 5].any()
 
 
-def test_an_unknown_source_or_surface_is_named() -> None:
+def test_an_unknown_source_is_named() -> None:
     """The error says what is wrong and what is allowed."""
     with pytest.raises(ModelError, match=r"'magic'.*query_clicks"):
         retrieve([], SHOP, ["magic"], 1, 1)
-    with pytest.raises(ModelError, match=r"'shelf'.*similar"):
-        retrieve([Ask(now=0, surface="shelf")], SHOP, ALL, 1, 1)
 
 
 def test_candidates_are_taken_with_all_their_columns() -> None:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.ask import Ask, Ruled
+from models.ask import Ruled
 from models.items.catalogue import Catalogue
-from models.sample import sample, sample_entry
+from models.sample import asked, sample, sample_entry
 from models.shop.rule_book import RuleBook, RuleEntry, decode_rule, encode_rule
 from models.shop.rules import Rules, allowed, mask
 from streamrank_client.vocabulary import SURFACES
@@ -113,7 +113,7 @@ def test_what_is_hidden_may_not_be_shown(entry: RuleEntry, gone: set[int]) -> No
     """By item, by category with what is below it, by brand; the two ways to ask agree."""
     book = RuleBook()
     book.put(entry)
-    ask = Ask(now=0, surface="home", ruled=book.find("home", "", (), 0, CATALOGUE))
+    ask = asked("home", ruled=book.find("home", "", (), 0, CATALOGUE))
     expected = [row not in gone for row in range(4)]
     assert mask(ask, CATALOGUE, Rules()).tolist() == expected
     assert allowed(np.arange(4, dtype=np.int32), ask, CATALOGUE).tolist() == expected

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.ask import Ask, Filter, Recent
+from models.ask import Filter, Recent
 from models.items.attributes import between, one_of
 from models.items.catalogue import Catalogue
-from models.sample import sample
-from models.shop.rules import PURCHASE, Rules, allowed, mask
-from streamrank_client.vocabulary import KINDS
+from models.sample import asked, sample
+from models.shop.rules import Rules, allowed, mask
+from streamrank_client.vocabulary import PURCHASE
+from tests.support.asks import changed
 
 
 def shop() -> Catalogue:
@@ -67,7 +66,7 @@ FILTERS = [
 @pytest.mark.parametrize(("want", "rows"), FILTERS)
 def test_a_filter_lets_through_what_matches_it(want: Filter, rows: list[int]) -> None:
     """Every filter given must match; any of its values will do; unknown prices match no price filter."""
-    catalogue, ask = shop(), Ask(now=0, surface="home", filter=want)
+    catalogue, ask = shop(), asked("home", filter=want)
     assert np.flatnonzero(mask(ask, catalogue)).tolist() == rows
 
 
@@ -79,7 +78,7 @@ def test_a_filter_lets_through_what_matches_it(want: Filter, rows: list[int]) ->
 def test_asking_for_some_rows_or_for_all_is_one_rule(want: Filter, exclude: list[int], rows: list[int]) -> None:
     """``allowed`` is ``mask`` at those rows, and False where there is no row."""
     catalogue = shop()
-    ask = Ask(now=0, surface="home", filter=want, exclude=np.array(exclude, np.int32))
+    ask = asked("home", filter=want, exclude=np.array(exclude, np.int32))
     whole = mask(ask, catalogue)
     expected = [bool(0 <= row < 6 and whole[row]) for row in rows]
     assert allowed(np.array(rows, np.int32), ask, catalogue).tolist() == expected
@@ -88,15 +87,15 @@ def test_asking_for_some_rows_or_for_all_is_one_rule(want: Filter, exclude: list
 def test_an_exclusion_does_not_write_into_the_catalogue() -> None:
     """The mask of one query leaves the next one's alone."""
     catalogue = shop()
-    assert mask(Ask(now=0, surface="home", exclude=np.array([0], np.int32)), catalogue).sum() == 3
-    assert mask(Ask(now=0, surface="home"), catalogue).sum() == 4
+    assert mask(asked("home", exclude=np.array([0], np.int32)), catalogue).sum() == 3
+    assert mask(asked("home"), catalogue).sum() == 4
 
 
 def test_the_item_itself_is_not_similar_to_itself() -> None:
     """The first anchor is left out on the similar surface only."""
     anchors = np.array([1, 2], np.int32)
-    assert not mask(Ask(now=0, surface="similar", anchors=anchors), shop())[1]
-    assert mask(Ask(now=0, surface="home", anchors=anchors), shop())[1]
+    assert not mask(asked("similar", anchors=anchors), shop())[1]
+    assert mask(asked("home", anchors=anchors), shop())[1]
 
 
 def test_what_was_just_bought_is_left_out_only_where_the_shop_says_so() -> None:
@@ -106,11 +105,11 @@ def test_what_was_just_bought_is_left_out_only_where_the_shop_says_so() -> None:
         np.array([60, 9_999, 60], np.float32),
         kind=np.array([PURCHASE, PURCHASE, 2], np.uint8),
     )
-    ask = Ask(now=0, surface="home", recent=recent)
+    ask = asked("home", recent=recent)
     assert mask(ask, shop()).tolist()[:3] == [True, True, True]
     assert mask(ask, shop(), Rules(repeat_after=3_600)).tolist()[:3] == [False, True, True]
     for surface, left in (("similar", False), ("cart", False), ("search", True), ("rerank", True)):
-        other = replace(ask, surface=surface, anchors=np.array([3], np.int32))
+        other = changed(ask, surface=surface, anchors=np.array([3], np.int32))
         assert mask(other, shop(), Rules(repeat_after=3_600))[0] == left
 
 
@@ -129,18 +128,13 @@ def test_the_deepest_named_category_says_how_soon_an_item_comes_again(
     """Items are food/tea, gifts/tea and food/wine; the default is an hour, and all were bought a minute ago."""
     bought = np.full(3, PURCHASE, np.uint8)
     recent = Recent(np.arange(3, dtype=np.int32), np.full(3, 60, np.float32), kind=bought)
-    ask = Ask(now=0, surface="home", recent=recent)
+    ask = asked("home", recent=recent)
     assert mask(ask, shop(), Rules(3_600.0, by_category)).tolist()[:3] == shown
-
-
-def test_a_purchase_has_the_code_that_is_stored() -> None:
-    """``models`` may not import ``state``: this holds the two together."""
-    assert KINDS[PURCHASE] == "purchase"
 
 
 def test_nothing_in_nothing_out() -> None:
     """Empty catalogue, empty lists."""
-    ask, none = Ask(now=0, surface="home", filter=Filter(category=("x",))), np.zeros(0, np.int32)
+    ask, none = asked("home", filter=Filter(category=("x",))), np.zeros(0, np.int32)
     assert mask(ask, Catalogue()).shape == (0,)
     assert allowed(none, ask, Catalogue()).shape == (0,)
     assert allowed(np.array([-1, 0], np.int32), ask, Catalogue()).tolist() == [False, False]

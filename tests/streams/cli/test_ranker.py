@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from models.base.paths import ROOT
 from streamrank_client.logs import write_lines
-from streams.artifacts.opening import open_artifacts
+from streams.artifacts.opening import artifact_path, open_artifacts
 from streams.cli import main
 from streams.settings import Settings
 from tests.support.small_log import Size, log
@@ -21,7 +19,7 @@ def test_a_ranker_in_float16_is_built_of_a_log_and_opened_by_a_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its manifest says what it is, and a worker takes it from where the command has put it, with no setting."""
-    shutil.copytree(ROOT / ".cache" / "artifacts" / "encoder", tmp_path / "encoder")
+    (tmp_path / "encoder").symlink_to(artifact_path(Settings(), "encoder"), target_is_directory=True)
     monkeypatch.setenv("STREAMRANK_ARTIFACTS", str(tmp_path))
     write_lines(tmp_path / "small.jsonl", log(Size(users=20, behaviors=600, queries=25)))
     given = ["artifact", "build", "ranker", "--log", str(tmp_path / "small.jsonl"), "--precision", "float16", "--json"]

@@ -193,7 +193,9 @@ def test_an_impression_stored_before_experiments_is_still_read(shelf: Answering)
     assert (old.experiment, old.arm) == ("", "control")
 
 
-def test_the_worker_restarted_with_the_same_file_gives_every_user_the_same_arm(shelf: Answering, tmp_path: Path) -> None:
+def test_the_worker_restarted_with_the_same_file_gives_every_user_the_same_arm(
+    shelf: Answering, tmp_path: Path
+) -> None:
     """A second worker that loads the file from another folder answers 40 users in the same arms."""
     found = trial(shelf, tmp_path, "{ epsilon = 0.5 }")
     (tmp_path / "b").mkdir()

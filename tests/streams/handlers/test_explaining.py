@@ -106,5 +106,7 @@ def test_what_one_source_adds_is_told_apart_from_its_group(shelf: Answering) -> 
     features[:, INDEX["lexical"]] = np.arange(6)
     blank = np.zeros((RECENT, 64), np.float32)
     one = RankInput(features, np.zeros((6, 64), np.float32), blank, np.zeros(RECENT, np.float32))
-    found = reasons(shelf.models.ranker, one, shelf.models.ranker.score([one])[0], learnt(lexical=0.25), {}, np.arange(6))
+    found = reasons(
+        shelf.models.ranker, one, shelf.models.ranker.score([one])[0], learnt(lexical=0.25), {}, np.arange(6)
+    )
     assert {name for values in found for name in values} == {"base", "lexical", "online:lexical"}

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from models.items.catalogue import Catalogue
+from models.lore.query_lore import QueryLore
 from streamrank_client.events import Delete
 from streamrank_client.fields import Filters, Range
-from models.lore.query_lore import QueryLore
 from tests.support.composing import Answering
 from tests.support.driving import AT
 from tests.support.shop import ITEMS, Shopper, ids, item
@@ -131,7 +131,11 @@ class Stocked(RuleBasedStateMachine):
 
 def test_no_answer_ever_shows_what_is_gone(shop: Answering) -> None:
     """Whatever item events came before it, on every surface."""
-    machine = type("Machine", (Stocked,), {"shop": shop})
-    run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=15))
-    assert machine.showed > 0
-    assert machine.missed > 0
+
+    class Machine(Stocked):
+        """The same for this shop."""
+
+    Machine.shop = shop
+    run_state_machine_as_test(Machine, settings=settings(max_examples=25, stateful_step_count=15))
+    assert Machine.showed > 0
+    assert Machine.missed > 0

@@ -121,7 +121,12 @@ def test_the_impression_keeps_what_was_served(shelf: Answering) -> None:
     assert name == keys.impression(0, "r9")
     assert shown.items == [item.item_id for item in answer.items]
     assert shown.propensities == [item.propensity for item in answer.items] == [1.0] * 5
-    assert (shown.user_id, shown.text, shown.surface, shown.artifact) == ("u1", "milk", "search", shelf.models.ranker.version)
+    assert (shown.user_id, shown.text, shown.surface, shown.artifact) == (
+        "u1",
+        "milk",
+        "search",
+        shelf.models.ranker.version,
+    )
     scores = apply(INITIAL, inputs_of(shown.features, shown.offline))
     assert scores.tolist() == pytest.approx([item.score for item in answer.items], abs=1e-5)
     assert ask(shelf, {}, Query(time=NOW, request_id="r", candidates=["no"])).expiring == []

@@ -11,10 +11,11 @@ import pytest
 
 from streamrank_client.errors import SettingsError
 from streamrank_client.events import Query
-from streams.handlers.brain import Brain
+from streams.artifacts.opening import open_models
 from streams.policy.experiment_file import allowed, load_experiment
 from streams.policy.plans import plan_of
 from streams.settings import Settings, checkout, load, variable
+from tests.support.composing import opened
 
 GOOD = """
 name = "diverse-home"
@@ -151,4 +152,4 @@ def test_an_arm_with_another_models_folder_is_refused(tmp_path: Path) -> None:
     folder = checkout() / "data" / "artifacts" / "intent"
     path = written(tmp_path, GOOD.replace("candidates = 20", f"ranker = '{folder}'"))
     with pytest.raises(Exception, match=r"(?s)expected ranker, found intent.*arms\.narrow"):
-        Brain.load(Settings(device="cpu", experiment=str(path)))
+        open_models(Settings(device="cpu"), load_experiment(path, Settings()), opened())

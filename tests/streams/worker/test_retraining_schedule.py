@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
 from time import monotonic
 
 import msgspec
@@ -15,7 +14,6 @@ from hypothesis import strategies as st
 
 from streamrank_client.errors import SettingsError
 from streams.settings import Settings
-from streams.wire.messages import Record
 from streams.worker import retraining_schedule
 from streams.worker.metrics import Metrics
 from streams.worker.retraining_schedule import RetrainingOutcome, Schedule
@@ -42,15 +40,6 @@ async def until(one: Schedule, outcome: str) -> None:
         await asyncio.sleep(0.01)
 
 
-async def nothing(_: int, __: Sequence[Record]) -> None:
-    """A handler that is done at once."""
-
-
-def record(offset: int) -> Record:
-    """An example at this offset."""
-    return (b"home", b"{}", offset, offset, ())
-
-
 @given(every=st.integers(1, 50), sizes=st.lists(st.integers(1, 49), max_size=40))
 def test_however_feedback_is_cut_and_restarted_it_is_due_every_so_often(every: int, sizes: list[int]) -> None:
     """Batches no longer than the interval: as many retrainings as the number of examples has full intervals."""
@@ -72,12 +61,11 @@ def test_before_the_first_interval_it_is_due_whenever_the_feedback_has_doubled()
 
 
 async def test_the_outcome_of_the_process_is_counted() -> None:
-    """What the process says on its last line is the outcome; the handler has taken the records before."""
+    """What the process says on its last line is the outcome; it starts with the example that makes the number full."""
     one = schedule(f"print('hello'); print({msgspec.json.encode(DONE).decode()!r})")
-    handle = one.after(nothing)
-    await handle(0, [record(3), record(8)])
+    one.learnt(3, 8)
     assert one._task is None
-    await handle(0, [record(9)])
+    one.learnt(9, 9)
     await until(one, "better")
     assert (count(one, "kept"), count(one, "failed")) == (0, 0)
 

@@ -6,13 +6,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.ask import Ask, Bought, Filter
-from models.ask import Shelves as Relation
+from models.ask import Bought, Filter, Shelves
 from models.retrieval.candidates import retrieve
-from models.retrieval.sources.base import candidates_of as search
+from models.retrieval.sources.base import candidates_of
 from models.retrieval.sources.registry import SOURCES
 from models.retrieval.sources.repurchase import TYPICAL, Repurchase, gaps
-from models.sample import sample
+from models.sample import asked, sample
+from tests.support.asks import changed, score_of
 
 DAY = 86_400_000
 
@@ -20,8 +20,8 @@ DAY = 86_400_000
 def had(count: float, span: float, since: float) -> float:
     """The rate of an item bought so."""
     f4 = [np.array([value], np.float32) for value in (count, span, since)]
-    ask = Ask(now=0, surface="home", bought=Bought(np.zeros(1, np.int32), *f4))
-    return float(Repurchase().score(ask, sample(["milk"]), np.zeros(1, np.int32))[0])
+    ask = asked("home", bought=Bought(np.zeros(1, np.int32), *f4))
+    return float(score_of(Repurchase(), ask, sample(["milk"]), np.zeros(1, np.int32))[0])
 
 
 @given(st.integers(2, 50), st.integers(2, 60))
@@ -47,24 +47,26 @@ def test_new_items_near_the_query_come_first_and_the_newest_among_equals() -> No
     )
     twin = catalogue.compact[0].copy()
     catalogue.compact[3] = twin
-    ask = Ask(now=23 * DAY, surface="search", compact=twin, tokens=("red",))
-    found = search(SOURCES["new_arrivals"], ask, catalogue, 10)
+    ask = asked("search", now=23 * DAY, compact=twin, tokens=("red",))
+    found = candidates_of(SOURCES["new_arrivals"], ask, catalogue, 10)
     assert [catalogue.ids[row] for row in found.rows] == ["red tea two", "red tea one", "wine"]
-    ask.new_days = 1.5
-    assert [catalogue.ids[row] for row in search(SOURCES["new_arrivals"], ask, catalogue, 10).rows] == ["red tea two"]
+    short = changed(ask, new_days=1.5)
+    assert [catalogue.ids[row] for row in candidates_of(SOURCES["new_arrivals"], short, catalogue, 10).rows] == [
+        "red tea two"
+    ]
     catalogue.delete("red tea two")
-    assert len(search(SOURCES["new_arrivals"], ask, catalogue, 10).rows) == 0
+    assert len(candidates_of(SOURCES["new_arrivals"], ask, catalogue, 10).rows) == 0
 
 
 def test_habits_do_not_speak_in_a_search_but_a_category_filter_does() -> None:
     """Popular items of the user's categories are candidates at home, and in a search with a filter by category."""
     catalogue = sample(["red tea", "wine"], category=[["food"], ["drink"]])
-    shelves = Relation(np.zeros(1, np.int32), np.ones(1, np.int32), np.full(1, 5, np.float32), np.ones(1, np.float32))
+    shelves = Shelves(np.zeros(1, np.int32), np.ones(1, np.int32), np.full(1, 5, np.float32), np.ones(1, np.float32))
     source = SOURCES["trending_category"]
-    home = Ask(now=0, surface="home", shelves=shelves)
-    words = Ask(now=0, surface="search", tokens=("tea",), shelves=shelves)
-    browse = Ask(now=0, surface="search", shelves=shelves, filter=Filter(category=("drink",)))
-    assert [len(search(source, ask, catalogue, 10).rows) for ask in (home, words, browse)] == [1, 0, 1]
+    home = asked("home", shelves=shelves)
+    words = asked("search", tokens=("tea",), shelves=shelves)
+    browse = asked("search", shelves=shelves, filter=Filter(category=("drink",)))
+    assert [len(candidates_of(source, ask, catalogue, 10).rows) for ask in (home, words, browse)] == [1, 0, 1]
 
 
 def test_the_time_of_each_source_is_taken_by_the_callers_clock() -> None:
@@ -81,5 +83,5 @@ def test_the_time_of_each_source_is_taken_by_the_callers_clock() -> None:
         def __exit__(self, *error: object) -> None:
             pass
 
-    retrieve([Ask(now=0, surface="home")], sample(["a"]), ["covisits", "trending", "lexical"], 10, 10, timed=Watch)
+    retrieve([asked("home")], sample(["a"]), ["covisits", "trending", "lexical"], 10, 10, timed=Watch)
     assert entered == ["covisits", "trending"]

@@ -21,6 +21,7 @@ from faust.exceptions import ImproperlyConfigured
 from faust.types import TP
 
 from streams.kafka.transport.records import RecordBatch, unpack_to_tuples
+from streams.wire.messages import Record
 
 
 def partition_records(tp: Any) -> Any:
@@ -66,7 +67,7 @@ def test_an_unknown_aiokafka_is_refused() -> None:
 def test_a_batch_tells_its_offsets_and_values() -> None:
     """The end is the given one: past holes behind the last record."""
     now = int(time.time() * 1000)
-    batch = RecordBatch([(b"a", b"1", 4, now, []), (b"b", None, 7, now, [])], TP("t", 3), 9, 12)
+    batch = RecordBatch([Record(b"a", b"1", 4, now, []), Record(b"b", None, 7, now, [])], TP("t", 3), 9, 12)
     assert (batch.first_offset, batch.last_offset, batch.next_offset) == (4, 7, 9)
     assert batch.values == [b"1", None]
     assert (batch.tp, batch.highwater, batch.attempt) == (TP("t", 3), 12, 0)

@@ -38,7 +38,9 @@ async def test_a_ranker_learns_from_what_an_evaluation_tests(kind: str, redis_ur
     log = lines(
         [encode(event) for event in (*items(), *said(kind, 60, **({"value": 4.0} if kind == "rating" else {})))]
     )
-    found, writer = await log_rankings(log, settings, redis_url, composed(settings=settings).models, LoggedLists(warm=0.5))
+    found, writer = await log_rankings(
+        log, settings, redis_url, composed(settings=settings).models, LoggedLists(warm=0.5)
+    )
     assert len(found) + writer.missed == 30
     assert len(found) > 20
 

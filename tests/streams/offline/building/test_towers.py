@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 from pathlib import Path
@@ -21,8 +20,8 @@ from streams.artifacts.tables import Tables
 from streams.cli import main
 from streams.offline.replay import replay
 from streams.settings import Settings
-from tests.support.small_log import Size, lines, log
 from tests.support.servers import flush
+from tests.support.small_log import Size, lines, log
 
 RAW = log(Size(users=20, behaviors=600, queries=25))
 
@@ -74,29 +73,46 @@ async def test_without_the_artifact_answers_have_the_bytes_of_those_without_the_
     )
 
 
-async def test_a_worker_swaps_a_tower_in_and_out(folder: Path, tmp_path: Path) -> None:
-    """Its vectors are all there when it takes over, those of items that came meanwhile too; removed, it is gone."""
-    shutil.copytree(folder / "encoder", tmp_path / "encoder")
-    settings = Settings(device="cpu", artifacts=str(tmp_path))
-    brain = Brain.load(settings, open_artifacts(settings))
-    brain.apply_catalogue([record(f"milk {n}") for n in range(300)])
-    swapper = Swapper(settings, brain)
-    assert (await swapper.swap(), brain.catalogue.tower) == (False, None)
+def without_tower(folder: Path, own: Path) -> Settings:
+    """Settings of a worker whose artifacts are those of the folder, but for the tower."""
+    (own / "encoder").symlink_to(folder / "encoder", target_is_directory=True)
+    return Settings(device="cpu", artifacts=str(own))
+
+
+def test_a_tower_takes_over_once_it_has_a_vector_for_every_item(folder: Path, tmp_path: Path) -> None:
+    """In slices; items that come meanwhile and afterwards get theirs too."""
+    settings = without_tower(folder, tmp_path)
+    tables = Tables(open_models(settings))
+    tables.take_items([record(f"milk {n}") for n in range(300)])
     shutil.copytree(folder / "item-tower", tmp_path / "item-tower")
-    assert await asyncio.to_thread(swapper.look)
-    assert brain.grow()
-    brain.apply_catalogue([record("late milk")])
-    assert (brain.catalogue.tower, "item-tower" in brain.versions()) == (None, False)
-    assert not brain.grow()
-    tower = brain.catalogue.tower
+    tables.swap(open_artifacts(settings), tower=True)
+    assert tables.grow()
+    tables.take_items([record("late milk")])
+    assert (tables.models.tower, "item-tower" in tables.models.versions()) == (None, False)
+    assert not tables.grow()
+    tower = tables.models.tower
     assert tower is not None
     assert np.allclose(np.linalg.norm(tower.vectors(301), axis=1), 1, atol=1e-5)
-    assert brain.versions()["item-tower"] == tower.tower.version
-    brain.apply_catalogue([record("later milk")])
+    tables.take_items([record("later milk")])
     assert tower.vectors(302)[301].any()
+
+
+async def test_a_worker_swaps_a_tower_in_and_out(folder: Path, tmp_path: Path) -> None:
+    """It looks at the folder: nothing new, a tower, and none again; a batch goes on with what it began with."""
+    settings = without_tower(folder, tmp_path)
+    tables = Tables(open_models(settings))
+    tables.take_items([record(f"milk {n}") for n in range(300)])
+    swapper = Swapper(settings, tables)
+    assert (await swapper.swap(), tables.models.tower) == (False, None)
+    shutil.copytree(folder / "item-tower", tmp_path / "item-tower")
+    assert await swapper.swap()
+    models = tables.models
+    assert models.tower is not None
+    assert models.versions()["item-tower"] == models.tower.tower.version
     shutil.rmtree(tmp_path / "item-tower")
     assert await swapper.swap()
-    assert brain.catalogue.tower is None
+    assert tables.models.tower is None
+    assert models.tower is not None
 
 
 def record(title: str) -> tuple[bytes, bytes]:

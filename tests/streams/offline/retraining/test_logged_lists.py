@@ -119,14 +119,18 @@ def test_each_example_counts_once_and_choices_of_one_list_together(shop: tuple[A
     assert {key(item) for item in own.shown.items} < items_of([own])
 
 
-def test_choices_count_by_inverse_examination_where_positions_are_known(shop: tuple[Answering, list[RankInput]]) -> None:
+def test_choices_count_by_inverse_examination_where_positions_are_known(
+    shop: tuple[Answering, list[RankInput]],
+) -> None:
     """The click on a position that is looked at half as often counts twice as much."""
     answering, _ = shop
     bias = PositionBias()
     for position in [0] * 4_000 + [1] * 1_980:
         bias.learn(position, up=float(position == 1), down=float(position == 0))
     weights = [
-        float(rankings_of(answered(feedback(answering, (place,)), {"home": bias}), answering.models.catalogue).weight[0])
+        float(
+            rankings_of(answered(feedback(answering, (place,)), {"home": bias}), answering.models.catalogue).weight[0]
+        )
         for place in (0, 1)
     ]
     assert weights[1] / weights[0] == pytest.approx(2, rel=0.02)

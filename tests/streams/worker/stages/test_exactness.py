@@ -64,9 +64,7 @@ async def made(redis_url: str) -> AsyncIterator[Made]:
     await store.close()
 
 
-async def test_a_worker_whose_watermark_was_moved_writes_nothing(
-    made: Made, redis_url: str
-) -> None:
+async def test_a_worker_whose_watermark_was_moved_writes_nothing(made: Made, redis_url: str) -> None:
     """Two workers on one partition: the slower one raises NotOwner, and the state stays the other's."""
     first, second = made.behavior, made.behavior
     await first.handle(0, records([click(1)]))
@@ -79,9 +77,7 @@ async def test_a_worker_whose_watermark_was_moved_writes_nothing(
     assert stored(redis_url, "wm:*") != before
 
 
-async def test_a_watermark_moved_between_read_and_write_is_noticed(
-    made: Made, redis_url: str
-) -> None:
+async def test_a_watermark_moved_between_read_and_write_is_noticed(made: Made, redis_url: str) -> None:
     """The compare holds until the end of the transaction: what another worker stores meanwhile is not overwritten."""
     mark = keys.watermark(0, BEHAVIOR)
     async with made.at.store.transaction(mark) as transaction:
@@ -92,9 +88,7 @@ async def test_a_watermark_moved_between_read_and_write_is_noticed(
     assert stored(redis_url, "*") == before
 
 
-async def test_records_at_or_before_the_watermark_change_nothing(
-    made: Made, redis_url: str
-) -> None:
+async def test_records_at_or_before_the_watermark_change_nothing(made: Made, redis_url: str) -> None:
     """A batch that comes again, whole or in part, leaves every byte as it is; the watermark never goes back."""
     behavior = made.behavior
     batch = records([click(n) for n in range(6)])
@@ -121,9 +115,7 @@ async def test_a_behaviour_that_breaks_its_handler_becomes_a_dead_letter(
     assert int.from_bytes(context[:4], "little") == 3
 
 
-async def test_poison_at_the_end_of_a_batch_is_passed(
-    made: Made, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_poison_at_the_end_of_a_batch_is_passed(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch of nothing but poison advances the watermark too."""
     behavior, kept = made.behavior, made.kept
     _break(monkeypatch, "poison")
@@ -148,9 +140,7 @@ async def test_a_query_that_breaks_its_handler_is_answered_with_an_error(
     assert [decode_dead_letter(raw).code for raw in kept.of(DEAD)] == ["internal"]
 
 
-async def test_a_record_of_signals_or_feedback_that_cannot_be_read_is_passed(
-    made: Made, redis_url: str
-) -> None:
+async def test_a_record_of_signals_or_feedback_that_cannot_be_read_is_passed(made: Made, redis_url: str) -> None:
     """Bytes that no worker wrote become dead letters of their topics; their watermarks go on."""
     signals, feedback = SignalStage(made.at), FeedbackStage(made.at)
     await signals.handle(0, [Record(None, b"\xff not msgpack", 0, AT)])
@@ -163,9 +153,7 @@ async def test_a_record_of_signals_or_feedback_that_cannot_be_read_is_passed(
     assert await feedback.starts([0]) == {0: 2}
 
 
-async def test_a_fault_that_is_no_records_fault_is_raised(
-    made: Made, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_fault_that_is_no_records_fault_is_raised(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """While Redis does not answer nothing becomes a dead letter: the driver tries again."""
 
     async def gone(wanted: Sequence[bytes]) -> list[bytes | None]:
