@@ -20,12 +20,7 @@ from models.ask import Ask, Filter
 from models.ask import NamedItems as Named
 from models.base.arrays import Mask, Rows
 from models.items.catalogue import Catalogue
-
-#: The code of a purchase in ``Ask.recent.kind`` (its place in state.records.KINDS).
-PURCHASE: Final = 4
-#: Surfaces that show what nobody asked for by name: only there is what was just bought left out. Who searches may
-#: look for what they bought; who sends candidates has chosen them.
-UNASKED: Final = ("home", "similar", "cart")
+from streamrank_client.vocabulary import PURCHASE, UNASKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +96,7 @@ def _excluded(ask: Ask, catalogue: Catalogue, rules: Rules) -> Rows:
         gone.append(ask.crowd.anchors[:1])
     if len(ask.ruled.hide.rows):
         gone.append(ask.ruled.hide.rows)
+    # who searches may look for what they bought; who sends candidates has chosen them
     if (rules.repeat_after > 0 or rules.repeat_by_category) and ask.query.surface in UNASKED:
         gone.append(_just_bought(ask, catalogue, rules))
     return gone[0] if len(gone) == 1 else np.concatenate(gone)
