@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from models.base.errors import TextError
 from models.base.paths import DATA
@@ -45,15 +45,15 @@ class _Cutter(Protocol):
 
 
 class Words:
-    """Cuts texts into tokens. The first ``load`` of a process reads jieba's dictionary (about a second, 100 MB)."""
+    """Cuts texts into tokens. ``load`` reads jieba's dictionary once (about a second, 100 MB)."""
 
     def __init__(self, cutter: _Cutter) -> None:
         self._cutter = cutter
 
     @classmethod
     def load(cls) -> Words:
-        """With jieba's dictionary, which all of a process's share: it is only read."""
-        return cls(_dictionary())
+        """With jieba's dictionary, which the process holds once: cutting reads it only."""
+        return cls(_jieba())
 
     def tokens(self, text: str) -> list[str]:
         """Tokens of a text in their order; stop words go unless nothing else would remain.
@@ -80,24 +80,6 @@ class Words:
             else:
                 found.extend(_latin(piece))
         return found
-
-
-@cache
-def _dictionary() -> _Cutter:
-    """Read jieba's dictionary, without its log lines and without its cache file in the temporary folder.
-
-    The cache is a marshal file that any local user could plant; building the table anew costs little.
-    """
-    with warnings.catch_warnings():
-        # Its regular expressions have escapes that newer Pythons warn about on standard error.
-        warnings.simplefilter("ignore")
-        import jieba  # type: ignore[import-untyped]
-    jieba.setLogLevel(logging.WARNING)
-    cutter = jieba.Tokenizer()
-    cutter.FREQ, cutter.total = cutter.gen_pfdict(cutter.get_dict_file())
-    cutter.initialized = True
-    whole: _Cutter = cutter
-    return whole
 
 
 def replace_words(text: str, changes: Mapping[str, str]) -> str:
@@ -140,6 +122,23 @@ def _latin(piece: str) -> list[str]:
     if model or any(len(part) == 1 for part in parts):
         return [singular("".join(parts))]
     return [singular(part) for part in parts]
+
+
+@cache
+def _jieba() -> _Cutter:
+    """Read jieba's dictionary, without its log lines and without its cache file in the temporary folder.
+
+    The cache is a marshal file that any local user could plant; building the table anew costs little.
+    """
+    with warnings.catch_warnings():
+        # Its regular expressions have escapes that newer Pythons warn about on standard error.
+        warnings.simplefilter("ignore")
+        import jieba  # type: ignore[import-untyped]
+    jieba.setLogLevel(logging.WARNING)
+    cutter: Any = jieba.Tokenizer()
+    cutter.FREQ, cutter.total = cutter.gen_pfdict(cutter.get_dict_file())
+    cutter.initialized = True
+    return cast(_Cutter, cutter)
 
 
 @cache
