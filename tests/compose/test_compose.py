@@ -20,9 +20,9 @@ import pytest
 import redis
 import yaml
 
-from streams.settings import Settings, load, variable
+from streams.settings import Settings, checkout, load, variable
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = checkout()
 COMPOSE = ROOT / "compose"
 Services = dict[str, dict[str, Any]]
 ROLES = ("ingest", "query", "trainer")

@@ -44,6 +44,6 @@ def test_keys_that_collide_are_all_found() -> None:
 def test_key_zero_is_refused() -> None:
     """Key 0 marks an empty slot, so it cannot be stored, and is never found."""
     index = KeyIndex()
-    with pytest.raises(ValueError, match=r"streams\.ids\.key"):
+    with pytest.raises(ValueError, match=r"streamrank_client\.vocabulary\.key"):
         index.put(np.array([0], np.uint64), np.array([0], np.int32))
     assert index.get(np.array([0], np.uint64)).tolist() == [-1]

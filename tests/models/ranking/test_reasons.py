@@ -104,7 +104,7 @@ def test_a_search_is_named_in_its_own_words() -> None:
 
 
 def test_facts_of_the_item_are_told_with_their_limits() -> None:
-    """Popular only among the week's top, new for as long as the shop says, reduced by 5 % or more, well rated from 4 on."""
+    """Popular among the week's top, new as long as the shop says, reduced by 5 % and more, well rated from 4 on."""
     week = Weighted(rows(TEA), np.ones(1, np.float32))
     ask = asked("home", now=NOW, trends=(Weighted(), week, Weighted()))
     assert told(ask, "trending") == "Popular this week."

@@ -77,8 +77,8 @@ weight = st.floats(-3, 3)
     added=st.lists(weight, max_size=3), history=st.booleans(),
 )  # fmt: skip
 def test_contributions_add_up_whatever_the_features_weights_and_adjustments(
-    shelf: Answering, size: int, seed: int, spread: float, weights: list[float], scales: list[float], added: list[float],
-    history: bool,
+    shelf: Answering, size: int, seed: int, spread: float, weights: list[float], scales: list[float],
+    added: list[float], history: bool,
 ) -> None:  # fmt: skip
     """Sources, groups, online weights and adjustments are the score, rounded as it is answered, to within 1e-4."""
     rng = np.random.default_rng(seed)

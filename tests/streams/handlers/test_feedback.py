@@ -33,8 +33,10 @@ def ingest() -> Ingest:
 
 def test_what_a_version_with_other_features_showed_is_not_learnt_from() -> None:
     """Its features are other columns; the behaviour counts all the same."""
-    narrow = StoredImpression("r1", "u1", AT, "home", "control", "", ["p1", "p2", "p3"], [1.0, 0.75, 1.0], FEATURES[:, :-1],
-                   np.array([3, 2, 1], np.float32), 4, "a1")  # fmt: skip
+    narrow = StoredImpression(
+        "r1", "u1", AT, "home", "control", "", ["p1", "p2", "p3"], [1.0, 0.75, 1.0], FEATURES[:, :-1],
+        np.array([3, 2, 1], np.float32), 4, "a1",
+    )  # fmt: skip
     found = Ingest(stored={keys.impression(0, "r1"): encode_shown(narrow)})
     found.fold(records([event()]))
     assert (found.feedback, found.dead, found.mark.accepted) == ([], [], 1)

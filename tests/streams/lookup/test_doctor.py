@@ -101,7 +101,7 @@ async def test_an_experiment_is_read_as_a_worker_would(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("0.5", "5"))
     wrong = named(await diagnose(settings), "experiment")
     assert wrong.state == "fail"
-    assert f"{path}: [arms.b] settings.epsilon='5': expected 0 to 1" in wrong.message
+    assert f"{path}: [arms.b] settings.epsilon='5': expected a number from 0 to 1" in wrong.message
     assert "STREAMRANK_EXPERIMENT" in wrong.remedy
     none = await diagnose(replace(settings, experiment=""))
     assert "experiment" not in {check.name for check in none}

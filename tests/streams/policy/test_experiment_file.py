@@ -116,7 +116,8 @@ def test_a_user_keeps_the_arm_across_processes_and_files(tmp_path: Path) -> None
     """Another process, reading the same file anew, puts 500 users where this one does; another salt does not."""
     path = written(tmp_path, GOOD)
     code = (
-        "import sys; from streams.policy.experiment_file import load_experiment; from streams.settings import Settings\n"
+        "import sys; from streams.policy.experiment_file import load_experiment\n"
+        "from streams.settings import Settings\n"
         "found = load_experiment(sys.argv[1], Settings(candidates=99))\n"
         "print(','.join(found.arm(f'u{n}').name for n in range(500)))"
     )

@@ -55,7 +55,7 @@ def test_new_items_near_the_query_come_first_and_the_newest_among_equals() -> No
         "red tea two"
     ]
     catalogue.delete("red tea two")
-    assert len(candidates_of(SOURCES["new_arrivals"], ask, catalogue, 10).rows) == 0
+    assert len(candidates_of(SOURCES["new_arrivals"], short, catalogue, 10).rows) == 0
 
 
 def test_habits_do_not_speak_in_a_search_but_a_category_filter_does() -> None:

@@ -1,4 +1,4 @@
-"""The stage of feedback on a real Redis: what it knows of positions is stored with its watermark, and goes on from there."""
+"""The stage of feedback on a real Redis: what it knows is stored with its watermark, and goes on from there."""
 
 from __future__ import annotations
 
@@ -169,5 +169,5 @@ async def test_a_worker_tells_which_source_fell_silent(redis_url: str) -> None:
 
 def test_a_worker_that_does_not_train_does_not_load_river() -> None:
     """River comes with the first feedback; the application alone, and the query path, do without."""
-    code = "import sys, streams.worker.app, streams.handlers.queries; assert 'river' not in sys.modules, 'river was loaded'"
+    code = "import sys, streams.worker.app, streams.handlers.queries; assert 'river' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=checkout())
