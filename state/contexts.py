@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.compiled import compiled
-from state.records import CONTEXT, DIM, RING
+from state.records import CONTEXT, RING
+from streamrank_client.vocabulary import COMPACT, DAY_MS, HOUR_MS
 
-SHORT_MS: Final = 3_600_000
-LONG_MS: Final = 30 * 86_400_000
+SHORT_MS: Final = HOUR_MS
+LONG_MS: Final = 30 * DAY_MS
 EPOCH: Final = 8
 SCALE: Final = 256.0
 LIMIT: Final = 2**30
-#: Where the epochs and the sums of a CONTEXT begin, in words of four bytes (tests/state/test_contexts.py holds it).
-_EPOCHS: Final = 9
-_SUMS: Final = 13
+#: Where the epochs and the sums of a CONTEXT begin, in words of four bytes.
+_EPOCHS, _SUMS = (dict(CONTEXT.fields or {})[name][1] // 4 for name in ("short_epoch", "short"))
 
 Array = NDArray[np.generic]
 
@@ -64,8 +64,10 @@ def fold(rows: NDArray[np.void], events: EventColumns) -> None:
     users = who[starts]
     nth = np.arange(len(who)) - np.repeat(starts, sizes)
 
-    columns = (events.user, events.time, events.weight, events.vector, events.vectors)
-    _interest(rows.view(np.int32).reshape(len(rows), -1), *map(np.ascontiguousarray, columns))
+    words = rows.view(np.int32).reshape(len(rows), -1)
+    user, time = np.ascontiguousarray(events.user), np.ascontiguousarray(events.time)
+    weight, vector = np.ascontiguousarray(events.weight), np.ascontiguousarray(events.vector)
+    _interest(words, user, time, weight, vector, np.ascontiguousarray(events.vectors), _EPOCHS, _SUMS)
     slot = (rows["events"][who].astype(np.int64) + nth) % RING
     kept = np.flatnonzero(np.repeat(sizes, sizes) - nth <= RING)
     who_kept, slot, source = who[kept], slot[kept], order[kept]
@@ -95,27 +97,29 @@ def _interest(
     weight: NDArray[np.float32],
     vector: NDArray[np.intp],
     vectors: NDArray[np.float32],
+    epochs: int,
+    sums: int,
 ) -> None:
     """Add the events' vectors to ``short`` and ``long``, advancing epochs where the newest event demands it.
 
-    ``words``: the contexts as i32, a row each.
+    ``words``: the contexts as i32, a row each, in which the epochs and the sums begin at the places given.
     """
     for event in range(len(user)):
         own = words[user[event]]
         for part in range(2):
             half_life = SHORT_MS if part == 0 else LONG_MS
-            begin, newest = _SUMS + DIM * part, own[_EPOCHS + part]
+            begin, newest = sums + COMPACT * part, own[epochs + part]
             # the epoch that the event is folded in: the newest so far of its user
             epoch = max(time[event] // (EPOCH * half_life), newest)
             if epoch > newest:
                 shrink = 2.0 ** (-EPOCH * min(epoch - newest, 8))
-                for place in range(begin, begin + DIM):
+                for place in range(begin, begin + COMPACT):
                     own[place] = np.int32(np.rint(own[place] * shrink))
-                own[_EPOCHS + part] = epoch
+                own[epochs + part] = epoch
             if vector[event] < 0 or weight[event] == 0:
                 continue
             factor = weight[event] * SCALE * 2.0 ** ((time[event] - epoch * EPOCH * half_life) / half_life)
-            for place in range(DIM):
+            for place in range(COMPACT):
                 total = own[begin + place] + np.int64(np.rint(vectors[vector[event], place] * factor))
                 own[begin + place] = min(max(total, -LIMIT), LIMIT)
 

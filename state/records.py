@@ -9,10 +9,8 @@ from typing import Final
 
 import numpy as np
 
-#: Behaviour kinds; a kind's code is its place here. Stored: only append.
-KINDS: Final = ("impression", "view", "click", "add_to_cart", "purchase", "rating", "dislike", "dwell")
+from streamrank_client.vocabulary import COMPACT, KINDS, POPULARITY_DAYS
 
-DIM: Final = 64
 RING: Final = 32
 SLOTS: Final = 32
 NEIGHBOURS: Final = 100
@@ -33,8 +31,8 @@ CONTEXT: Final = np.dtype(
         ("short_epoch", "<i4"),
         ("long_epoch", "<i4"),
         ("last", "<i8"),
-        ("short", "<i4", (DIM,)),
-        ("long", "<i4", (DIM,)),
+        ("short", "<i4", (COMPACT,)),
+        ("long", "<i4", (COMPACT,)),
         ("item", "<u8", (RING,)),
         ("at", "<u4", (RING,)),
         ("kind", "u1", (RING,)),
@@ -67,9 +65,6 @@ COVISIT: Final = np.dtype(
 
 #: What was chosen after a query: ``weight`` since the item entered the row (state/sketch.py), ``mass`` in all.
 QUERY_CLICK: Final = np.dtype([("mass", "<f8"), ("item", "<u8", (SLOTS,)), ("weight", "<f8", (SLOTS,))])
-
-#: Half-lives of an item's popularity, in days, fastest first.
-POPULARITY_DAYS: Final = (1.0, 7.0, 30.0, 180.0)
 
 #: An item's counts by kind, the sum of its ratings, and popularity decayed to ``last`` at four half-lives.
 COUNT: Final = np.dtype(

@@ -25,11 +25,7 @@ ShareOfOne = Annotated[float, Meta(ge=0, le=1)]
 class PlanSettings(ClientSettings):
     """How queries are answered: what an arm of an experiment may set."""
 
-    sources: str = setting(
-        "query_clicks,covisits,context,semantic,lexical,trending,covisits_wide,image,query_neighbours,"
-        "trending_category,popular,repurchase,new_arrivals,tower,covisits_basket",
-        "the sources in use, comma separated",
-    )
+    sources: str = setting("all", "the sources in use, comma separated; `all`: every one that there is")
     candidates: Annotated[int, Meta(ge=10, le=5_000)] = setting(200, "most candidates that are ranked for a query")
     online: bool = setting(True, "whether the online ranker's weights are applied and learnt")
     epsilon: ShareOfOne = setting(0.0, "epsilon-swap: share of answers in which one item is swapped for another")
@@ -63,11 +59,6 @@ class PlanSettings(ClientSettings):
     diversity: str = setting(
         "0", "strength of maximal marginal relevance on home, cart and similar, 0 to 1; by surface: `0,home=0.2`"
     )
-
-    @property
-    def source_names(self) -> tuple[str, ...]:
-        """The sources in use, in order."""
-        return tuple(s.strip() for s in self.sources.split(",") if s.strip())
 
 
 @dataclass(frozen=True, kw_only=True)

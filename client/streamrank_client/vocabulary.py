@@ -26,7 +26,8 @@ class Kind(NamedTuple):
 
     ``interest``: what it adds to its user's interest; ``popularity``: to the item's popularity; ``feedback``: how much
     it says that the item was the right answer (0: nothing). A ``valued`` kind carries a number (stars, milliseconds)
-    that decides interest and popularity instead.
+    that decides interest and popularity instead. ``en`` and ``zh``: what the user did, as the middle of a sentence,
+    after "you" and after 你; nothing is said of a kind without them.
     """
 
     name: str
@@ -34,18 +35,20 @@ class Kind(NamedTuple):
     popularity: float = 0.0
     feedback: float = 0.0
     valued: bool = False
+    en: str = ""
+    zh: str = ""
 
 
 #: All kinds; a kind's code is its place here, and codes are stored: only append.
 KINDS: Final = (
     Kind("impression"),
-    Kind("view", interest=1, popularity=1),
-    Kind("click", interest=2, popularity=2, feedback=1),
-    Kind("add_to_cart", interest=3, popularity=3, feedback=1.5),
-    Kind("purchase", interest=5, popularity=5, feedback=2),
-    Kind("rating", valued=True),
+    Kind("view", interest=1, popularity=1, en="looked at", zh="看过"),
+    Kind("click", interest=2, popularity=2, feedback=1, en="clicked", zh="点过"),
+    Kind("add_to_cart", interest=3, popularity=3, feedback=1.5, en="put in your basket", zh="放进过购物车"),
+    Kind("purchase", interest=5, popularity=5, feedback=2, en="bought", zh="买过"),
+    Kind("rating", valued=True, en="rated", zh="评过分"),
     Kind("dislike", interest=-4),
-    Kind("dwell", valued=True),
+    Kind("dwell", valued=True, en="looked at", zh="看过"),
 )
 #: From a kind's name to its code.
 CODE: Final = {kind.name: code for code, kind in enumerate(KINDS)}

@@ -8,7 +8,7 @@ A package names its classes or objects as entry points, in ``pyproject.toml``::
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from models.base.errors import ModelError
@@ -21,19 +21,32 @@ def installed(group: str, kind: type[T]) -> list[T]:
 
     Raises ModelError naming the entry point that cannot be loaded, or that is of another kind.
     """
-    found: list[T] = []
+    made = [(point, thing() if isinstance(thing, type) else thing) for point, thing in _loaded(group)]
+    for point, thing in made:
+        if not isinstance(thing, kind):
+            raise _wrong(point, f"it is no {kind.__name__}")
+    return [thing for _, thing in made]
+
+
+def installed_types(group: str, kind: type[T]) -> list[type[T]]:
+    """The classes below ``kind`` that packages name in an entry point group, by name. Raises as ``installed``."""
+    loaded = _loaded(group)
+    for point, thing in loaded:
+        if not (isinstance(thing, type) and issubclass(thing, kind)):
+            raise _wrong(point, f"it is no class below {kind.__name__}")
+    return [thing for _, thing in loaded]
+
+
+def _loaded(group: str) -> list[tuple[EntryPoint, Any]]:
+    loaded = []
     for point in sorted(entry_points(group=group), key=lambda one: one.name):
         try:
-            thing: Any = point.load()
+            loaded.append((point, point.load()))
         except (ImportError, AttributeError) as error:
-            raise _wrong(group, point.name, point.value, str(error)) from error
-        made = thing() if isinstance(thing, type) else thing
-        if not isinstance(made, kind):
-            raise _wrong(group, point.name, point.value, f"it is no {kind.__name__}")
-        found.append(made)
-    return found
+            raise _wrong(point, str(error)) from error
+    return loaded
 
 
-def _wrong(group: str, name: str, value: str, reason: str) -> ModelError:
+def _wrong(point: EntryPoint, reason: str) -> ModelError:
     remedy = "mend the package that names it, or uninstall it."
-    return ModelError(f"entry point {name} = {value!r} of {group}: {reason}.", remedy)
+    return ModelError(f"entry point {point.name} = {point.value!r} of {point.group}: {reason}.", remedy)

@@ -10,15 +10,17 @@ al., 2001; session kNN, Ludewig and Jannach, 2018). Items without a neighbour fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from models.base.arrays import Doubles, Ints
+from models.base.arrays import Doubles, Ints, Mask
+from models.evaluate.baseline import Baseline, TextCutters
 from models.evaluate.journal import Journal
+from models.evaluate.lists import NOTHING, Scored
 from models.evaluate.pairs import PairTable
 
 #: p of the anchors' counts and q of the items', as pairs
@@ -67,11 +69,11 @@ class NeighbourTable(NamedTuple):
     scores: Doubles
 
 
-class Knn:
+class NeighbourTables:
     """The tables over one journal, fed in order.
 
     >>> journal = Journal.of(user=[0, 0, 1, 1], item=[0, 1, 0, 2], time=[0, 1, 2, 3])
-    >>> knn = Knn(journal, REACHES[:1]); knn.advance(3)
+    >>> knn = NeighbourTables(journal, REACHES[:1]); knn.advance(3)
     >>> knn.score(Choice(REACHES[0], (0.5, 0.5), 0.0), 3)
     NeighbourTable(items=array([1]), scores=array([0.70710678]))
     """
@@ -144,3 +146,48 @@ class Knn:
             table.add(journal.item[old], journal.item[new])
             if reach.both_ways:
                 table.add(journal.item[new], journal.item[old])
+
+
+class Knn(Baseline):
+    """The best of all the tables and weights, by those events of the first half on which it is tuned."""
+
+    name = "knn"
+
+    def __init__(self, journal: Journal, texts: TextCutters) -> None:
+        """All tables are fed until one is chosen."""
+        self._tables = NeighbourTables(journal)
+        self._choice: Choice | None = None
+
+    def advance(self, row: int) -> None:
+        """Learn from all events before event ``row``."""
+        self._tables.advance(row)
+
+    def score(self, row: int) -> Scored:
+        """By the table chosen; nothing before there is one."""
+        if self._choice is None:
+            return NOTHING
+        return Scored(*self._tables.score(self._choice, row))
+
+    def trials(self, row: int, allowed: Mask, target: int) -> Iterator[tuple[Hashable, int]]:
+        """Every table with every weight."""
+        for choice, (items, scores) in self._tables.all_scores(row):
+            yield choice, _rank(items, scores, self._tables.counts, allowed, target)
+
+    def choose(self, setting: Hashable) -> None:
+        """Keep one table."""
+        assert isinstance(setting, Choice)
+        self._choice = setting
+        self._tables.keep(setting.reach)
+
+    def chosen(self) -> str | None:
+        """The table and its weights."""
+        return None if self._choice is None else str(self._choice)
+
+
+def _rank(items: Ints, scores: Doubles, counts: Doubles, allowed: Mask, target: int) -> int:
+    """The target's rank among the scored items, the commoner first among equals; 0 where it is not scored."""
+    at = int(np.searchsorted(items, target))
+    if at >= len(items) or items[at] != target:
+        return 0
+    ahead = (scores > scores[at]) | ((scores == scores[at]) & (counts[items] > counts[target]))
+    return 1 + int((ahead & allowed[items]).sum())

@@ -6,7 +6,7 @@ Placed(rank=4, top=array([2, 1, 0, 3]))
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,10 @@ class Scored(NamedTuple):
 
     items: Ints
     scores: Doubles
+
+
+#: no item scored
+NOTHING: Final = Scored(np.zeros(0, np.int64), np.zeros(0))
 
 
 class Placed(NamedTuple):

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.base.arrays import Ints
+from streamrank_client.vocabulary import DAY_MS
 
-DAY_MS: Final = 86_400_000
 #: days; the last never fades
 HALF_LIVES: Final = (0.25, 1.0, 3.0, 7.0, 14.0, 30.0, 90.0, np.inf)
 #: a sum is brought to a new landmark before its weights grow beyond 2 to this power

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from models.base.arrays import Ints
 from models.base.errors import ModelError
 from models.evaluate.journal import Journal
+from streamrank_client.vocabulary import FINDING
 
 TASKS: Final = ("unseen", "repeat", "all")
-SURFACES: Final = ("search", "home", "similar", "cart")
 
 
 def eligible(journal: Journal, task: str, surface: str | None = None) -> NDArray[np.bool_]:
@@ -32,8 +32,8 @@ def eligible(journal: Journal, task: str, surface: str | None = None) -> NDArray
         ok &= journal.first == (task == "unseen")
     if surface is None:
         return ok
-    if surface not in SURFACES:
-        raise ModelError(f"surface: {surface!r} is not evaluated.", f"name one of {', '.join(SURFACES)}.")
+    if surface not in FINDING:
+        raise ModelError(f"surface: {surface!r} is not evaluated.", f"name one of {', '.join(FINDING)}.")
     fits = {
         "search": journal.text >= 0,
         "home": journal.text < 0,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from models.evaluate.baseline import Baseline, TextCutters
 from models.evaluate.journal import NEVER, Journal
 from models.evaluate.lists import Scored
 from models.items.bm25 import Bm25
@@ -81,3 +82,63 @@ def one_then_other(first: Scored, second: Scored) -> Scored:
     new = ~np.isin(second.items, first.items)
     above = second.scores.max(initial=0.0) + first.scores
     return Scored(np.concatenate([first.items, second.items[new]]), np.concatenate([above, second.scores[new]]))
+
+
+class SameQuery(Baseline):
+    """What was chosen most often after the same text."""
+
+    name = "query-table"
+    searches = True
+    filled = False
+
+    def __init__(self, journal: Journal, texts: TextCutters) -> None:
+        """An empty table."""
+        self._table = QueryTable(journal, texts.normalise)
+
+    def advance(self, row: int) -> None:
+        """Learn from all events before event ``row``."""
+        self._table.advance(row)
+
+    def score(self, row: int) -> Scored:
+        """The items chosen after event ``row``'s text."""
+        return self._table.score(row)
+
+
+class TitleWords(Baseline):
+    """BM25 over the items' titles."""
+
+    name = "lexical"
+    searches = True
+    filled = False
+
+    def __init__(self, journal: Journal, texts: TextCutters) -> None:
+        """An empty index."""
+        self._titles = Titles(journal, texts.tokens)
+
+    def advance(self, row: int) -> None:
+        """Take in the items that arrived before event ``row``."""
+        self._titles.advance(row)
+
+    def score(self, row: int) -> Scored:
+        """The items that share words with event ``row``'s text."""
+        return self._titles.score(row)
+
+
+class Cascade(Baseline):
+    """What was chosen after the same text, then BM25, then popularity."""
+
+    name = "cascade"
+    searches = True
+
+    def __init__(self, journal: Journal, texts: TextCutters) -> None:
+        """Both empty."""
+        self._table, self._titles = QueryTable(journal, texts.normalise), Titles(journal, texts.tokens)
+
+    def advance(self, row: int) -> None:
+        """Learn from all events before event ``row``."""
+        self._table.advance(row)
+        self._titles.advance(row)
+
+    def score(self, row: int) -> Scored:
+        """One after the other."""
+        return one_then_other(self._table.score(row), self._titles.score(row))

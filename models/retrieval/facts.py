@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 from models.ask import Ask
 from models.base.arrays import Rows
 from models.items.catalogue import Catalogue
-from streamrank_client.vocabulary import DAY_MS, DISLIKE, IMPRESSION, KINDS
+from streamrank_client.vocabulary import DAY_MS, KINDS
 
-#: kinds of behaviour that a sentence has no verb for
-UNTOLD: Final = (IMPRESSION, DISLIKE)
 #: among so many most popular items of the week
 POPULAR: Final = 50
 ALIKE: Final = 0.5
@@ -52,8 +50,8 @@ class Case:
         liked = np.flatnonzero((recent.rows == row) & (recent.weight > 0))
         if row < 0 or not len(liked):
             return None
-        kind = int(recent.kind[liked[np.argmax(recent.weight[liked])]])
-        return None if kind in UNTOLD else KINDS[kind].name
+        kind = KINDS[int(recent.kind[liked[np.argmax(recent.weight[liked])]])]
+        return kind.name if kind.en else None
 
 
 def followed(case: Case) -> Found:

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from models.retrieval import facts
 from models.retrieval.facts import Fact
+from streamrank_client.vocabulary import CODE, KINDS
 
 Language = Literal["en", "zh"]
 
@@ -28,23 +29,12 @@ class Sentence:
         """The sentence, of what its fact named."""
         values = dict(named)
         if "verb" in values:
-            values["verb"] = VERBS[language][values["verb"]]
+            kind = KINDS[CODE[values["verb"]]]
+            values["verb"] = kind.en if language == "en" else kind.zh
         if values.get("until"):
             values["until"] = f" until {values['until']}" if language == "en" else f"，截至 {values['until']}"
         return (self.en if language == "en" else self.zh).format(**values)
 
-
-#: what a user did, as the middle of a sentence: after "you", and between 你 and 过
-VERBS: Final[dict[Language, dict[str, str]]] = {
-    "en": {
-        "view": "looked at", "click": "clicked", "add_to_cart": "put in your basket", "purchase": "bought",
-        "rating": "rated", "dwell": "looked at",
-    },
-    "zh": {
-        "view": "看过", "click": "点过", "add_to_cart": "放进过购物车", "purchase": "买过", "rating": "评过分",
-        "dwell": "看过",
-    },
-}  # fmt: skip
 
 CHOSEN: Final = Sentence(facts.chosen, "Chosen by shoppers who searched for “{text}”", "搜索“{text}”的顾客选过它")
 CHOSEN_NEAR: Final = Sentence(

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from models.ask import NamedItems as Named
 from models.ask import Ruled
 from models.items.catalogue import Catalogue
+from streamrank_client.vocabulary import SURFACES
 
-SURFACES: Final = ("search", "home", "similar", "cart", "rerank")
 _END: Final = np.iinfo(np.int64).max
 
 
@@ -70,7 +70,7 @@ class RuleBook:
 
     def __init__(self) -> None:
         self._rules: dict[str, RuleEntry] = {}
-        self._standing = {surface: _Standing() for surface in SURFACES}
+        self._standing: dict[str, _Standing] = {surface: _Standing() for surface in SURFACES}
         self._by_text: dict[str, dict[str, RuleEntry]] = {}
         self._by_word: dict[str, dict[str, RuleEntry]] = {}
 

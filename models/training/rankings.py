@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +19,7 @@ from models.features.kernels import RECENT
 from models.features.registry import FEATURES, FEATURES_VERSION
 from models.ranking.ranker import RankInput
 from streamrank_client.vocabulary import COMPACT as DIM
-
-SURFACES: Final = ("search", "home", "similar", "cart", "rerank")
+from streamrank_client.vocabulary import SURFACES
 
 
 class RankingsError(ModelError):

@@ -16,12 +16,9 @@ from models.text.intent import IntentModel
 from models.text.words import Words
 from models.tower.column import TowerColumn
 from models.tower.item_tower import ItemTower
+from streams.artifacts.kinds import KINDS, OPTIONAL
 from streams.policy.experiment_file import Experiment
 from streams.settings import Settings, checkout
-
-KINDS = ("encoder", "intent", "ranker")
-#: what a worker uses where it is there
-OPTIONAL = ("item-tower",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streams.artifacts.kinds import KINDS, OPTIONAL
 from streams.cli.common import echo_json, json_option, moment, run
 
 if TYPE_CHECKING:
     from models.base.artifact import Artifact
 
-#: streams.artifacts.opening.KINDS, spelled here so that --help does not import the models; a test compares them
-KINDS = ("encoder", "intent", "ranker")
-#: what else is built; workers use an item tower where there is one
-MORE = ("image-encoder", "item-tower")
+#: what else is built, for commands alone
+MORE = (*OPTIONAL, "image-encoder")
 PRECISIONS = ("float32", "float16", "int8")
 
 

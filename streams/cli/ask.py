@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streamrank_client.vocabulary import SURFACES
 from streams.cli.common import echo_json, json_option, names, run
 
 if TYPE_CHECKING:
     from streamrank_client.answers import Answer
     from streamrank_client.events import Query
 
-#: streamrank_client.events.Surface, spelled here so that --help does not import it; a test compares them
-SURFACES = ("search", "home", "similar", "cart", "rerank")
-#: models.ranking.reasons.Language, likewise
+#: models.retrieval.sentences.Language, spelled here so that --help does not import the models; a test compares them
 LANGUAGES = ("en", "zh")
 
 

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streamrank_client.vocabulary import FINDING
 from streams.cli.common import echo_json, json_option, moment, names, run
 
 if TYPE_CHECKING:
     from models.evaluate.report import EvaluationReport
     from streams.offline.evaluation.evaluation import Options
 
-#: models.evaluate.sample.TASKS and SURFACES, spelled here so that --help does not import them; a test compares them
+#: models.evaluate.sample.TASKS, spelled here so that --help does not import the models; a test compares them
 TASKS = ("unseen", "repeat", "all")
-SURFACES = ("search", "home", "similar", "cart")
 
 
 @click.command()
 @click.argument("log", type=click.Path(dir_okay=False))
 @click.option("--task", type=click.Choice(TASKS), default="unseen", show_default=True, help="What is tested.")
-@click.option("--surface", type=click.Choice(SURFACES), help="Only this one; default: search with a text, else home.")
+@click.option("--surface", type=click.Choice(FINDING), help="Only this one; default: search with a text, else home.")
 @click.option("--tests", type=click.IntRange(1), default=5_000, show_default=True, help="Most tested events.")
 @click.option("--until", help="Leave out what is later: Unix milliseconds, or a date.")
 @click.option("--compare", help="Baselines, comma separated; `none` for none.")

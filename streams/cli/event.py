@@ -6,20 +6,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streamrank_client.vocabulary import CODE
 from streams.cli.common import echo_json, json_option, moment, names, run
 
 if TYPE_CHECKING:
     from streamrank_client.events import Event
     from streamrank_client.fields import Place
 
-#: streamrank_client.routing.BEHAVIORS, spelled here so that --help does not import it; a test compares them
-KINDS = ("impression", "view", "click", "add_to_cart", "purchase", "rating", "dislike", "dwell")
 #: what the shop says of its lists
 RULES = ("rule", "delete_rule")
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(KINDS + RULES))
+@click.argument("kind", type=click.Choice([*CODE, *RULES]))
 @click.option("--user", "user_id", help="User id (every kind but rules).")
 @click.option("--item", "item_id", help="Item id (every kind but impression).")
 @click.option("--items", help="Item ids, comma separated: those seen, in order (impression), or meant (rule).")

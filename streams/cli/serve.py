@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import click
 
 from streams.cli.common import run
+from streams.policy.roles import ROLES
 
 if TYPE_CHECKING:
     from streams.settings import Settings
 
-#: streams.worker.app.ROLES, spelled here so that --help does not import Faust; a test compares them
-ROLES = ("all", "ingest", "query", "trainer")
-
 
 @click.command()
-@click.option("--role", type=click.Choice(ROLES), default="all", show_default=True, help="Which part of the work.")
+@click.option(
+    "--role", type=click.Choice(list(ROLES)), default="all", show_default=True, help="Which part of the work."
+)
 @click.option("--embedded", is_flag=True, help="With a broker and a Valkey of its own; they forget all at the end.")
 def command(role: str, embedded: bool) -> None:
     """Run a worker; /health, /ready and /metrics are on its web port. SIGTERM drains and commits.

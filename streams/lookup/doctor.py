@@ -187,7 +187,8 @@ def _models(settings: Settings) -> Iterator[Check]:
     try:
         from models.base.artifact import verify
         from models.base.onnx_session import open_session
-        from streams.artifacts.opening import KINDS, artifact_path
+        from streams.artifacts.kinds import KINDS
+        from streams.artifacts.opening import artifact_path
     except ImportError as error:
         yield Check("artifacts", "fail", f"models cannot be loaded: {error}", "install the extra cpu or gpu")
         return

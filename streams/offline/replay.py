@@ -18,11 +18,12 @@ from streams.artifacts.opening import Opened, open_models
 from streams.artifacts.tables import Tables
 from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
+from streams.policy.roles import role_stages
 from streams.settings import Settings
 from streams.wire.messages import Message, Record
 from streams.worker.metrics import Metrics
 from streams.worker.stages.base import Workplace
-from streams.worker.stages.registry import role_stages, stages
+from streams.worker.stages.registry import stages
 
 #: called with the raw answer or dead letter, as a worker would publish it
 Sink = Callable[[bytes], None]

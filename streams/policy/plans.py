@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.exploration.explore import EVERY, Policy, policy
+from models.retrieval.candidates import check
+from models.retrieval.sources.registry import SOURCES
 from models.shop.rules import PLAIN, Rules
 from streamrank_client.errors import SettingsError
 from streamrank_client.vocabulary import DAY_S, SURFACES, UNASKED
@@ -45,7 +47,7 @@ def plan_of(settings: PlanSettings, arm: str = "control") -> Plan:
     """
     return Plan(
         arm=arm,
-        sources=settings.source_names,
+        sources=_sources(settings.sources),
         candidates=settings.candidates,
         policy=_policy(settings),
         rules=_rules(settings),
@@ -54,6 +56,13 @@ def plan_of(settings: PlanSettings, arm: str = "control") -> Plan:
         new_days=settings.new_days,
         positions=parse_positions(settings.explored_positions, variable("explored_positions")),
     )
+
+
+def _sources(text: str) -> tuple[str, ...]:
+    """The sources in use, in order. Raises ModelError when one is none."""
+    if text.strip() == "all":
+        return tuple(SOURCES)
+    return tuple(check([name.strip() for name in text.split(",") if name.strip()]))
 
 
 def _policy(settings: PlanSettings) -> Policy:

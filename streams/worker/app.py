@@ -24,12 +24,13 @@ from streams.kafka.transport import BatchApp, BatchOptions, BatchProducer, Recor
 from streams.lookup.desk import Desk
 from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
+from streams.policy.roles import role_stages
 from streams.settings import Settings
 from streams.worker.metrics import Metrics
 from streams.worker.pages import WorkerView, add_pages
 from streams.worker.retraining_schedule import Schedule
 from streams.worker.stages.base import Stage, Workplace
-from streams.worker.stages.registry import role_stages, stages
+from streams.worker.stages.registry import stages
 
 log = structlog.get_logger(__name__)
 
@@ -164,10 +165,12 @@ class Worker:
     # ---- partitions
 
     async def _start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
+        by_topic: dict[str, list[int]] = {}
+        for tp in assigned:
+            by_topic.setdefault(tp.topic, []).append(tp.partition)
         starts: dict[TP, int] = {}
-        for name in sorted({tp.topic for tp in assigned}):
+        for name, partitions in by_topic.items():
             stage = self._by_topic[name]
-            partitions = [tp.partition for tp in assigned if tp.topic == name]
             for partition in partitions:
                 stage.forget(partition)
             offsets = await stage.starts(partitions)
@@ -181,32 +184,24 @@ class Worker:
     # ---- life
 
     def _readers(self, bootstrap: Sequence[str]) -> list[BroadcastReader]:
-        t, read = self.topics, dict[str, Apply]()
-        if {"items", "behavior", "query"} & set(self.names):
-            read[t.catalogue.name] = self._take_items
-        if "query" in self.names:
-            read |= {
-                t.ranker_weights.name: self._take_weights,
-                t.rules.name: self.tables.take_rules,
-                t.queries.name: self._take_queries,
-            }
+        """A reader for each topic that any of the stages must have read."""
+        takers = self.tables.broadcasts(self.topics)
+        needed = dict.fromkeys(name for stage in self.stages for name in stage.broadcasts)
+        topics = [getattr(self.topics, name).name for name in needed]
         wait = self.settings.fetch_wait_ms
         return [
-            BroadcastReader(name, bootstrap, take, fetch_max_wait_ms=wait, **self._kafka) for name, take in read.items()
+            BroadcastReader(topic, bootstrap, self._counted(takers[topic]), fetch_max_wait_ms=wait, **self._kafka)
+            for topic in topics
         ]
 
-    def _take_items(self, pairs: Pairs) -> None:
-        self.tables.take_items(pairs)
-        self.metrics.items.set(len(self.tables.models.catalogue))
+    def _counted(self, take: Apply) -> Apply:
+        """The same, with the sizes of the tables shown after it."""
 
-    def _take_queries(self, pairs: Pairs) -> None:
-        self.tables.take_queries(pairs)
-        self.metrics.queries.set(len(self.tables.models.lore.table))
+        def counted(pairs: Pairs) -> None:
+            take(pairs)
+            self.metrics.sizes(self.tables.models)
 
-    def _take_weights(self, pairs: Pairs) -> None:
-        self.tables.take_weights(pairs)
-        for surface, weights in self.tables.models.weights.items():
-            self.metrics.weights.labels(surface).set(weights.version)
+        return counted
 
     @property
     def ready(self) -> bool:

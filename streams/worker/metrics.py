@@ -8,6 +8,7 @@ from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from models.serving import Models
 from streamrank_client.answers import DeadLetter
 from streams.handlers.outcomes import Outcome
 
@@ -146,6 +147,13 @@ class Metrics:
         began = perf_counter()
         yield
         self.source_seconds.labels(source).observe(perf_counter() - began)
+
+    def sizes(self, models: Models) -> None:
+        """Show how large the tables are, and which weights are in use."""
+        self.items.set(len(models.catalogue))
+        self.queries.set(len(models.lore.table))
+        for surface, weights in models.weights.items():
+            self.weights.labels(surface).set(weights.version)
 
     def text(self) -> bytes:
         """All metrics as Prometheus reads them."""

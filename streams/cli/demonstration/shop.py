@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamrank_client.events import Event, Item, Purchase
-from streams.offline.importers import complete_journey, write_log
+from streams.offline.importers import complete_journey
+from streams.offline.importers.log import write_log
 
 
 @dataclass(frozen=True, slots=True)

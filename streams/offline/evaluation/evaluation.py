@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.base.arrays import Ints
-from models.evaluate.baselines import BASELINES, CASCADE, KNN, LEXICAL, POPULAR, QUERY_TABLE, Baselines, TextCutters
+from models.evaluate.baseline import TextCutters
+from models.evaluate.baselines import BASELINES, Baselines
 from models.evaluate.boosted import LIGHTGBM, Boosted
 from models.evaluate.journal import Journal
 from models.evaluate.report import EvaluationReport, report
@@ -39,8 +40,8 @@ Stages = Callable[[str, int, int], None]
 SERVED: Final = (NO_ONLINE, FROZEN)
 NAMES: Final = (*SERVED, *BASELINES, LIGHTGBM)
 #: compared unless others are named; those for searches where the log has any
-COMPARE: Final = (POPULAR, KNN, FROZEN, NO_ONLINE)
-SEARCHES: Final = (QUERY_TABLE, LEXICAL, CASCADE)
+COMPARE: Final = (*(name for name, kind in BASELINES.items() if not kind.searches), FROZEN, NO_ONLINE)
+SEARCHES: Final = tuple(name for name, kind in BASELINES.items() if kind.searches)
 #: events of the first half on which baselines choose their settings
 TUNE: Final = 1_000
 

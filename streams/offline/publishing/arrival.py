@@ -17,7 +17,7 @@ from streamrank_client.answers import decode_dead_letter
 from streamrank_client.errors import StreamrankError
 from streamrank_client.following import existing_topics, following
 from streamrank_client.rules import rule_key
-from streamrank_client.topics import topics
+from streamrank_client.topics import Topics, topics
 from streams.settings import Settings
 
 __all__ = ["Arrival", "arriving"]
@@ -26,11 +26,14 @@ __all__ = ["Arrival", "arriving"]
 class Arrival:
     """Which of the items sent have not reached the catalogue yet; ``refused`` became dead letters."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, catalogue: str, rules: str, item_events: str) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, named: Topics) -> None:
         self._consumer = consumer
-        self._catalogue = catalogue
-        self._rules = rules
-        self._item_events = item_events
+        self._topics = named
+        self._takers: dict[str, Callable[[ConsumerRecord], None]] = {
+            named.catalogue.name: lambda record: self._missing.discard(record.key),
+            named.rules.name: lambda record: self._missing.discard(rule_key(record.key.decode()).encode()),
+            named.dead_letters.name: self._take_letter,
+        }
         self._missing: set[bytes] = set()
         self.refused = 0
 
@@ -48,29 +51,23 @@ class Arrival:
             before = len(self._missing)
             for batch in (await self._consumer.getmany(timeout_ms=200)).values():
                 for record in batch:
-                    self._take(record)
+                    self._takers[record.topic](record)
             progress("catalogue", total - len(self._missing), total)
             if len(self._missing) < before:
                 last = monotonic()
             elif monotonic() - last > patience:
                 raise StreamrankError(
-                    f"{len(self._missing)} of {total} items did not reach {self._catalogue}, none came for "
+                    f"{len(self._missing)} of {total} items did not reach {self._topics.catalogue.name}, none came for "
                     f"{patience:g} s: is a worker with the role ingest running? (`streamrank serve`, "
                     "`streamrank doctor`; `publish --no-wait` does not wait)"
                 )
 
-    def _take(self, record: ConsumerRecord) -> None:
-        if record.topic == self._catalogue:
-            self._missing.discard(record.key)
-            return
-        if record.topic == self._rules:
-            self._missing.discard(rule_key(record.key.decode()).encode())
-            return
+    def _take_letter(self, record: ConsumerRecord) -> None:
         try:
             letter = decode_dead_letter(record.value or b"")
         except msgspec.DecodeError:
             return  # not written by a worker: it says nothing about an item
-        if letter.topic == self._item_events and letter.key in self._missing:
+        if letter.topic == self._topics.item_events.name and letter.key in self._missing:
             self._missing.discard(letter.key)
             self.refused += 1
 
@@ -85,4 +82,4 @@ async def arriving(settings: Settings) -> AsyncIterator[Arrival]:
     watched = (named.catalogue.name, named.rules.name, named.dead_letters.name)
     async with following(settings, *watched) as consumer:
         await existing_topics(consumer, [spec.name for spec in named])
-        yield Arrival(consumer, named.catalogue.name, named.rules.name, named.item_events.name)
+        yield Arrival(consumer, named)

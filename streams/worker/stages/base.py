@@ -71,10 +71,12 @@ class Workplace:
 class Stage(ABC):
     """One stage of the pipeline: its topic, how large its batches are, and what becomes of them.
 
-    Worker and replay walk the same stages.
+    Worker and replay walk the same stages. ``broadcasts``: the topics (fields of ``Topics``) that a worker must have
+    read whole before the stage begins.
     """
 
     name: ClassVar[str]
+    broadcasts: ClassVar[tuple[str, ...]] = ()
     topic: TopicSpec
 
     def __init__(self, at: Workplace) -> None:

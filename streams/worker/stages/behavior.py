@@ -33,6 +33,7 @@ class BehaviorStage(MarkedStage):
     """behavior-events to contexts, signals and feedback."""
 
     name = "behavior"
+    broadcasts = ("catalogue",)
 
     def __init__(self, at: Workplace) -> None:
         super().__init__(at)

@@ -18,6 +18,7 @@ class ItemStage(Stage):
     """item-events to catalogue and rules."""
 
     name = "items"
+    broadcasts = ("catalogue",)
 
     def __init__(self, at: Workplace) -> None:
         super().__init__(at)

@@ -1,32 +1,17 @@
-"""Which stages a role runs."""
+"""The stages by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from streamrank_client.errors import SettingsError
 from streams.worker.stages.base import Stage, Workplace
 from streams.worker.stages.behavior import BehaviorStage
 from streams.worker.stages.items import ItemStage
 from streams.worker.stages.queries import QueryStage
 from streams.worker.stages.signals import SignalStage
 
-#: the names of the stages that a role runs
-ROLES: Final[Mapping[str, tuple[str, ...]]] = {
-    "all": ("items", "behavior", "signals", "query", "feedback"),
-    "ingest": ("items", "behavior", "signals"),
-    "query": ("query",),
-    "trainer": ("feedback",),
-}
 _INGEST_AND_QUERY: Final = {stage.name: stage for stage in (ItemStage, BehaviorStage, SignalStage, QueryStage)}
-
-
-def role_stages(role: str) -> tuple[str, ...]:
-    """The names of a role's stages. Raises SettingsError for a role that there is not."""
-    if role not in ROLES:
-        raise SettingsError(f"role {role!r}: expected one of {', '.join(ROLES)}")
-    return ROLES[role]
 
 
 def stages(

@@ -10,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.evaluate import pairs
-from models.evaluate.baselines import BASELINES, KNN, POPULAR, QUERY_TABLE, Baselines, TextCutters
+from models.evaluate.baseline import TextCutters
+from models.evaluate.baselines import BASELINES, Baselines
 from models.evaluate.journal import Journal
-from models.evaluate.knn import REACHES, Choice, Knn, Reach
+from models.evaluate.knn import REACHES, Choice, NeighbourTables, Reach
 from models.evaluate.lists import Scored, placed
 from models.evaluate.pairs import PairTable
-from models.evaluate.popular import DAY_MS, PopularityTable
+from models.evaluate.popular import PopularityTable
 from models.evaluate.results import Results
 from models.evaluate.sample import drawn, eligible
+from streamrank_client.vocabulary import DAY_MS
 
 TEXTS = TextCutters(str.casefold, str.split)
 
@@ -51,7 +53,7 @@ def journals(rng: np.random.Generator, n: int = 60) -> Journal:
 def test_a_table_counts_the_pairs_within_its_reach(reach: Reach) -> None:
     """Against a double loop over each user's events."""
     journal = journals(np.random.default_rng(4))
-    knn = Knn(journal, (reach,))
+    knn = NeighbourTables(journal, (reach,))
     row = len(journal) - 1
     knn.advance(row)
     wanted: Counter[tuple[int, int]] = Counter()
@@ -111,19 +113,19 @@ def test_no_baseline_sees_the_event_that_it_is_asked_for() -> None:
         user=[0, 0, 0, 1, 1, 1], item=[0, 1, 2, 0, 1, 3], time=[0, 1, 2, 3, 4, 5], text=[0, 0, 0, 0, 0, 0]
     )
     results = Results.empty(np.array([5]))
-    baselines = Baselines(journal, "unseen", BASELINES, TEXTS)
+    baselines = Baselines(journal, "unseen", tuple(BASELINES), TEXTS)
     baselines.run(np.array([1, 2]), results)
-    assert results.ranks[POPULAR].tolist() == results.ranks[KNN].tolist() == [2]  # 2 is unseen too, and was bought
-    assert results.ranks[QUERY_TABLE].tolist() == [0]
-    assert results.tops[KNN][0].tolist()[:2] == [2, 3]
+    assert results.ranks["popular"].tolist() == results.ranks["knn"].tolist() == [2]  # 2 is unseen too, and was bought
+    assert results.ranks["query-table"].tolist() == [0]
+    assert results.tops["knn"][0].tolist()[:2] == [2, 3]
 
 
 def test_repeat_ranks_only_what_the_user_had() -> None:
     """And `unseen` everything else."""
     journal = Journal.of(user=[0, 0, 1, 0], item=[0, 1, 2, 0], time=[0, 1, 2, 3])
     results = Results.empty(np.array([3]))
-    Baselines(journal, "repeat", [POPULAR], TEXTS).run(np.array([], np.int64), results)
-    assert sorted(results.tops[POPULAR][0].tolist())[-2:] == [0, 1]
+    Baselines(journal, "repeat", ["popular"], TEXTS).run(np.array([], np.int64), results)
+    assert sorted(results.tops["popular"][0].tolist())[-2:] == [0, 1]
     assert eligible(journal, "repeat").tolist() == [False, False, False, True]
 
 

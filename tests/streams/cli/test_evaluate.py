@@ -197,10 +197,9 @@ def test_off_policy_without_answers_says_what_to_record(log: Path) -> None:
     assert "record the topic recommendations" in done.output
 
 
-def test_the_command_spells_tasks_and_surfaces_as_the_models_do() -> None:
+def test_the_command_spells_tasks_as_the_models_do() -> None:
     """They are repeated in the command only so that --help stays fast."""
     assert command.TASKS == sample.TASKS
-    assert command.SURFACES == sample.SURFACES
 
 
 def test_a_drill_counts_as_shown_what_serving_does() -> None:

@@ -19,6 +19,7 @@ from streams.artifacts.swapping import Swapper
 from streams.artifacts.tables import Tables
 from streams.cli import main
 from streams.offline.replay import replay
+from streams.policy.plans import plan_of
 from streams.settings import Settings
 from tests.support.servers import flush
 from tests.support.small_log import Size, lines, log
@@ -67,7 +68,7 @@ async def test_replays_with_a_tower_give_the_same_bytes_and_its_candidates(folde
 async def test_without_the_artifact_answers_have_the_bytes_of_those_without_the_source(redis_url: str) -> None:
     """The default sources, and the same but for `tower`."""
     settings = Settings(device="cpu", partitions=4)
-    others = ",".join(name for name in settings.source_names if name != "tower")
+    others = ",".join(name for name in plan_of(settings).sources if name != "tower")
     assert await answers(redis_url, settings) == await answers(
         redis_url, Settings(device="cpu", partitions=4, sources=others)
     )

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from streamrank_client.errors import LogError
 from streamrank_client.events import Purchase
-from streams.offline.importers import IMPORTERS
 from streams.offline.importers.base import find_file, read_rows, shuffle_lines
+from streams.offline.importers.registry import IMPORTERS
 
 
 def purchase(row: int, time: int, basket: int) -> Purchase:

@@ -10,8 +10,9 @@ import pytest
 
 from streamrank_client.errors import LogError
 from streamrank_client.events import Event, Item, Purchase
-from streams.offline.importers import IMPORTERS, write_log
 from streams.offline.importers.complete_journey import enough_weeks, events
+from streams.offline.importers.log import write_log
+from streams.offline.importers.registry import IMPORTERS
 from tests.streams.offline.importers.logs import assert_log
 
 WEEKS = (1, 4)

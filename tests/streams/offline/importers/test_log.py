@@ -10,7 +10,7 @@ import pytest
 
 from streamrank_client.errors import LogError
 from streamrank_client.events import Click, Event, Item, decode_event
-from streams.offline.importers import write_log
+from streams.offline.importers.log import write_log
 
 EVENTS: list[Event] = [
     Item(item_id="i", time=1, title="酸奶"),
