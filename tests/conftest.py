@@ -7,7 +7,7 @@ and starts none. In a parallel run, what needs Kafka runs in one process, and a 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +27,7 @@ HERE: Final = Path(__file__).parent
 INTEGRATION: Final = HERE / "integration"
 KAFKA: Final = frozenset({"kafka", "broker", "real_broker"})
 #: fixtures that start a server
-SERVERS: Final = KAFKA | {"redis_server", "redis_url", "embedded_servers", "embedded"}
+SERVERS: Final = KAFKA | {"redis_server", "redis_url", "embedded_servers", "embedded", "own_servers"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,15 +56,18 @@ def _shares_fixtures(item: pytest.Item) -> bool:
     return any(fixtures[-1].scope == "module" for fixtures in found if fixtures)
 
 
-@pytest.fixture(autouse=True)
-def _no_unmarked_server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test without the marker ``servers`` that starts one fails: `make unit` would start it too."""
-    if request.node.get_closest_marker("servers") is None:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test without the marker ``servers`` that starts one in this process fails: `make unit` would start it too."""
+    if item.get_closest_marker("servers") is not None:
+        return (yield)
 
-        def refused(server: LocalServer) -> None:
-            raise AssertionError(f"{request.node.nodeid} starts {server.name}: mark it with pytest.mark.servers")
+    def refused(server: LocalServer) -> None:
+        raise AssertionError(f"this test starts {server.name}: mark it with pytest.mark.servers")
 
-        monkeypatch.setattr(LocalServer, "start", refused)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalServer, "start", refused)
+        return (yield)
 
 
 @pytest.fixture(scope="session")
@@ -104,6 +107,11 @@ def embedded(
     """The embedded pair with an empty database; name topics with ``topic_prefix``."""
     flush(embedded_servers[1].redis)
     return embedded_servers
+
+
+@pytest.fixture
+def own_servers() -> None:
+    """For a test whose commands start servers of their own."""
 
 
 @pytest.fixture

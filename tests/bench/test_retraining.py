@@ -42,6 +42,7 @@ def test_feedback_is_what_was_chosen_among_what_the_ranker_shows(learnt: tuple[R
     assert set(np.diff(found.start).tolist()) == {40}
 
 
+@pytest.mark.servers
 def test_it_says_what_the_judge_saw_and_what_became_of_it(tmp_path: Path) -> None:
     """On a log where what follows is always the next item, 200 choices are enough."""
     log = write_round(tmp_path / "round.jsonl")

@@ -13,6 +13,8 @@ from streamrank_client.logs import write_lines
 from streamrank_client.pytest_plugin import Replayer
 from streams.offline.servers import EmbeddedRedis
 
+pytestmark = pytest.mark.servers
+
 DAY: list[Event] = [
     Item(time=1, item_id="p1", title="ground coffee"),
     Item(time=1, item_id="p2", title="espresso coffee"),

@@ -199,6 +199,7 @@ async def test_topics_that_differ_are_told_and_exit_code_1(broker: Broker) -> No
     assert "STREAMRANK_PARTITIONS=2" in result.stdout
 
 
+@pytest.mark.servers
 def test_a_replay_is_compared_with_its_golden_file(tmp_path: Path) -> None:
     """The same log again is exit code 0, an altered golden file 1 with the place, an unreadable one 2."""
     log, golden = tmp_path / "day.jsonl", tmp_path / "golden.jsonl"

@@ -19,6 +19,8 @@ from streams.cli import main
 from streams.offline.evaluation import serving
 from tests.support.round_log import write_round
 
+pytestmark = pytest.mark.servers
+
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:

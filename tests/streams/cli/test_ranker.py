@@ -14,6 +14,8 @@ from streams.cli import main
 from streams.settings import Settings
 from tests.support.small_log import Size, log
 
+pytestmark = pytest.mark.servers
+
 
 def test_a_ranker_in_float16_is_built_of_a_log_and_opened_by_a_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -24,6 +24,8 @@ from streams.settings import Settings
 from tests.support.servers import flush
 from tests.support.small_log import Size, lines, log
 
+pytestmark = pytest.mark.servers
+
 RAW = log(Size(users=20, behaviors=600, queries=25))
 
 
