@@ -2,7 +2,7 @@
 
 `python -m bench intents`: the intent head on public data. `finetune`: whether an encoder learns from a log.
 `robustness`: what typing errors cost. `position-bias`: a simulation of what correcting clicks for it pays. `rankers`:
-the ranker against LightGBM. `retraining`: from how many choices on it pays.
+the ranker against LightGBM. `retraining`: from how many choices on it pays. `kept`: our own code beside libraries.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ import uvloop
 from bench import ingest as ingest_bench
 from bench import query as query_bench
 from bench.servers import missing
+from models.base.threads import one_thread
 
 
 @click.group()
 def main() -> None:
     """Measure streamrank."""
+    one_thread()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its errors come as exceptions too
 
 
@@ -162,6 +164,19 @@ def retraining(log: Path, task: str, lists: int, tests: int, as_json: bool) -> N
 
     figures = retraining_bench.measure(log, task, lists, tests, _say)
     _show(figures, as_json, retraining_bench.table(figures))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def kept(as_json: bool) -> None:
+    """What of our own is kept beside a library that does the same, and why: processor time of both.
+
+    Example: python -m bench kept --json
+    """
+    from bench import kept as kept_bench
+
+    figures = kept_bench.measure()
+    _show(figures, as_json, kept_bench.table(figures))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from models.base.paths import INSTALLED
 from streamrank_client import settings as reading
-from streamrank_client.settings import ClientSettings, environment, setting, variable
+from streamrank_client.settings import ClientSettings, environment, setting, user_cache, variable
 from streamrank_client.vocabulary import HOUR_S
 
 __all__ = ["PlanSettings", "Settings", "checkout", "environment", "load", "parse", "variable"]
@@ -26,34 +27,36 @@ class PlanSettings(ClientSettings):
     """How queries are answered: what an arm of an experiment may set."""
 
     sources: str = setting("all", "the sources in use, comma separated; `all`: every one that there is")
-    candidates: Annotated[int, Meta(ge=10, le=5_000)] = setting(200, "most candidates that are ranked for a query")
+    candidates: Annotated[int, Meta(ge=10, le=5_000)] = setting(200, "the most candidates that are ranked for a query")
     online: bool = setting(True, "whether the online ranker's weights are applied and learnt")
     epsilon: ShareOfOne = setting(0.0, "epsilon-swap: share of answers in which one item is swapped for another")
     exploration: Literal["auto", "none", "epsilon-swap", "plackett-luce"] = setting(
-        "auto", "how answers are explored; auto: epsilon-swap where STREAMRANK_EPSILON is above 0, else none"
+        "auto", "how answers are explored; auto: epsilon-swap if STREAMRANK_EPSILON is above 0, else none"
     )
     temperature: Annotated[float, Meta(ge=0.000001, le=1_000_000)] = setting(
-        1.0, "plackett-luce: in the unit of the scores; a small one explores little"
+        1.0, "temperature of plackett-luce, in units of the scores: the smaller it is, the less is explored"
     )
-    explored_positions: str = setting("", "positions of page one that exploration may change: `2-10`, `1,4-6` (all)")
+    explored_positions: str = setting(
+        "", "positions of page one that exploration may change, such as `2-10` or `1,4-6`; default: all"
+    )
     floor: Annotated[float, Meta(ge=0, le=1_000)] = setting(
         0.0,
-        "exploration shows nothing whose score is more than so many standard deviations below that of the item "
-        "ranked there (0: no floor)",
+        "how many standard deviations the score of an explored item may lie below that of the item ranked there "
+        "(0: no limit)",
     )
     new_share: Annotated[float, Meta(ge=0, le=0.5)] = setting(
-        0.0, "share of the positions shown that go to new items which few have seen yet"
+        0.0, "share of the positions shown that goes to new items which few have seen yet"
     )
     new_days: Annotated[float, Meta(ge=0, le=3_650)] = setting(
         14.0, "how long an item is new, in days from its first event"
     )
     repeat_days: str = setting(
         "0",
-        "days for which what was just bought is not recommended on home, cart and similar; by category with "
-        "`name=days`, the deepest named one deciding: `0,electronics=90`",
+        "days for which a bought item is not recommended again on home, cart and similar; by category with "
+        "`name=days`, where the deepest named category decides: `0,electronics=90`",
     )
     per_brand: str = setting(
-        "0", "most items of a brand on a page of home, cart and similar (0: no limit); by surface: `2,search=5`"
+        "0", "the most items of a brand on a page of home, cart and similar (0: no limit); by surface: `2,search=5`"
     )
     per_category: str = setting("0", "the same for the items of a leaf category")
     diversity: str = setting(
@@ -71,15 +74,15 @@ class Settings(PlanSettings):
         url=("redis", "rediss", "unix"),
     )
     redis_ca: str = setting("", "file of the certificate authority that signed Redis's certificate", file=True)
-    redis_timeout_s: Annotated[float, Meta(ge=0.05)] = setting(
-        5.0, "a Redis call that takes longer has failed, in seconds"
-    )
+    redis_timeout_s: Annotated[float, Meta(ge=0.05)] = setting(5.0, "seconds after which a Redis call has failed")
     replication: Annotated[int, Meta(ge=1, le=9)] = setting(1, "replicas of each topic that `topics create` makes")
     group: str = setting("streamrank", "consumer group, and Faust's application id")
     session_timeout_s: Annotated[float, Meta(ge=1, le=300)] = setting(
-        10.0, "a worker silent for so many seconds loses its partitions"
+        10.0, "seconds of silence after which a worker loses its partitions"
     )
-    batch_records: Annotated[int, Meta(ge=1, le=100_000)] = setting(2_000, "most records of one partition in a batch")
+    batch_records: Annotated[int, Meta(ge=1, le=100_000)] = setting(
+        2_000, "the most records of one partition in a batch"
+    )
     web_host: str = setting("127.0.0.1", "address of /health, /ready and /metrics")
     web_port: Annotated[int, Meta(ge=0, le=65535)] = setting(
         6066, "port of /health, /ready and /metrics (0: a free one)"
@@ -90,21 +93,25 @@ class Settings(PlanSettings):
     artifact_poll_s: Annotated[float, Meta(ge=0.1)] = setting(
         5.0, "how often a worker looks for newer artifacts, in seconds"
     )
-    after_wait_ms: Annotated[int, Meta(ge=0, le=10_000)] = setting(50, "longest wait of a query for its `after` event")
-    join_hours: Annotated[float, Meta(ge=0.01)] = setting(24.0, "behaviour joins an impression at most so much older")
-    learning_rate: ShareOfOne = setting(0.02, "step of the online ranker")
+    after_wait_ms: Annotated[int, Meta(ge=0, le=10_000)] = setting(
+        50, "longest wait of a query for its `after` event, in milliseconds"
+    )
+    join_hours: Annotated[float, Meta(ge=0.01)] = setting(
+        24.0, "how old an impression may be for behaviour to join it, in hours"
+    )
+    learning_rate: ShareOfOne = setting(0.02, "step size of the online ranker")
     position_bias: bool = setting(
         False,
-        "whether the trainer and retraining correct clicks for position bias, where exploration has shown how "
+        "whether the trainer and retraining correct clicks for position bias, once exploration has shown how "
         "large it is",
     )
     retrain_every: Annotated[int, Meta(ge=0)] = setting(
         0,
-        "a new ranker is trained after so many feedback examples, at first after 400, 800, 1,600 and so on, in a "
-        "process of its own, and takes over if it is better (0: never); the same on workers of all roles",
+        "feedback examples after which a new ranker is trained, at first after 400, 800, 1,600 and so on; it takes "
+        "over if it is better (0: never). Set it alike on workers of all roles",
     )
     queries: Annotated[int, Meta(ge=0, le=1_000_000)] = setting(
-        50_000, "most query texts whose choices every query worker knows"
+        50_000, "the most query texts whose choices a query worker remembers"
     )
     experiment: str = setting(
         "", "TOML file of an experiment: its arms, and the settings in which they differ", file=True
@@ -121,12 +128,16 @@ class Settings(PlanSettings):
 
     @property
     def artifact_folder(self) -> Path:
-        """Where built artifacts lie: ``artifacts``, else ``.cache/artifacts`` beside the packages."""
-        return Path(self.artifacts) if self.artifacts else checkout() / ".cache" / "artifacts"
+        """Where built artifacts lie: ``artifacts``, else in ``.cache`` of the checkout, else in the user's cache."""
+        if self.artifacts:
+            return Path(self.artifacts)
+        return (user_cache() / "streamrank" if INSTALLED else checkout() / ".cache") / "artifacts"
 
 
 def checkout() -> Path:
-    """The folder that holds ``streams/``, ``models/``, ``state/`` and ``data/``."""
+    """The folder that holds ``streams/``, ``models/``, ``state/``, ``tests/`` and ``docs/``, for development only: an
+    installed wheel has no such folder (``models.base.paths`` finds its data).
+    """
     return Path(__file__).resolve().parent.parent
 
 

@@ -79,9 +79,10 @@ def excepted(path: str, exceptions: dict[str, str]) -> str | None:
     return next((name for name in (path, *map(str, Path(path).parents)) if name in exceptions), None)
 
 
-@pytest.mark.parametrize(
-    "words", [set(SURFACES), {kind.name for kind in KINDS}], ids=["surfaces", "kinds of behaviour"]
-)
+WORDS: Final[tuple[set[str], ...]] = ({*SURFACES}, {kind.name for kind in KINDS})
+
+
+@pytest.mark.parametrize("words", WORDS, ids=["surfaces", "kinds of behaviour"])
 def test_surfaces_and_kinds_are_spelled_in_the_vocabulary_alone(words: set[str]) -> None:
     """Elsewhere two of them stand together only for a reason that is given above."""
     found = {
@@ -95,12 +96,11 @@ def test_surfaces_and_kinds_are_spelled_in_the_vocabulary_alone(words: set[str])
 
 def test_every_exception_is_still_needed() -> None:
     """One that covers nothing any more goes."""
-    words = [set(SURFACES), {kind.name for kind in KINDS}]
     spelled = {
         excepted(path, SPELLED)
         for path, tree in sources()
         for node in ast.walk(tree)
-        if any(len(collected(node) & some) > 1 for some in words)
+        if any(len(collected(node) & some) > 1 for some in WORDS)
     }
     assert spelled - {None} == SPELLED.keys()
     assert {excepted(path, COMPARED) for path, _ in comparisons()} - {None} == COMPARED.keys()

@@ -67,7 +67,7 @@ class Client:
             consumer = await stack.enter_async_context(following(self.settings, self.reply_topic))
             producer = await stack.enter_async_context(_producing(self.settings))
             written = (self.topics.item_events, self.topics.behavior_events, self.topics.query_events)
-            found = await existing_topics(consumer, [spec.name for spec in written])
+            found = await existing_topics(self.settings, [spec.name for spec in written])
             self.topics = self.topics.with_partitions(found)
             for name in found:
                 await producer.partitions_for(name)  # so that the first record does not wait for it

@@ -6,17 +6,23 @@ following from there may show a few records that were there before, and misses n
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition  # type: ignore[import-untyped]
+from aiokafka import (  # type: ignore[import-untyped]
+    AIOKafkaClient,
+    AIOKafkaConsumer,
+    ConsumerRecord,
+    TopicPartition,
+)
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from streamrank_client.errors import SettingsError, Unavailable
 from streamrank_client.kafka_options import kafka_options
 from streamrank_client.settings import ClientSettings, variable
 
-__all__ = ["existing_topics", "following", "records", "unavailable"]
+__all__ = ["existing_topics", "following", "metadata_client", "partition_counts", "records", "unavailable"]
 
 
 @asynccontextmanager
@@ -37,7 +43,9 @@ async def following(settings: ClientSettings, *names: str, from_start: bool = Fa
     try:
         try:
             await consumer.start()
-            await assign_all(consumer, names, from_start=from_start)
+            counts = await existing_topics(settings, names)
+            partitions = [TopicPartition(name, number) for name, count in counts.items() for number in range(count)]
+            await assign_all(consumer, partitions, from_start=from_start)
         except (KafkaError, OSError) as error:
             raise unavailable(settings, error) from error
         yield consumer
@@ -45,10 +53,8 @@ async def following(settings: ClientSettings, *names: str, from_start: bool = Fa
         await consumer.stop()
 
 
-async def assign_all(consumer: AIOKafkaConsumer, names: Iterable[str], *, from_start: bool) -> None:
-    """Assign all partitions of the topics and fix their positions; SettingsError when one is missing."""
-    found = await existing_topics(consumer, names)
-    partitions = [TopicPartition(name, number) for name, count in found.items() for number in range(count)]
+async def assign_all(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], *, from_start: bool) -> None:
+    """Assign the partitions and fix their positions."""
     consumer.assign(partitions)
     if from_start:
         await consumer.seek_to_beginning(*partitions)
@@ -58,20 +64,44 @@ async def assign_all(consumer: AIOKafkaConsumer, names: Iterable[str], *, from_s
         await consumer.position(partition)
 
 
-async def existing_topics(consumer: AIOKafkaConsumer, names: Iterable[str]) -> dict[str, int]:
-    """The number of partitions of each topic named. Raises SettingsError naming those that do not exist.
-
-    Metadata of all topics are asked for: to ask for one by its name makes it, on some brokers.
+async def existing_topics(settings: ClientSettings, names: Iterable[str]) -> dict[str, int]:
+    """The number of partitions of each topic named. Raises SettingsError naming those that do not exist, Unavailable
+    when Kafka does not answer.
     """
-    cluster = await consumer._client.fetch_all_metadata()
-    found = {name: len(cluster.partitions_for_topic(name) or ()) for name in names}
-    missing = sorted(name for name, partitions in found.items() if not partitions)
+    try:
+        async with metadata_client(kafka_options(settings)) as client:
+            counts = await partition_counts(client)
+    except (KafkaError, OSError) as error:
+        raise unavailable(settings, error) from error
+    named = {name: counts.get(name, 0) for name in names}
+    missing = sorted(name for name, partitions in named.items() if not partitions)
     if missing:
         raise SettingsError(
             f"no topic {', '.join(missing)} on this Kafka: make the topics with `streamrank topics create`, "
             f"or correct {variable('topic_prefix')}"
         )
-    return found
+    return named
+
+
+@asynccontextmanager
+async def metadata_client(options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaClient]:
+    """A connection that can be asked what there is; ``options``: as for a consumer. Raises KafkaError.
+
+    A consumer's own public methods tell the names of all topics, but the partitions only of those that it has asked
+    for by name, and some brokers make a topic that is asked for.
+    """
+    client = AIOKafkaClient(**options)
+    try:
+        await client.bootstrap()
+        yield client
+    finally:
+        await client.close()
+
+
+async def partition_counts(client: AIOKafkaClient) -> dict[str, int]:
+    """The number of partitions of every topic there is. Raises KafkaError."""
+    cluster = await client.fetch_all_metadata()
+    return {name: len(cluster.partitions_for_topic(name) or ()) for name in cluster.topics()}
 
 
 def unavailable(settings: ClientSettings, error: Exception) -> Unavailable:

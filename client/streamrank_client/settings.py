@@ -11,7 +11,7 @@ client's. This is the only module that reads the environment.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -22,7 +22,7 @@ from msgspec import Meta
 
 from streamrank_client.errors import SettingsError
 
-__all__ = ["ClientSettings", "allowed", "parse", "read", "setting", "variable"]
+__all__ = ["ClientSettings", "allowed", "environment", "given", "parse", "read", "setting", "user_cache", "variable"]
 
 PREFIX: Final = "STREAMRANK_"
 _YES_NO: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
@@ -43,7 +43,7 @@ class ClientSettings:
 
     kafka: str = setting("127.0.0.1:9092", "Kafka bootstrap servers, host:port, comma separated")
     kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = setting(
-        "PLAINTEXT", "how Kafka is spoken to"
+        "PLAINTEXT", "the protocol to Kafka"
     )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = setting(
         "SCRAM-SHA-512", "SASL mechanism"
@@ -51,7 +51,7 @@ class ClientSettings:
     kafka_username: str = setting("", "SASL user")
     kafka_password: str = setting("", "SASL password", secret=True)
     kafka_ca: str = setting("", "file of the certificate authority that signed Kafka's certificate", file=True)
-    kafka_cert: str = setting("", "file of this client's certificate, where Kafka asks for one", file=True)
+    kafka_cert: str = setting("", "file of this client's certificate, if Kafka asks for one", file=True)
     kafka_cert_key: str = setting("", "file of that certificate's key", file=True)
     partitions: Annotated[int, Meta(ge=1, le=1024)] = setting(
         8, "partitions of the user topics; fixed once there is state"
@@ -79,9 +79,28 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
-def environment(changes: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment with ``changes``, for a process that it starts."""
-    return {**os.environ, **changes}
+def environment(changes: Mapping[str, str], without: Collection[str] = ()) -> dict[str, str]:
+    """This process's environment with ``changes`` and ``without`` some variables, for a process that it starts."""
+    return {name: value for name, value in {**os.environ, **changes}.items() if name not in without}
+
+
+def given() -> dict[str, str]:
+    """Every variable ``STREAMRANK_…`` of this process."""
+    return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+
+
+def user_cache() -> Path:
+    """The user's folder of what can be made again: $XDG_CACHE_HOME, where it is set to a whole path, else ~/.cache.
+
+    Raises SettingsError where there is neither.
+    """
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if named.is_absolute():  # the specification has others ignored
+        return named
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError:
+        raise SettingsError("XDG_CACHE_HOME is not set, and this user has no home folder: set it") from None
 
 
 def read(kind: type[S], environ: Mapping[str, str] | None = None) -> S:

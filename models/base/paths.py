@@ -8,5 +8,6 @@ from typing import Final
 _MODELS: Final = Path(__file__).resolve().parent.parent
 _IN_WHEEL: Final = _MODELS / "data"
 
-#: In an installed wheel the data lie inside the package, in a checkout beside it.
-DATA: Final = _IN_WHEEL if _IN_WHEEL.is_dir() else _MODELS.parent / "data"
+#: Whether this is an installed wheel: then the data lie inside the package, in a checkout beside it.
+INSTALLED: Final = _IN_WHEEL.is_dir()
+DATA: Final = _IN_WHEEL if INSTALLED else _MODELS.parent / "data"

@@ -1,56 +1,74 @@
-"""Pictures from files, without an imaging library: arrays (.npy) and portable pixmaps (.ppm, .pgm)."""
+"""Pictures from files: JPEG, PNG, WebP and portable pixmaps by Pillow, and NumPy's arrays."""
 
 from __future__ import annotations
 
-import re
+import warnings
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from models.base.errors import ImageError
 
-#: P5 (grey) or P6 (colour), width, height and largest value, with comments between them.
-_HEAD: Final = re.compile(rb"P([56])" + rb"(?:\s|#[^\n]*\n)+(\d{1,6})" * 3 + rb"\s", re.DOTALL)
-REMEDY: Final = "convert it first, for example with ImageMagick: `magick picture.jpg picture.ppm`."
+#: Pillow reads dozens of formats; each decoder that is not needed is one that a hostile file cannot reach.
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "PPM")
+#: A file of a few kilobytes may unpack to gigabytes: larger pictures are refused before their pixels are decoded.
+MOST_PIXELS: Final = 64_000_000
+REMEDY: Final = "save it as JPEG, PNG or WebP with 8 bits a channel."
 
 
 def read_picture(path: Path | str) -> NDArray[np.uint8]:
-    """The picture (h, w, 3) in a file of NumPy (uint8, (h, w, 3) or (h, w)), or a binary PPM or PGM.
+    """The picture (h, w, 3) in a JPEG, PNG, WebP, PPM or PGM file, or in a NumPy file (uint8, (h, w, 3) or (h, w)).
 
-    Raises ``ImageError`` naming the file when it cannot be read or is something else.
+    It is turned as its EXIF orientation says. Transparent parts are white, as on a page. Of an animation the first
+    frame is read. Raises ``ImageError`` naming the file when it cannot be read, is something else, or has more than
+    ``MOST_PIXELS`` pixels.
     """
     file = Path(path)
     try:
-        if file.suffix == ".npy":
-            return _coloured(file, np.load(file, allow_pickle=False))
-        raw = file.read_bytes()
-    except (OSError, ValueError) as error:
+        return _array(file) if file.suffix == ".npy" else _decoded(file)
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{file} is no JPEG, PNG, WebP, PPM or PGM picture, and no .npy array.", REMEDY) from error
+    except Image.DecompressionBombError as error:
+        raise _too_large(file, str(error)) from error
+    # SyntaxError is what Pillow raises for a broken chunk of a PNG
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise ImageError(f"{file} cannot be read: {error}.", "check the path and the file.") from error
-    head = _HEAD.match(raw)
-    if head is None:
-        raise ImageError(f"{file} is no .npy array and no binary PPM or PGM.", REMEDY)
-    kind, width, height, largest = (int(group) for group in head.groups())
-    channels = 3 if kind == 6 else 1
-    if largest != 255 or len(raw) - head.end() < width * height * channels:
-        found = f"values up to {largest}, {len(raw) - head.end()} bytes"
-        raise ImageError(
-            f"{file}: expected values up to 255 and {width * height * channels} bytes, found {found}.", REMEDY
-        )
-    pixels = np.frombuffer(raw, np.uint8, width * height * channels, head.end())
-    return _coloured(file, pixels.reshape((height, width, channels)[: 3 if kind == 6 else 2]))
 
 
-def _coloured(file: Path, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if (
-        image.dtype != np.uint8
-        or image.ndim not in (2, 3)
-        or not image.size
-        or (image.ndim == 3 and image.shape[2] != 3)
-    ):
+def _decoded(file: Path) -> NDArray[np.uint8]:
+    with warnings.catch_warnings():
+        # Pillow warns of pictures above its own bound, which is higher than this one
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        image: Image.Image = Image.open(file, formats=FORMATS)
+    with image:
+        width, height = image.size
+        if width * height > MOST_PIXELS:
+            raise _too_large(file, f"{width} x {height}, {width * height:,} pixels")
+        if image.mode.startswith(("I", "F")):
+            raise ImageError(f"{file}: expected 8 bits a channel, found more (Pillow's mode {image.mode}).", REMEDY)
+        upright = ImageOps.exif_transpose(image)
+        if upright.has_transparency_data:
+            page = Image.new("RGBA", upright.size, "white")
+            upright = Image.alpha_composite(page, upright.convert("RGBA"))
+        return np.asarray(upright.convert("RGB"))
+
+
+def _too_large(file: Path, found: str) -> ImageError:
+    return ImageError(
+        f"{file}: expected at most {MOST_PIXELS:,} pixels, found {found}.",
+        "make it smaller: image encoders read a few hundred pixels a side.",
+    )
+
+
+def _array(file: Path) -> NDArray[np.uint8]:
+    image: NDArray[np.uint8] = np.load(file, allow_pickle=False)
+    grey = image.ndim == 2
+    if image.dtype != np.uint8 or not image.size or not (grey or image.shape[2:] == (3,)):
         found = f"{image.dtype} of shape {image.shape}"
         raise ImageError(
             f"{file}: expected uint8 of shape (height, width, 3) or (height, width), found {found}.", REMEDY
         )
-    return np.repeat(image[:, :, None], 3, axis=2) if image.ndim == 2 else image
+    return np.repeat(image[:, :, None], 3, axis=2) if grey else image

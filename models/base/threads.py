@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np  # noqa: F401  only a library that is loaded can be told, and the command line loads numpy late
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 

@@ -1,4 +1,4 @@
-"""Images to vectors: the image-encoder artifact, opened; preprocessing in numpy, so that serving needs no torch.
+"""Images to vectors: the image-encoder artifact, opened; preprocessing by Pillow and NumPy, without torch.
 
 The artifact is exported from a CLIP-like Hugging Face folder (``streamrank artifact build image-encoder --from
 FOLDER``). Its vectors are what items and queries carry as ``image_vector``.
@@ -6,13 +6,14 @@ FOLDER``). Its vectors are what items and queries carry as ``image_vector``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from models.base.arrays import Floats
 from models.base.artifact import Artifact, check_ports
@@ -21,6 +22,7 @@ from models.base.onnx_session import Device, open_session
 
 #: File of the artifact that says how an image becomes the graph's input.
 PREPROCESS: Final = "preprocess.json"
+_FILTERS: Final = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 Pixels = NDArray[np.uint8]
 
 
@@ -44,7 +46,7 @@ class Preprocess(msgspec.Struct, frozen=True, kw_only=True):
                 f"An image has shape {image.shape} and dtype {image.dtype}; expected (height, width, 3) of uint8.",
                 "decode it to RGB first.",
             )
-        image = resize(image, *self._target(image.shape[0], image.shape[1]), self.filter)
+        image = resized(image, *self._target(image.shape[0], image.shape[1]), self.filter)
         if self.crop is not None:
             image = centre(image, *self.crop)
         scaled = (image.astype(np.float32) * np.float32(self.rescale) - np.array(self.mean, np.float32)) / np.array(
@@ -88,21 +90,13 @@ class ImageEncoder:
         return out
 
 
-def resize(image: Pixels, height: int, width: int, kind: Literal["bicubic", "bilinear"] = "bicubic") -> Pixels:
-    """An image (h, w, 3) at another size, by convolution with antialiasing when it shrinks.
+def resized(image: Pixels, height: int, width: int, kind: Literal["bicubic", "bilinear"] = "bicubic") -> Pixels:
+    """An image (h, w, 3) at another size, by the library whose filters these models were trained on.
 
-    The filters are those of the imaging library on which these models were trained (Keys, "Cubic convolution
-    interpolation for digital image processing", 1981, a = -0.5); results differ from it by rounding only.
-
-    >>> resize(np.arange(12, dtype=np.uint8).reshape(2, 2, 3), 1, 1).tolist()
+    >>> resized(np.arange(12, dtype=np.uint8).reshape(2, 2, 3), 1, 1).tolist()
     [[[5, 6, 7]]]
     """
-    if image.shape[:2] == (height, width):
-        return image
-    across = _weights(image.shape[1], width, kind)
-    down = _weights(image.shape[0], height, kind)
-    narrow = _rounded(np.einsum("ow,hwc->hoc", across, image.astype(np.float32), optimize=True))
-    return _rounded(np.einsum("oh,hwc->owc", down, narrow.astype(np.float32), optimize=True))
+    return np.asarray(Image.fromarray(image).resize((width, height), _FILTERS[kind]))
 
 
 def centre(image: Pixels, height: int, width: int) -> Pixels:
@@ -119,38 +113,3 @@ def centre(image: Pixels, height: int, width: int) -> Pixels:
         here.append(slice((want - size + 1) // 2, (want - size + 1) // 2 + size))
     out[here[0], here[1]] = image[there[0], there[1]]
     return out
-
-
-def _weights(have: int, want: int, kind: str) -> Floats:
-    """How much each of ``have`` pixels counts in each of ``want``, (want, have)."""
-    shape, reach = _FILTERS[kind]
-    scale = have / want
-    wide = max(scale, 1.0)
-    middle = (np.arange(want) + 0.5) * scale
-    first = np.maximum((middle - reach * wide + 0.5).astype(int), 0)
-    end = np.minimum((middle + reach * wide + 0.5).astype(int), have)
-    pixel = np.arange(have)
-    inside = (pixel >= first[:, None]) & (pixel < end[:, None])
-    weight = np.where(inside, shape(np.abs((pixel + 0.5 - middle[:, None]) / wide)), 0)
-    total: Floats = (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
-    return total
-
-
-def _rounded(values: NDArray[np.floating]) -> Pixels:
-    return np.asarray(np.clip(np.floor(values + 0.5), 0, 255), np.uint8)
-
-
-def _linear(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.maximum(1 - x, 0))
-
-
-def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    near, far = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
-    return np.where(x < 1, near, np.where(x < 2, far, 0))
-
-
-#: Each filter, of the distance in output pixels, and how far it reaches.
-_FILTERS: Final[dict[str, tuple[Callable[[NDArray[np.float64]], NDArray[np.float64]], float]]] = {
-    "bicubic": (_cubic, 2.0),
-    "bilinear": (_linear, 1.0),
-}

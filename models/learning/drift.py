@@ -1,12 +1,9 @@
 """The drift alarm: have the answers become worse for good?
 
-Page and Hinkley's test on the prequential loss (Page, "Continuous inspection schemes", 1954; Gama et al., "On
-evaluating stream learning algorithms", 2013): the sum of how far each loss is above what is usual, less a slack, must
-not rise far above its least. Usual is the mean of about the last thousand losses: a log becomes harder and easier for
-months on end, and against the mean of all before that was told as drift. What a loss is:
-``models.learning.loss``. What is told and when, on public logs: docs/quality.md.
-
-Loads River: only what trains or evaluates imports this.
+Page and Hinkley's test (``models.learning.page_hinkley``) on how far each loss lies above what is usual. Usual is the
+mean of about the last thousand losses: a log becomes harder and easier for months on end, and against the mean of all
+before that was told as drift. What a loss is: ``models.learning.loss``. What is told and when, on public logs:
+docs/quality.md.
 
 >>> alarm = DriftAlarm()
 >>> sum(alarm.update(0.2) for _ in range(1_000))
@@ -23,9 +20,9 @@ from typing import Final
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from river import drift, stats
 
 from models.base.errors import StateError
+from models.learning.page_hinkley import PageHinkley
 from models.learning.silence import Silences
 
 #: losses before it can be told; what a loss may lie above the usual; how high the sum may rise
@@ -63,7 +60,7 @@ class DriftAlarm:
     """
 
     def __init__(self) -> None:
-        self._test = drift.PageHinkley(min_instances=LEAST, delta=SLACK, threshold=HEIGHT, alpha=1.0, mode="up")
+        self._test = PageHinkley(LEAST, SLACK, HEIGHT)
         self.seen = 0
         self.alarms = 0
         self.recent = 0.0
@@ -72,13 +69,12 @@ class DriftAlarm:
 
     def update(self, loss: float) -> bool:
         """Take one loss; True when it raises the alarm."""
-        since = 0.0 if self._test.drift_detected else self._test._x_mean.n
+        since = 0.0 if self._test.told else self._test.n
         rise = loss - self._usual if since else 0.0
         self._usual += (loss - self._usual) / min(since + 1, USUAL)
-        self._test.update(rise)  # type: ignore[no-untyped-call]
+        told = self._test.update(rise)
         self.seen += 1
         self.recent += (loss - self.recent) / min(self.seen, RECENT)
-        told = bool(self._test.drift_detected)
         if told:
             self.alarms += 1
             self.before = self._usual
@@ -95,13 +91,13 @@ class DriftAlarm:
                 recent=self.recent,
                 before=self.before,
                 usual=self._usual,
-                since=float(test._x_mean.n),
-                mean=test._x_mean.get(),
-                rise=test._sum_increase,
-                least=test._min_increase,
-                fall=test._sum_decrease,
-                most=float(test._max_decrease),
-                told=bool(test.drift_detected),
+                since=test.n,
+                mean=test.mean,
+                rise=test.rise,
+                least=test.lowest,
+                fall=test.fall,
+                most=test.highest,
+                told=test.told,
             )
         )
 
@@ -119,10 +115,8 @@ class DriftAlarm:
         alarm.seen, alarm.alarms, alarm.recent, alarm.before = saved.seen, saved.alarms, saved.recent, saved.before
         alarm._usual = saved.usual
         test = alarm._test
-        test._x_mean = stats.Mean._from_state(saved.since, saved.mean)
-        test._sum_increase, test._min_increase = saved.rise, saved.least
-        test._sum_decrease, test._max_decrease = saved.fall, saved.most  # type: ignore[assignment]
-        test._drift_detected = saved.told
+        test.n, test.mean, test.told = saved.since, saved.mean, saved.told
+        test.rise, test.lowest, test.fall, test.highest = saved.rise, saved.least, saved.fall, saved.most
         return alarm
 
 

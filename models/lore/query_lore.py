@@ -6,11 +6,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from rapidfuzz.distance import OSA
+
 from models.ask import Expansion, NearText
 from models.base.arrays import Floats
 from models.items.bm25 import Bm25
 from models.lore.known_queries import KnownQueries, KnownQuery
-from models.lore.spelling import Speller, correctable, distance, edits
+from models.lore.spelling import Speller, correctable, edits
 from models.lore.synonyms import Synonyms
 from models.text.stopwords import STOP_WORDS
 from models.text.words import replace_words
@@ -138,13 +140,13 @@ def nearness(near: NearText) -> float:
     return round(((near.cosine - LEAST_COSINE) / (1 - LEAST_COSINE)) ** 2, 9)
 
 
-def looks_like(one: str, other: str) -> bool:
+def looks_like(word: str, other: str) -> bool:
     """Whether a word that means the same is another spelling: few edits, or one other character of a Chinese word.
 
     >>> looks_like("warefare", "warfare"), looks_like("couch", "sofa"), looks_like("帐篷", "账篷")
     (True, False, True)
     """
-    if correctable(one) and correctable(other):
-        return distance(one, other, edits(one)) <= edits(one)
-    alike = len(one) == len(other) > 1 and one.isalpha() and not one.isascii()
-    return alike and sum(a != b for a, b in zip(one, other, strict=True)) == 1
+    if correctable(word) and correctable(other):
+        return OSA.distance(word, other, score_cutoff=edits(word)) <= edits(word)
+    alike = len(word) == len(other) > 1 and word.isalpha() and not word.isascii()
+    return alike and sum(a != b for a, b in zip(word, other, strict=True)) == 1

@@ -1,10 +1,10 @@
 """A query that nobody asked before, but for a slip of the finger: which known query it should be.
 
-SpeltTexts are compared without spaces and punctuation (``modernwarfare 3``, ``assassin's creed``), by the restricted
+Texts are compared without spaces and punctuation (``modernwarfare 3``, ``assassin's creed``), by the restricted
 Damerau-Levenshtein distance: one edit from 2 characters on, two from 8. Known texts are sifted by the set of
 characters that they hold, 64 bits a text: an edit changes at most two of them. That takes one pass over all texts
-(50,000: 0.1 ms, 10 bytes each), so nothing has to be indexed. The twenty of the others that share the
-most pairs of characters are compared letter by letter.
+(50,000: 0.1 ms, where rapidfuzz compares them all in 5; 17 bytes each), so nothing has to be indexed. Of those left,
+the twenty that share the most pairs of characters are compared letter by letter.
 
 Whole queries may be corrected where words may not: in a short name or a number (``fofa 12``, ``m3w``). What is
 another product is never put for what was typed: another digit, one digit fewer, another single letter (``xbox 360
@@ -24,8 +24,9 @@ from itertools import pairwise, zip_longest
 from typing import Final
 
 import numpy as np
+from rapidfuzz.distance import OSA
 
-from models.lore.spelling import LONG, distance
+from models.lore.spelling import LONG
 
 #: shorter texts have too many neighbours
 SHORTEST: Final = 2
@@ -49,40 +50,40 @@ class SpeltTexts:
 
     def put(self, row: int, text: str) -> None:
         """Store or replace the normalised text of a row; rows are taken in order, without a gap."""
-        own = squeezed(text)
+        letters = squeezed(text)
         if row == len(self._texts):
-            self._texts.append(own)
+            self._texts.append(letters)
             if row == len(self._letters):
                 self._letters = np.concatenate([self._letters, np.zeros_like(self._letters)])
                 self._pairs = np.concatenate([self._pairs, np.zeros_like(self._pairs)])
                 self._lengths = np.concatenate([self._lengths, np.full_like(self._lengths, _FREE)])
-        self._texts[row] = own
-        self._letters[row], self._pairs[row] = _letters(own), _pairs(own)
-        self._lengths[row] = len(own) if SHORTEST <= len(own) <= LONGEST else _FREE
+        self._texts[row] = letters
+        self._letters[row], self._pairs[row] = _letters(letters), _pairs(letters)
+        self._lengths[row] = len(letters) if SHORTEST <= len(letters) <= LONGEST else _FREE
 
     def near(self, text: str) -> list[tuple[int, int]]:
         """(edits, row) of every text that may have been meant, in ascending order; none for one too short or long."""
-        own = squeezed(text)
-        if not SHORTEST <= len(own) <= LONGEST:
+        typed = squeezed(text)
+        if not SHORTEST <= len(typed) <= LONGEST:
             return []
-        most = 2 if len(own) >= LONG else 1
+        most = 2 if len(typed) >= LONG else 1
         n = len(self._texts)
         # unsigned: a length that is too small wraps round to a large one
-        close = (self._lengths[:n] - np.uint8(len(own) - most)) <= 2 * most
-        close &= np.bitwise_count(self._letters[:n] ^ np.uint64(_letters(own))) <= LETTERS * most
+        close = (self._lengths[:n] - np.uint8(len(typed) - most)) <= 2 * most
+        close &= np.bitwise_count(self._letters[:n] ^ np.uint64(_letters(typed))) <= LETTERS * most
         rows = np.flatnonzero(close)
-        apart = np.bitwise_count(self._pairs[rows] ^ np.uint64(_pairs(own)))
+        apart = np.bitwise_count(self._pairs[rows] ^ np.uint64(_pairs(typed)))
         few = np.flatnonzero(apart <= PAIRS * most)
         # sorted by what they are, not by where they stand: every worker compares the same ones
         likely = sorted(
             zip(apart[few].tolist(), (self._texts[row] for row in rows[few]), rows[few].tolist(), strict=True)
         )
-        found = []
+        meant = []
         for _, other, row in likely[:COMPARED]:
-            edits = distance(own, other, most)
-            if edits <= most and (not edits or may_be(text, own, other)):
-                found.append((edits, row))
-        return sorted(found)
+            edits = OSA.distance(typed, other, score_cutoff=most)
+            if edits <= most and (not edits or may_be(text, typed, other)):
+                meant.append((edits, row))
+        return sorted(meant)
 
 
 def squeezed(text: str) -> str:
@@ -94,37 +95,37 @@ def squeezed(text: str) -> str:
     return "".join(filter(str.isalnum, text))
 
 
-def may_be(text: str, own: str, other: str) -> bool:
-    """Whether ``text``, squeezed ``own``, may be a slip for the squeezed ``other``, and is not another product's name.
+def may_be(text: str, typed: str, other: str) -> bool:
+    """Whether ``text``, squeezed ``typed``, may be a slip for the squeezed ``other``, and not another product's name.
 
     >>> [may_be("fifa 12", "fifa12", other) for other in ("fifa13", "fifa21", "fifa112", "fifa1", "fofa12")]
     [False, True, True, False, True]
     >>> may_be("xbox 360 s", "xbox360s", "xbox360e"), may_be("红茶", "红茶", "绿茶")
     (False, False)
     """
-    if own == other:
+    if typed == other:
         return True
-    lost, new = _difference(own, other)
+    lost, new = _difference(typed, other)
     if any(_han(one) for one in lost + new) and sorted(lost) != sorted(new):
         # a character forgotten at the end of a long name, nothing else
-        return not lost and len(new) == 1 and len(own) >= LONG // 2
-    typed, meant = _digits(lost), _digits(new)
-    if typed != meant and typed:
+        return not lost and len(new) == 1 and len(typed) >= LONG // 2
+    digits, meant_digits = _digits(lost), _digits(new)
+    if digits != meant_digits and digits:
         return False
-    return not (len(lost) == 1 and re.search(rf"(?<![^\W_]){re.escape(lost)}(?![^\W_])", text) and len(own) > 1)
+    return not (len(lost) == 1 and re.search(rf"(?<![^\W_]){re.escape(lost)}(?![^\W_])", text) and len(typed) > 1)
 
 
-def _difference(own: str, other: str) -> tuple[str, str]:
+def _difference(typed: str, other: str) -> tuple[str, str]:
     """What is between the equal beginnings and ends of two texts."""
     start = 0
-    for one, two in zip_longest(own, other):
-        if one != two:
+    for here, there in zip_longest(typed, other):
+        if here != there:
             break
         start += 1
     end = 0
-    while end < min(len(own), len(other)) - start and own[-1 - end] == other[-1 - end]:
+    while end < min(len(typed), len(other)) - start and typed[-1 - end] == other[-1 - end]:
         end += 1
-    return own[start : len(own) - end], other[start : len(other) - end]
+    return typed[start : len(typed) - end], other[start : len(other) - end]
 
 
 def _digits(text: str) -> list[str]:

@@ -28,7 +28,7 @@ def reasons(
     """For each of ``places`` in a list: what adds up to its score, by name, to within 1e-4.
 
     ``base``, the same for the whole list; each source and each other feature group of the offline ranker
-    (``models.features.GROUPS``), by ``Ranker.explain``; each weight of the online ranker (``online:…``); each
+    (``models.features.registry.GROUPS``), by ``Ranker.explain``; each weight of the online ranker (``online:…``); each
     adjustment. ``offline`` (n,): the offline scores as served; ``adjustments``: (n,) by name. What the online
     ranker makes of the offline score as a whole is shared out among base and groups. Names that add nothing are
     left out.

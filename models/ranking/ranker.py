@@ -34,7 +34,7 @@ REMEDY: Final = "build it again with `streamrank artifact build ranker --log LOG
 class RankInput:
     """One list: ``features`` (n, F), the candidates' compact vectors ``candidates`` (n, 64), and the user's.
 
-    ``recent`` (32, 64) and ``recent_weight`` (32,) are those of ``models.features.recent_inputs``.
+    ``recent`` (32, 64) and ``recent_weight`` (32,) are those of ``models.features.kernels.recent_inputs``.
     """
 
     features: Floats

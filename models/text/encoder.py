@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -12,8 +12,8 @@ import numpy as np
 
 from models.base.artifact import Artifact, check_ports
 from models.base.errors import ArtifactError
-from models.base.onnx_session import Device, open_session
-from models.text.tokenizing import open_tokenizer
+from models.base.onnx_session import Device, OnnxSession, open_session
+from models.text.tokenizing import Tokenizer, open_tokenizer
 from models.text.words import normalise
 
 #: Length of a vector, and of a compact one.
@@ -57,8 +57,7 @@ class Encoder:
         check_ports(artifact, self._session)
         self._tokenizer = open_tokenizer(artifact)
         self._prefixes = _read_prefixes(artifact)
-        self._cache: OrderedDict[str, tuple[np.ndarray, np.ndarray]] = OrderedDict()
-        self._cache_size = max(1, cache)
+        self._vectors = _remembering(self._session, self._tokenizer, cache)
         self.version = artifact.version
         self.provider = self._session.provider
         self.warning = self._session.warning
@@ -74,29 +73,38 @@ class Encoder:
         for row, text in enumerate(texts):
             normal = normalise(text)[:MAX_CHARACTERS]
             if normal:
-                vector[row], compact[row] = self._one(prefix + normal)
+                vector[row], compact[row] = self._vectors(prefix + normal)
         return EncodedTexts(vector, compact)
 
     def token_ids(self, text: str) -> np.ndarray:
         """Piece numbers (1, tokens) int64 of a normalised text, cut to ``MAX_TOKENS`` with its end mark."""
-        return np.array([self._tokenizer.ids(text, MAX_TOKENS)], np.int64)
+        return _token_ids(self._tokenizer, text)
 
     def is_word(self, word: str) -> bool:
         """Whether the tokenizer knows a normalised word as a whole: a common word of some language."""
         return self._tokenizer.is_word(word)
 
-    def _one(self, text: str) -> tuple[np.ndarray, np.ndarray]:
-        known = self._cache.get(text)
-        if known is not None:
-            self._cache.move_to_end(text)
-            return known
-        ids = self.token_ids(text)
-        vector, compact = self._session.run({"input_ids": ids, "attention_mask": np.ones_like(ids)})
-        fresh = (vector[0], compact[0])
-        self._cache[text] = fresh
-        if len(self._cache) > self._cache_size:
-            self._cache.popitem(last=False)
-        return fresh
+
+def _remembering(
+    session: OnnxSession, tokenizer: Tokenizer, size: int
+) -> Callable[[str], tuple[np.ndarray, np.ndarray]]:
+    """From a text to its vector and its compact one; those of ``size`` texts are kept.
+
+    The function holds the session and no encoder, so that there is no cycle: an encoder that was swapped out goes at
+    once. The collector would not come for one that was there when the worker froze its objects.
+    """
+
+    @lru_cache(maxsize=max(1, size))
+    def vectors(text: str) -> tuple[np.ndarray, np.ndarray]:
+        ids = _token_ids(tokenizer, text)
+        vector, compact = session.run({"input_ids": ids, "attention_mask": np.ones_like(ids)})
+        return vector[0], compact[0]
+
+    return vectors
+
+
+def _token_ids(tokenizer: Tokenizer, text: str) -> np.ndarray:
+    return np.array([tokenizer.ids(text, MAX_TOKENS)], np.int64)
 
 
 def _read_prefixes(artifact: Artifact) -> Prefixes:

@@ -60,7 +60,11 @@ def load_projection(path: Path = PROJECTION) -> np.ndarray:
         matrix: np.ndarray = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise ArtifactError(
-            path, "projection", f"a float32 matrix ({DIM}, {COMPACT})", error, "restore it from git."
+            path,
+            "projection",
+            f"a float32 matrix ({DIM}, {COMPACT})",
+            error,
+            "restore it from git, or install streamrank again.",
         ) from error
     return _checked(matrix, path)
 

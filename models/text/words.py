@@ -147,7 +147,10 @@ def _simplified(path: Path = TRADITIONAL) -> dict[int, str]:
     try:
         lines = path.read_text("utf-8").splitlines()
     except OSError as error:
-        raise TextError(f"data/words/{path.name} cannot be read: {error.strerror}.", "restore it from git.") from error
+        raise TextError(
+            f"data/words/{path.name} cannot be read: {error.strerror}.",
+            "restore it from git, or install streamrank again.",
+        ) from error
     return {ord(line[0]): line[2] for line in lines if not line.startswith("#")}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from models.base.artifact import current_version, verify
 from models.base.errors import ArtifactError
+from models.base.paths import DATA
 from models.items.catalogue import Catalogue
 from models.lore.query_lore import QueryLore
 from models.ranking.ranker import Ranker
@@ -18,7 +19,7 @@ from models.tower.column import TowerColumn
 from models.tower.item_tower import ItemTower
 from streams.artifacts.kinds import KINDS, OPTIONAL
 from streams.policy.experiment_file import Experiment
-from streams.settings import Settings, checkout
+from streams.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,9 @@ class Opened:
 
 
 def artifact_path(settings: Settings, kind: str) -> Path:
-    """A built artifact in ``settings.artifact_folder`` comes before the one shipped in ``data/artifacts``."""
+    """A built artifact in ``settings.artifact_folder`` comes before the one shipped in ``DATA/artifacts``."""
     built = settings.artifact_folder / kind
-    shipped = checkout() / "data" / "artifacts" / kind
+    shipped = DATA / "artifacts" / kind
     return built if (built / "manifest.json").is_file() or not shipped.is_dir() else shipped
 
 

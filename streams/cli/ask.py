@@ -19,14 +19,14 @@ LANGUAGES = ("en", "zh")
 
 
 @click.command()
-@click.option("--user", help="User id; without one, nobody is known.")
+@click.option("--user", help="User id; without it the query is anonymous.")
 @click.option("--text", default="", help="What is searched for, in Chinese or English.")
 @click.option("--surface", type=click.Choice(SURFACES), help="Default: follows from what is given.")
 @click.option("--item", help="Items similar to this one.")
 @click.option("--cart", help="Item ids in the basket, comma separated.")
 @click.option("--candidates", help="Item ids to rank, comma separated.")
 @click.option("--limit", default=10, show_default=True, help="How many items, 1 to 100.")
-@click.option("--offset", default=0, help="Items from this place on: page two; give page one's --time.")
+@click.option("--offset", default=0, help="Begin at this place, for page two; give page one's --time too.")
 @click.option("--page-of", help="Request id of page one, so that nothing explored there comes again.")
 @click.option(
     "--attribute",
@@ -41,9 +41,9 @@ LANGUAGES = ("en", "zh")
 @click.option("--in-stock", is_flag=True, help="Only items in stock.")
 @click.option("--exclude", help="Item ids not to show, comma separated.")
 @click.option("--explain", is_flag=True, help="Say what each score is made of.")
-@click.option("--language", type=click.Choice(LANGUAGES), help="Say in words why each item is shown, too.")
+@click.option("--language", type=click.Choice(LANGUAGES), help="Also say in words why each item is shown.")
 @click.option("--time", "at", type=int, help="Time of the query in Unix ms; default: now.")
-@click.option("--after", metavar="PARTITION:OFFSET", help="Answer with this event in it (`event` prints its place).")
+@click.option("--after", metavar="PARTITION:OFFSET", help="Wait for this event (`event` prints its place).")
 @click.option("--timeout", default=5.0, show_default=True, help="Seconds to wait.")
 @json_option
 def command(as_json: bool, timeout: float, **given: object) -> None:

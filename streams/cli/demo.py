@@ -10,10 +10,10 @@ from streams.cli.common import run
 @click.command()
 @click.option("--keep", is_flag=True, help="Stay up afterwards, and print what to try from another terminal.")
 def command(keep: bool) -> None:
-    """A real purchase log through the embedded broker and Valkey: published, served, asked, learnt from.
+    """Publish, serve and ask a real purchase log, on an embedded broker and Valkey.
 
-    Four weeks of The Complete Journey (a supermarket's receipts), on free ports of 127.0.0.1. Nothing is left
-    behind but the encoder artifact.
+    The log is four weeks of The Complete Journey (a supermarket's receipts). Everything runs on free ports of
+    127.0.0.1, and only the encoder artifact is left behind.
 
     \b
     Example: streamrank demo --keep

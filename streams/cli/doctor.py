@@ -10,9 +10,9 @@ from streams.cli.common import echo_json, json_option, run
 @click.command()
 @json_option
 def command(as_json: bool) -> None:
-    """Say what is wrong with Kafka, Redis, topics, artifacts or inference, and what to do.
+    """Check Kafka, Redis, topics, artifacts and inference: what is wrong, and what to do.
 
-    Exit code 1 when something fails; a warning alone is 0.
+    Exit code 1: a check failed. A warning alone is 0.
 
     \b
     Example: streamrank doctor

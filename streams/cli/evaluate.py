@@ -21,22 +21,22 @@ TASKS = ("unseen", "repeat", "all")
 @click.command()
 @click.argument("log", type=click.Path(dir_okay=False))
 @click.option("--task", type=click.Choice(TASKS), default="unseen", show_default=True, help="What is tested.")
-@click.option("--surface", type=click.Choice(FINDING), help="Only this one; default: search with a text, else home.")
-@click.option("--tests", type=click.IntRange(1), default=5_000, show_default=True, help="Most tested events.")
+@click.option("--surface", type=click.Choice(FINDING), help="Test only this; default: search with a text, else home.")
+@click.option("--tests", type=click.IntRange(1), default=5_000, show_default=True, help="Test at most so many events.")
 @click.option("--until", help="Leave out what is later: Unix milliseconds, or a date.")
 @click.option("--compare", help="Baselines, comma separated; `none` for none.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the sample and of the intervals.")
 @click.option("--train", is_flag=True, help="Train the ranker on the first half, and again every tenth (extra train).")
 @click.option(
-    "--lists", type=click.IntRange(100), default=15_000, show_default=True, help="Lists to train on, at most."
+    "--lists", type=click.IntRange(100), default=15_000, show_default=True, help="Train on at most so many lists."
 )
 @click.option(
     "--drill",
     metavar="SOURCE,…|tastes",
-    help="At three quarters of the log sources die, or tastes turn over: before, after, and when the alarm told.",
+    help="Let sources die, or tastes turn over, at three quarters of the log: figures before and after, and alarms.",
 )
 @click.option("--plot", type=click.Path(dir_okay=False), help="Draw NDCG@10 over time here (.svg).")
-@click.option("--off-policy", is_flag=True, help="Estimate today's ranker from the answers that the log holds.")
+@click.option("--off-policy", is_flag=True, help="Estimate what the ranker in place would have earned.")
 @click.option("--clip", type=click.FloatRange(1), default=100.0, show_default=True, help="Cut weights (--off-policy).")
 @click.option("--redis", help="URL of an empty Redis database; default: an embedded Valkey.")
 @json_option
@@ -57,17 +57,20 @@ def command(
     redis: str | None,
     as_json: bool,
 ) -> None:
-    """Did learning pay? Rank before learning, event by event, and compare with baselines.
+    """Rank a log's choices before learning from them, and compare with baselines.
 
-    Of the log's second half a sample of the choices is tested: before the handlers get the event, they are asked
-    for it. `unseen` leaves out what the user already had, `repeat` ranks only that.
+    A sample of the choices in the log's second half is tested: the handlers are asked for each one before they get
+    it. `unseen` leaves out what the user already had, `repeat` ranks only that.
 
-    With --off-policy the log must hold the answers that were given, explored ones too: their propensities tell what
-    the ranker in place would have earned (IPS, SNIPS, doubly robust).
+    With --off-policy the log must hold the answers that were given, explored ones too. From their propensities it
+    estimates what the ranker in place would have earned (IPS, SNIPS, doubly robust).
 
     \b
     Example: streamrank evaluate shop.jsonl.gz --task unseen --compare knn,frozen
     """
+    from models.base.threads import one_thread
+
+    one_thread()
     if off_policy:
         _off_policy(log, redis, clip, as_json)
         return

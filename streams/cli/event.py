@@ -21,7 +21,7 @@ RULES = ("rule", "delete_rule")
 @click.argument("kind", type=click.Choice([*CODE, *RULES]))
 @click.option("--user", "user_id", help="User id (every kind but rules).")
 @click.option("--item", "item_id", help="Item id (every kind but impression).")
-@click.option("--items", help="Item ids, comma separated: those seen, in order (impression), or meant (rule).")
+@click.option("--items", help="Item ids, comma separated: those seen, in order (impression), or concerned (rule).")
 @click.option("--request", "request_id", help="Request id of the answer that it came from.")
 @click.option("--position", type=int, help="Place in that answer, or of the first pinned item, from 0.")
 @click.option("--query", help="Text of the query that it followed.")
@@ -36,14 +36,14 @@ RULES = ("rule", "delete_rule")
 @click.option("--brand", help="Brands to bury or hide, comma separated (rule).")
 @click.option("--surfaces", help="Surfaces on which a rule holds, comma separated; default: all.")
 @click.option("--text", help="Query text for which a rule holds; default: any.")
-@click.option("--match", type=click.Choice(["equal", "words"]), help="The very text, or all its words (rule).")
-@click.option("--valid-from", help="Since when a rule holds: Unix ms, or an ISO date or time.")
-@click.option("--valid-to", help="Until when a rule holds.")
+@click.option("--match", type=click.Choice(["equal", "words"]), help="Match the whole text, or all its words (rule).")
+@click.option("--valid-from", help="From when a rule holds: Unix ms, or an ISO date or time.")
+@click.option("--valid-to", help="Until when a rule holds; that moment is not included.")
 @click.option("--event-id", help="Id of the event; one that comes again counts once. Default: a fresh one.")
 @click.option("--time", type=int, help="When it happened, in Unix ms; default: now.")
 @json_option
 def command(kind: str, user_id: str | None, items: str | None, as_json: bool, **fields: object) -> None:
-    """Publish one behaviour or rule event; prints its partition and offset.
+    """Publish one behaviour or rule event, and print its partition and offset.
 
     \b
     Example: streamrank event click --user u1 --item p1 --request 3f9c2a

@@ -40,10 +40,11 @@ def command(
     events: str | None,
     as_json: bool,
 ) -> None:
-    """What the arms of an experiment did, with intervals, differences to the control and a sample-ratio check.
+    """Report what the arms of an experiment did: rates with intervals, differences to the control, and a sample-ratio
+    check.
 
-    Reads the answers and the behaviour that names them, from Kafka (from the oldest record on) or from two files.
-    Exit code 1: the sample ratio is wrong, so that nothing can be concluded.
+    Reads the answers, and the behaviour that names them, from Kafka (from the oldest record on) or from two files.
+    Exit code 1: the sample ratio is wrong, so nothing can be concluded.
 
     \b
     Example: streamrank experiment diverse-home --config home.toml --since 2026-03-01

@@ -10,13 +10,13 @@ from streams.cli.stored import show_stored
 
 @click.command()
 @click.argument("request_id")
-@click.option("--user", help="User id of the query; without it every partition is looked through.")
+@click.option("--user", help="User id of the query; without it, every partition is searched.")
 @json_option
 def command(request_id: str, user: str | None, as_json: bool) -> None:
-    """Why a stored answer was as it was.
+    """Explain a stored answer.
 
-    What was known of the user, candidates by source, what each score is made of, and how the order changes with one
-    feature group left out. Answers are stored for STREAMRANK_JOIN_HOURS. Exit code 1: it is not stored.
+    Shows what was known of the user, the candidates by source, what each score is made of, and how the order changes
+    without each group of features. Answers are stored for STREAMRANK_JOIN_HOURS. Exit code 1: it is not stored.
 
     \b
     Example: streamrank explain 5f3a0c --user u1

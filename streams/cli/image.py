@@ -13,11 +13,11 @@ from streams.cli.common import echo_json, json_option
 def command(files: tuple[str, ...], as_json: bool) -> None:
     """Turn pictures into the vectors that items and queries carry as `image_vector`.
 
-    Reads .npy arrays (uint8, height x width x 3) and binary .ppm or .pgm files; other formats are converted first.
-    Needs an image encoder: `streamrank artifact build image-encoder --from FOLDER`. --json prints a line a picture.
+    Reads JPEG, PNG, WebP, PPM and PGM files, and .npy arrays (uint8, height x width x 3). Needs an image encoder:
+    `streamrank artifact build image-encoder --from FOLDER`. --json prints a line a picture.
 
     \b
-    Example: streamrank image shoe.ppm --json
+    Example: streamrank image shoe.jpg --json
     """
     from models.base.pictures import read_picture
     from models.items.image_encoder import ImageEncoder

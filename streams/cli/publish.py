@@ -35,10 +35,10 @@ class Speed(click.ParamType):
 @click.option("--speed", type=Speed(), default="max", help="max (default), or N times real time.")
 @click.option("--end-now", is_flag=True, help="Shift the log's times so that it ends now.")
 @click.option("--wait/--no-wait", default=True, help="Wait until the catalogue has the items (default).")
-@click.option("--patience", default=60.0, show_default=True, help="Seconds without an item arriving, at most.")
+@click.option("--patience", default=60.0, show_default=True, help="Give up after so many seconds without an item.")
 @json_option
 def command(log: str, speed: float | None, end_now: bool, wait: bool, patience: float, as_json: bool) -> None:
-    """Publish an event log (.jsonl, .jsonl.gz): items first, the rest in time order.
+    """Publish an event log (.jsonl, .jsonl.gz): items first, then the rest in time order.
 
     \b
     Example: streamrank publish shop.jsonl.gz --end-now

@@ -15,18 +15,20 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("log", type=click.Path(dir_okay=False))
+@click.argument("log", required=False, type=click.Path(dir_okay=False))
 @click.option("--answers", type=click.Path(dir_okay=False), help="Write the answers here (.jsonl, .jsonl.gz).")
 @click.option("--expect", type=click.Path(dir_okay=False), help="Compare the answers with this golden file.")
 @click.option("--dead-letters", type=click.Path(dir_okay=False), help="Write the dead letters here.")
 @click.option("--redis", help="URL of an empty Redis database; default: an embedded Valkey.")
+@click.option("--session", is_flag=True, help="Replay what streamrank-client's fixture sends on stdin, until it ends.")
 @json_option
 def command(
-    log: str,
+    log: str | None,
     answers: str | None,
     expect: str | None,
     dead_letters: str | None,
     redis: str | None,
+    session: bool,
     as_json: bool,
 ) -> None:
     """Run an event log through the worker's handlers, in event-time order, without Kafka.
@@ -36,6 +38,16 @@ def command(
     \b
     Example: streamrank replay shop.jsonl --answers now.jsonl --expect golden.jsonl
     """
+    from models.base.threads import one_thread
+
+    if session and (log or answers or expect or dead_letters or as_json):
+        raise click.UsageError("--session takes its logs from stdin: give it nothing but --redis")
+    one_thread()
+    if session:
+        _serve(redis)
+        return
+    if log is None:
+        raise click.UsageError("Missing argument 'LOG'.")
     from streamrank_client.logs import input_lines, read_lines, write_lines
     from streams.offline.golden import first_difference
 
@@ -52,6 +64,21 @@ def command(
         raise click.exceptions.Exit(1)
 
 
+def _serve(redis: str | None) -> None:
+    """Replay logs from stdin until it ends."""
+    from streams.offline.replay_session import serve_session
+
+    with ExitStack() as stack:
+        serve_session(redis or _embedded(stack))
+
+
+def _embedded(stack: ExitStack) -> str:
+    """The URL of an embedded Valkey that lives as long as ``stack``."""
+    from streams.offline.servers import EmbeddedRedis
+
+    return stack.enter_context(EmbeddedRedis()).redis
+
+
 def _replay(lines: list[Line], redis: str | None, quiet: bool) -> tuple[list[bytes], list[bytes]]:
     """Replay the lines; returns the answers and the dead letters, as a worker would publish them."""
     from streams.cli.progress import stages
@@ -61,10 +88,7 @@ def _replay(lines: list[Line], redis: str | None, quiet: bool) -> tuple[list[byt
     found: list[bytes] = []
     dead: list[bytes] = []
     with ExitStack() as stack:
-        if redis is None:
-            from streams.offline.servers import EmbeddedRedis
-
-            redis = stack.enter_context(EmbeddedRedis()).redis
+        redis = redis or _embedded(stack)
         from streams.offline.replay import replay
 
         progress = stack.enter_context(stages(quiet=quiet))

@@ -16,12 +16,10 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--role", type=click.Choice(list(ROLES)), default="all", show_default=True, help="Which part of the work."
-)
-@click.option("--embedded", is_flag=True, help="With a broker and a Valkey of its own; they forget all at the end.")
+@click.option("--role", type=click.Choice(list(ROLES)), default="all", show_default=True, help="Which stages it runs.")
+@click.option("--embedded", is_flag=True, help="Start a broker and a Valkey for it; what they hold is lost at the end.")
 def command(role: str, embedded: bool) -> None:
-    """Run a worker; /health, /ready and /metrics are on its web port. SIGTERM drains and commits.
+    """Run a worker. /health, /ready and /metrics are on its web port. SIGTERM drains and commits.
 
     \b
     Example: STREAMRANK_KAFKA=k1:9092 STREAMRANK_REDIS=redis://r1:6379/0 streamrank serve --role query

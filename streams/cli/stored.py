@@ -21,6 +21,7 @@ def show_stored(
     find: Callable[[Desk], Awaitable[T]], tables: Callable[[T], Iterable[RenderableType]], as_json: bool
 ) -> None:
     """Print what ``find`` finds, as JSON or as ``tables``; exit with 1 when it is not stored."""
+    from models.base.threads import one_thread
     from streams.errors import NotStored
     from streams.lookup.desk import open_desk
     from streams.settings import load
@@ -29,6 +30,7 @@ def show_stored(
         async with open_desk(load()) as desk:
             return await find(desk)
 
+    one_thread()
     try:
         stored = run(found())
     except NotStored as error:

@@ -19,7 +19,7 @@ def command() -> None:
 @command.command()
 @json_option
 def create(as_json: bool) -> None:
-    """Make the topics that are missing; those that exist are left as they are.
+    """Make the topics that are missing, and leave those that exist as they are.
 
     \b
     Example: STREAMRANK_PARTITIONS=16 streamrank topics create
@@ -32,7 +32,7 @@ def create(as_json: bool) -> None:
         echo_json({"created": [{"topic": spec.name, "partitions": spec.partitions} for spec in made]})
         return
     for spec in made:
-        click.echo(f"created {spec.name} with {spec.partitions} partitions")
+        click.echo(f"created {spec.name} with {spec.partitions} partition{'s' * (spec.partitions != 1)}")
     if not made:
         click.echo("all topics exist")
 
@@ -40,7 +40,7 @@ def create(as_json: bool) -> None:
 @command.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """The topics as they are, with their policies; exit code 1 when one is missing or differs.
+    """List the topics with their policies. Exit code 1: one is missing or differs.
 
     \b
     Example: streamrank topics list --json

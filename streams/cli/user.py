@@ -10,10 +10,13 @@ from streams.cli.stored import show_stored
 
 @click.command()
 @click.argument("user_id")
-@click.option("--time", "at", help="When: Unix milliseconds, or a date; default: the newest event of the partition.")
+@click.option(
+    "--time", "at", help="At this moment: Unix milliseconds, or a date; default: the partition's newest event."
+)
 @json_option
 def command(user_id: str, at: str | None, as_json: bool) -> None:
-    """What is known of a user: interests, prices, rhythm, recent items and searches, arm, what the ranker sees.
+    """Show what is known of a user: interests, prices, rhythm of repurchase, recent items and searches, arm, and what
+    the ranker sees.
 
     Exit code 1: nothing is known.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
 
+from aiokafka import AIOKafkaClient  # type: ignore[import-untyped]
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # type: ignore[import-untyped]
 from aiokafka.admin.config_resource import (  # type: ignore[import-untyped]
     ConfigResource,
@@ -17,7 +18,7 @@ from aiokafka.admin.config_resource import (  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError, for_code  # type: ignore[import-untyped]
 
 from streamrank_client.errors import Unavailable
-from streamrank_client.following import unavailable
+from streamrank_client.following import metadata_client, partition_counts, unavailable
 from streamrank_client.kafka_options import kafka_options
 from streamrank_client.topics import Topics, TopicSpec, topics
 from streams.settings import Settings, variable
@@ -49,8 +50,8 @@ async def create_topics(settings: Settings) -> list[TopicSpec]:
     Raises Unavailable when Kafka does not answer or refuses, naming the topic.
     """
     wanted = topics(settings.partitions, settings.topic_prefix)
-    async with _admin(settings) as admin:
-        there = await _partitions(admin)
+    async with _admin(settings) as (admin, client):
+        there = await partition_counts(client)
         missing = [spec for spec in wanted if spec.name not in there]
         if not missing:
             return []
@@ -60,7 +61,7 @@ async def create_topics(settings: Settings) -> list[TopicSpec]:
         ]
         done = await admin.create_topics(new)
         made = _made(settings, missing, done.topic_errors)
-        await _until_there(settings, admin, made)
+        await _until_there(settings, client, made)
     return made
 
 
@@ -79,11 +80,11 @@ def _made(settings: Settings, missing: list[TopicSpec], replies: Iterable[Sequen
     return list(made.values())
 
 
-async def _until_there(settings: Settings, admin: AIOKafkaAdminClient, made: list[TopicSpec]) -> None:
+async def _until_there(settings: Settings, client: AIOKafkaClient, made: list[TopicSpec]) -> None:
     """Wait until the brokers know the topics and their leaders: Kafka answers a creation before that."""
     deadline = monotonic() + _PATIENCE
     while True:
-        cluster = await admin._client.fetch_all_metadata()
+        cluster = await client.fetch_all_metadata()
         led = {spec.name: len(cluster.available_partitions_for_topic(spec.name) or ()) for spec in made}
         late = [spec.name for spec in made if led[spec.name] < spec.partitions]
         if not late:
@@ -99,8 +100,8 @@ async def _until_there(settings: Settings, admin: AIOKafkaAdminClient, made: lis
 async def topic_states(settings: Settings) -> list[TopicState]:
     """Every declared topic as it is on Kafka. Raises Unavailable when Kafka does not answer."""
     wanted = topics(settings.partitions, settings.topic_prefix)
-    async with _admin(settings) as admin:
-        there = await _partitions(admin)
+    async with _admin(settings) as (admin, client):
+        there = await partition_counts(client)
         policies = await _policies(admin, [spec.name for spec in wanted if spec.name in there])
     return [_state(spec, there.get(spec.name, 0), policies.get(spec.name), wanted) for spec in wanted]
 
@@ -133,12 +134,6 @@ def _of_users(spec: TopicSpec, wanted: Topics) -> bool:
     )
 
 
-async def _partitions(admin: AIOKafkaAdminClient) -> dict[str, int]:
-    """Partitions of each topic there is. Never asks for one by name: some brokers would make it."""
-    cluster = await admin._client.fetch_all_metadata()
-    return {name: len(cluster.partitions_for_topic(name) or ()) for name in cluster.topics()}
-
-
 async def _policies(admin: AIOKafkaAdminClient, names: list[str]) -> Mapping[str, str]:
     """Cleanup policy of each topic; left out where the broker does not say."""
     if not names:
@@ -154,11 +149,14 @@ async def _policies(admin: AIOKafkaAdminClient, names: list[str]) -> Mapping[str
 
 
 @asynccontextmanager
-async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(**kafka_options(settings), request_timeout_ms=10_000)
+async def _admin(settings: Settings) -> AsyncIterator[tuple[AIOKafkaAdminClient, AIOKafkaClient]]:
+    """What changes the cluster, and what is asked how it is. Raises Unavailable for whatever Kafka refuses within."""
+    options = kafka_options(settings)
+    admin = AIOKafkaAdminClient(**options, request_timeout_ms=10_000)
     try:
         await admin.start()
-        yield admin
+        async with metadata_client(options) as client:
+            yield admin, client
     except (KafkaError, OSError) as error:
         raise unavailable(settings, error) from error
     finally:

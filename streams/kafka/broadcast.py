@@ -19,6 +19,7 @@ import aiokafka  # type: ignore[import-untyped]
 import structlog
 
 from streamrank_client.errors import StreamrankError
+from streamrank_client.following import metadata_client, partition_counts
 from streams.kafka.transport.records import Record, unpack_to_tuples
 
 __all__ = ["Apply", "BroadcastError", "BroadcastReader", "Pace", "Pairs"]
@@ -78,8 +79,9 @@ class BroadcastReader:
         self.applied = 0
         self._apply = apply
         self._pace = Pace(seconds=0.002)
+        self._connection = {"bootstrap_servers": bootstrap, **kafka}
         self._settings = {
-            "bootstrap_servers": bootstrap,
+            **self._connection,
             "group_id": None,
             "auto_offset_reset": "earliest",
             "enable_auto_commit": False,
@@ -87,7 +89,6 @@ class BroadcastReader:
             # One response is decoded in one go: small ones keep that short.
             "fetch_max_bytes": 1 << 20,
             "max_partition_fetch_bytes": 1 << 20,
-            **kafka,
         }
         self._consumer: Any = None
         self._loaded = asyncio.Event()
@@ -145,20 +146,14 @@ class BroadcastReader:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    async def _partitions(self) -> list[Any]:
+    async def _partitions(self) -> list[aiokafka.TopicPartition]:
         deadline = monotonic() + 1.5  # the metadata of a topic created just now take a moment
-        client = self._consumer._client
-        while True:
-            partitions = None
-            # Ask by name only for what exists: a broker that creates topics would make one, not compacted.
-            if self.topic in await self._consumer.topics():
-                await client.add_topic(self.topic)
-                partitions = client.cluster.partitions_for_topic(self.topic)
-            if partitions:
-                return [aiokafka.TopicPartition(self.topic, number) for number in sorted(partitions)]
-            if monotonic() > deadline:
-                raise BroadcastError(f"there is no topic {self.topic!r}: run `streamrank topics create`")
-            await asyncio.sleep(0.1)
+        async with metadata_client(self._connection) as client:
+            while not (count := (await partition_counts(client)).get(self.topic, 0)):
+                if monotonic() > deadline:
+                    raise BroadcastError(f"there is no topic {self.topic!r}: run `streamrank topics create`")
+                await asyncio.sleep(0.1)
+        return [aiokafka.TopicPartition(self.topic, number) for number in range(count)]
 
     async def _follow(self) -> None:
         while True:
@@ -166,7 +161,7 @@ class BroadcastReader:
             fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=self._pace.size)
             for tp, records in fetched.items():
                 self._apply_records(tp, records)
-            if not self._loaded.is_set() and self._at_end():
+            if not self._loaded.is_set() and await self._at_end():
                 self._loaded.set()
             await asyncio.sleep(0)
 
@@ -181,20 +176,18 @@ class BroadcastReader:
         self.applied += len(pairs)
         self._pace.took(len(records), perf_counter() - began)
 
-    def _at_end(self) -> bool:
+    async def _at_end(self) -> bool:
         """Whether each partition has been read up to the end that its first fetch reported.
 
         ``end_offsets`` is wrong on Tansu; the end in a fetch response is right there and on Kafka, also when
         a partition is empty.
         """
-        assignment = self._consumer._subscription.subscription.assignment
-        for tp in assignment.tps:
+        for tp in self._consumer.assignment():
             if tp not in self._ends:
                 end = self._consumer.highwater(tp)
                 if end is None:
                     return False
                 self._ends[tp] = end
-            state = assignment.state_value(tp)
-            if not state.has_valid_position or state.position < self._ends[tp]:
+            if await self._consumer.position(tp) < self._ends[tp]:
                 return False
         return True

@@ -1,4 +1,4 @@
-"""What is wrong with a deployment, and what to do: Kafka, topics, Redis, artifacts, inference, wheels.
+"""What is wrong with a deployment, and what to do: Kafka, topics, Redis, packages, artifacts, inference, wheels.
 
 Every check looks and changes nothing. Secrets never appear in a message.
 """
@@ -15,13 +15,15 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 import redis.asyncio
-from aiokafka.client import AIOKafkaClient  # type: ignore[import-untyped]
+from aiokafka import AIOKafkaClient  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+from aiokafka.protocol.admin import ApiVersionRequest  # type: ignore[import-untyped]
 from redis.exceptions import RedisError
 
 from streamrank_client.errors import StreamrankError
 from streamrank_client.kafka_options import kafka_options
 from streams.kafka.admin import topic_states
+from streams.lookup.private_parts import REACHED_INTO, installed, untested
 from streams.settings import Settings, variable
 
 __all__ = ["Check", "diagnose"]
@@ -52,7 +54,9 @@ async def diagnose(settings: Settings) -> list[Check]:
     if all(check.state != "fail" for check in kafka):
         checks += await _safely("topics", _topics, settings)
     checks += await _safely("redis", _redis, settings)
-    checks += await asyncio.to_thread(lambda: [*_wheels(), *_models(settings), *_experiment(settings), *_embedded()])
+    checks += await asyncio.to_thread(
+        lambda: [*_packages(), *_wheels(), *_models(settings), *_experiment(settings), *_embedded()]
+    )
     return checks
 
 
@@ -88,9 +92,9 @@ async def _kafka(settings: Settings) -> list[Check]:
 async def _fetch_version(client: AIOKafkaClient) -> str:
     """Kafka does not tell its release; the newest Fetch that it speaks gives it away."""
     for node in client.cluster.brokers():
-        connection = await client._get_conn(node.nodeId)
-        if connection is not None:
-            newest = (connection._versions or {}).get(_FETCH, (0, 0))[1]
+        if await client.ready(node.nodeId):
+            spoken = (await client.send(node.nodeId, ApiVersionRequest())).api_versions
+            newest = next((most for api, _, most in spoken if api == _FETCH), 0)
             release = next((name for least, name in _RELEASES.items() if newest >= least), "before 2.7")
             return f"speaks as Kafka {release}"
     return "of unknown release"
@@ -162,6 +166,17 @@ def _without_secret(text: str, url: str) -> str:
     for secret in (password, unquote(password)) if password else ():
         text = text.replace(secret, "***")
     return text
+
+
+def _packages() -> Iterator[Check]:
+    """The packages whose private parts are used, in versions that those were tested with."""
+    lines = untested()
+    for line in lines:
+        yield Check("packages", "warn", *_halves(line))
+    if not lines:
+        versions = {package.name: installed(package.name) for package in REACHED_INTO}
+        listed = ", ".join(f"{name} {release}" for name, release in versions.items() if release)
+        yield Check("packages", "ok", f"{listed}: tested versions")
 
 
 def _wheels() -> Iterator[Check]:

@@ -24,7 +24,8 @@ from streams.worker.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-COMMAND: Final = (sys.executable, "-m", "streams.offline.retraining.retrain")
+#: -P: a folder `streams` in the working directory is somebody else's
+COMMAND: Final = (sys.executable, "-P", "-m", "streams.offline.retraining.retrain")
 #: seconds that the process gets to end before it is killed
 PATIENCE: Final = 5.0
 #: examples after which a ranker is retrained below the setting: a shop's own few hundred choices are worth more to it

@@ -14,6 +14,7 @@ import structlog
 import uvloop
 
 from models.base.threads import one_thread
+from streams.lookup.private_parts import untested
 from streams.settings import Settings
 from streams.worker.app import Worker
 from streams.worker.warming import compile_loops
@@ -33,6 +34,8 @@ def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str],
     """
     uvloop.install()
     _log_to_stderr(settings.log_level)
+    for line in untested():
+        log.warning(line)
     # other threads of this process (the fetch loop, the web server) give way to an answer within a millisecond
     sys.setswitchinterval(0.001)
     keep_freed_memory()

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from streamrank_client.client import Client
 from streams.cli.demonstration.process import (
+    command_name,
     environment,
     peak_memory,
     start_servers,
@@ -62,15 +63,15 @@ async def demo(out: Console, keep: bool) -> None:
 
 async def stay(settings: Settings, shop: Shop, out: Console) -> None:
     """Print the addresses and what to try, and wait for Ctrl-C or SIGTERM."""
-    out.rule("Still up; from another terminal, in this folder", align="left")
+    out.rule("Still up; from another terminal", align="left")
     for name, value in environment(settings).items():
         out.print(f"export {name}={value}", highlight=False)
-    user = shop.household()
+    user, streamrank = shop.household(), command_name()
     for line in (
-        f".venv/bin/streamrank ask --user {user} --text 咖啡 --explain",
-        f".venv/bin/streamrank event click --user {user} --item {shop.item('coffee')}",
-        ".venv/bin/streamrank consume --topic recommendations",
-        ".venv/bin/streamrank doctor",
+        f"{streamrank} ask --user {user} --text 咖啡 --explain",
+        f"{streamrank} event click --user {user} --item {shop.item('coffee')}",
+        f"{streamrank} consume --topic recommendations",
+        f"{streamrank} doctor",
         f"curl http://{settings.web_host}:{settings.web_port}/metrics",
     ):
         out.print(line, highlight=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 import sys
 import time
@@ -33,10 +34,18 @@ def environment(settings: Settings) -> dict[str, str]:
     return {variable(name): str(getattr(settings, name)) for name in names}
 
 
+def command_name() -> str:
+    """How this very `streamrank` is called from any folder: by its name where the PATH leads to it, else whole."""
+    here = Path(sys.executable).parent / "streamrank"
+    found = shutil.which("streamrank")
+    return "streamrank" if found is not None and Path(found).resolve() == here.resolve() else str(here)
+
+
 @contextmanager
 def worker_process(settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`streamrank serve` in a process of its own, ended by SIGTERM."""
-    command = [sys.executable, "-m", "streams.cli", "serve"]
+    # -P: a folder `streams` in the working directory is somebody else's
+    command = [sys.executable, "-P", "-m", "streams.cli", "serve"]
     with log.open("wb") as file:
         process = subprocess.Popen(command, env=for_child(environment(settings)), stdout=file, stderr=subprocess.STDOUT)
     try:

@@ -93,7 +93,7 @@ class BatchConsumer(driver.Consumer):
         return cast("frozenset[str]", cast(Any, self.app.topics).batch_topics)
 
     def _deliver(self, tp: TP, rows: list[Any], fetched: Fetched) -> None:
-        agents = [cast(BatchTopic, channel) for channel in cast(Any, self.app.topics)._tp_index.get(tp, ())]
+        agents = cast("list[BatchTopic]", cast(Any, self.app.topics).agents_of(tp.topic))
         if not agents:
             raise ImproperlyConfigured(f"records of {tp} were fetched, but no agent reads its topic")
         highwater = self.highwater(tp)

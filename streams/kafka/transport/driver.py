@@ -34,8 +34,8 @@ class BatchConductor(Conductor):
 
         Raises ``ImproperlyConfigured`` when a topic is read both in batches and event by event.
         """
-        if self._known[0] != len(self._topics):
-            topics = list(self._topics)
+        if self._known[0] != len(self):
+            topics = list(self)
             batches = {name for t in topics if isinstance(t, BatchTopic) for name in t.topics}
             events = {name for t in topics if not isinstance(t, BatchTopic) for name in t.topics}
             if batches & events:
@@ -45,6 +45,10 @@ class BatchConductor(Conductor):
                 )
             self._known = (len(topics), frozenset(batches))
         return self._known[1]
+
+    def agents_of(self, topic: str) -> list[BatchTopic]:
+        """The channels of the agents that read a topic in batches."""
+        return [channel for channel in self if isinstance(channel, BatchTopic) and topic in channel.topics]
 
 
 class BatchTransport(driver.Transport):

@@ -78,12 +78,10 @@ class BatchThread(AIOKafkaConsumerThread):
         max_records: int | None = None,
     ) -> Fetched:
         fetched = Fetched(await super()._fetch_records(consumer, active_partitions, timeout, max_records))
-        # No await since the records were drained: no seek can have come between.
-        if fetched:
-            assignment = consumer._fetcher._subscriptions.subscription.assignment
-            for tp in fetched:
-                fetched.positions[tp] = assignment.state_value(ensure_aiokafka_TP(tp)).position
-                fetched.seeks[tp] = self.seeks.get(tp, 0)
+        for tp in fetched:
+            # The position is known, so this does not wait, and no seek comes between the records and its number.
+            fetched.positions[tp] = await consumer.position(ensure_aiokafka_TP(tp))
+            fetched.seeks[tp] = self.seeks.get(tp, 0)
         return fetched
 
     async def seek_exactly(self, starts: Mapping[TP, int], tps: Set[TP]) -> dict[TP, int]:

@@ -61,7 +61,9 @@ async def build(
     if kind == "encoder" and (encoder is None or encoder.default):
         return build_encoder(out, steps)
     if find_spec("torch") is None:
-        raise SettingsError(f"artifact build {kind} needs torch: install the extra `train` (make test-install)")
+        raise SettingsError(
+            f"artifact build {kind} needs torch: install the extra `train` (in a checkout: make test-install)"
+        )
     if kind == "encoder" and encoder is not None:
         return build_encoder_of(encoder, out, steps)
     if kind == "intent":

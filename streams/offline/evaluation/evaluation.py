@@ -185,7 +185,9 @@ def check(options: Options) -> None:
         if name not in NAMES:
             raise SettingsError(f"--compare: {name!r} is no baseline: name some of {', '.join(NAMES)}")
     if options.train and find_spec("torch") is None:
-        raise SettingsError("--train trains a network: install the extra `train` (make test-install), or leave it out")
+        raise SettingsError(
+            "--train trains a network: install the extra `train` (in a checkout: make test-install), or leave it out"
+        )
     if LIGHTGBM in (options.compare or ()) and find_spec("lightgbm") is None:
         raise SettingsError("--compare lightgbm needs the extra `bench`: pip install 'streamrank[bench]'")
 

@@ -80,6 +80,6 @@ async def arriving(settings: Settings) -> AsyncIterator[Arrival]:
     """
     named = topics(settings.partitions, settings.topic_prefix)
     watched = (named.catalogue.name, named.rules.name, named.dead_letters.name)
+    await existing_topics(settings, [spec.name for spec in named])
     async with following(settings, *watched) as consumer:
-        await existing_topics(consumer, [spec.name for spec in named])
         yield Arrival(consumer, named)

@@ -1,7 +1,7 @@
 """`python -m streams.offline.retraining.retrain`: train a ranker on the newest feedback; it takes over if it is better.
 
-A worker starts it (``streams/retraining_schedule.py``); by hand it does the same once. The last line on stdout is the
-outcome, as JSON. Needs the extra `train`.
+A worker starts it (``streams/worker/retraining_schedule.py``); by hand it does the same once. The last line on stdout
+is the outcome, as JSON. Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import msgspec
 
 from models.base.artifact import Artifact, current_version, with_figures
 from models.base.errors import ModelError
+from models.base.threads import one_thread
 from models.ranking.ranker import Ranker
 from streamrank_client.errors import SettingsError, StreamrankError
 from streams.artifacts.opening import artifact_path
@@ -115,6 +116,7 @@ def main() -> int:
     parent = os.getppid()
     os.nice(NICE)
     signal.signal(signal.SIGTERM, _end)
+    one_thread()
 
     def step() -> None:
         if os.getppid() != parent:

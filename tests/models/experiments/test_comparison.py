@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.special import chdtrc  # type: ignore[import-untyped]
 
 from models.experiments.arms import arm_at, place
 from models.experiments.comparison import (
@@ -14,7 +15,6 @@ from models.experiments.comparison import (
     METRICS,
     Analysis,
     analyse,
-    chi_square_tail,
     compare,
     estimate,
     holm,
@@ -123,9 +123,9 @@ def test_places_of_two_salts_and_of_two_experiments_are_independent() -> None:
     for second in (places("2026-04"), places("2026-03", "other")):
         table, _, _ = np.histogram2d(first, second, bins=4, range=[[0, 1], [0, 1]])
         expected = table.sum(1)[:, None] * table.sum(0) / USERS
-        assert chi_square_tail(float(((table - expected) ** 2 / expected).sum()), 9) > 0.001
+        assert chdtrc(9, ((table - expected) ** 2 / expected).sum()) > 0.001
     even, _ = np.histogram(first, bins=100, range=(0, 1))
-    assert chi_square_tail(float(((even - USERS / 100) ** 2 / (USERS / 100)).sum()), 99) > 0.001
+    assert chdtrc(99, ((even - USERS / 100) ** 2 / (USERS / 100)).sum()) > 0.001
     assert np.unique(first).size == USERS
 
 
@@ -180,19 +180,17 @@ def test_several_arms_share_the_level() -> None:
     assert holm([]) == []
 
 
-def test_the_chi_square_tail_has_its_known_quantiles() -> None:
-    """Tables of the distribution at .05 and .001, odd and even degrees of freedom (Abramowitz and Stegun 26.8)."""
-    table = [
-        (1, 3.84146, 10.828),
-        (2, 5.99146, 13.816),
-        (3, 7.81473, 16.266),
-        (10, 18.307, 29.588),
-        (25, 37.6525, 52.620),
-    ]
-    for freedom, five, tenth in table:
-        assert chi_square_tail(five, freedom) == pytest.approx(0.05, abs=1e-5)
-        assert chi_square_tail(tenth, freedom) == pytest.approx(0.001, abs=1e-5)
-    assert chi_square_tail(0.0, 3) == 1.0
+def test_the_p_value_of_the_sample_ratio_is_the_chi_square_tail() -> None:
+    """Two arms have one degree of freedom, three have two; of both the tail has a closed form."""
+    two, three = sample_ratio([5098, 4902], [1 / 2] * 2), sample_ratio([5122, 4878, 5000], [1 / 3] * 3)
+    assert two is not None
+    assert three is not None
+    assert two.chi_square == pytest.approx(3.8416)
+    assert two.p == pytest.approx(math.erfc(math.sqrt(two.chi_square / 2)), rel=1e-12)
+    assert three.p == pytest.approx(math.exp(-three.chi_square / 2), rel=1e-12)
+    even = sample_ratio([5000, 5000], [0.5, 0.5])
+    assert even is not None
+    assert even.p == 1.0
 
 
 @pytest.mark.parametrize("lift", [0.7, 0.9, 0.97, 1.0, 1.03, 1.1, 1.4])

@@ -12,6 +12,42 @@ from models.base.errors import StateError
 from models.learning.drift import DriftAlarm, alarms
 from models.learning.loss import loss
 
+#: States that were stored when River kept the sums (commit 02163f0), by the number of losses seen of ``COURSE``: at the
+#: beginning, before anything can be told, on the way, just after an alarm, at the end.
+COURSE = [round(n * 37 % 11 / 20 + (0.3 if n >= 900 else 0), 3) for n in range(1_500)]
+STORED = {
+    0: (
+        "8da66c61796f7574a133a47365656e00a6616c61726d7300a6726563656e74cb0000000000000000a66265666f7265cb0000"
+        "000000000000a5757375616ccb0000000000000000a573696e6365cb0000000000000000a46d65616ecb0000000000000000"
+        "a472697365cb0000000000000000a56c65617374cb7ff0000000000000a466616c6ccb0000000000000000a46d6f7374cbbf"
+        "f0000000000000a4746f6c64c2"
+    ),
+    150: (
+        "8da66c61796f7574a133a47365656ecc96a6616c61726d7300a6726563656e74cb3fcfbe76c8b43958a66265666f7265cb00"
+        "00000000000000a5757375616ccb3fcfbe76c8b43958a573696e6365cb4062c00000000000a46d65616ecb3f8061c5d5497f"
+        "50a472697365cbc01bd51dd562bfd2a56c65617374cbc01bd51dd562bfd2a466616c6ccb400055c4553a8073a46d6f7374cb"
+        "4001706be52c964fa4746f6c64c2"
+    ),
+    700: (
+        "8da66c61796f7574a133a47365656ecd02bca6616c61726d7300a6726563656e74cb3fcfed0a07db49e6a66265666f7265cb"
+        "0000000000000000a5757375616ccb3fcff1f4e1dd7a05a573696e6365cb4085e00000000000a46d65616ecb3f61a5b119a9"
+        "753ea472697365cbc0396313ea1b9410a56c65617374cbc0396313ea1b9410a466616c6ccb40309cec15e46c06a46d6f7374"
+        "cb4030bc238515f133a4746f6c64c2"
+    ),
+    944: (
+        "8da66c61796f7574a133a47365656ecd03b0a6616c61726d7301a6726563656e74cb3fd3dcee3912268da66265666f7265cb"
+        "3fd0e5192a85a406a5757375616ccb3fd0e5192a85a406a573696e6365cb408d800000000000a46d65616ecb3f9003705d49"
+        "1261a472697365cbc03441c1fb9b1cc6a56c65617374cbc03faf0967966dd6a466616c6ccb4042310a87512a47a46d6f7374"
+        "cb4042310a87512a47a4746f6c64c3"
+    ),
+    1500: (
+        "8da66c61796f7574a133a47365656ecd05dca6616c61726d7301a6726563656e74cb3fe119f95983acbfa66265666f7265cb"
+        "3fd0e5192a85a406a5757375616ccb3fe19471734ac62da573696e6365cb4081600000000000a46d65616ecb3f5d3d0b5b9d"
+        "9770a472697365cbc032e72ee06b23c5a56c65617374cbc032e72ee06b23c5a466616c6ccb402ce9f42aaed6cda46d6f7374"
+        "cb402d630d71a6052da4746f6c64c2"
+    ),
+}
+
 
 def losses(rng: np.random.Generator, count: int, hits: float) -> np.ndarray:
     """Losses of lists of 200 that hold what was chosen among their first ten with probability ``hits``."""
@@ -62,6 +98,16 @@ def test_a_restart_just_after_an_alarm_begins_again_as_without_one() -> None:
     for one in (alarm, restored):
         one.update(0.25)
     assert restored.state() == alarm.state()
+
+
+@pytest.mark.parametrize("seen", STORED)
+def test_states_stored_with_river_are_continued(seen: int) -> None:
+    """What was stored is what is stored now, and goes on to the same alarm and the same end."""
+    alarm = DriftAlarm.restore(bytes.fromhex(STORED[seen]))
+    assert alarm.state() == bytes.fromhex(STORED[seen])
+    told = [place for place, loss in enumerate(COURSE[seen:], start=seen) if alarm.update(loss)]
+    assert told == [place for place in [943] if place >= seen]
+    assert alarm.state() == bytes.fromhex(STORED[1_500])
 
 
 @pytest.mark.parametrize("state", [b"", b"\xc1", msgspec.msgpack.encode({"layout": "0"})])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rapidfuzz.distance import OSA
 
 from models.lore.query_spelling import LONGEST, SpeltTexts, may_be, squeezed
-from models.lore.spelling import LONG, distance
+from models.lore.spelling import LONG
 
 _texts = st.text("abc 12小", max_size=12)
 
@@ -27,7 +28,7 @@ def test_every_text_within_the_edits_allowed_is_found(texts: list[str], text: st
     most = 2 if len(own) >= LONG else 1
     expected = []
     for row, other in enumerate(map(squeezed, texts)):
-        apart = distance(own, other, most)
+        apart = OSA.distance(own, other, score_cutoff=most)
         if min(len(own), len(other)) >= 2 and apart <= most and may_be(text, own, other):
             expected.append((apart, row))
     assert held(*texts).near(text) == sorted(expected)

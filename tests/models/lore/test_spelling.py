@@ -7,8 +7,9 @@ import string
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rapidfuzz.distance import OSA
 
-from models.lore.spelling import LONG, Speller, correctable, distance, edits
+from models.lore.spelling import LONG, Speller, correctable, edits
 
 WORDS = ("assassin", "battlefield", "borderland", "console", "controller", "forza", "gear", "halo", "kinect", "warfare")
 _letters = st.text(string.ascii_lowercase[:4], max_size=9)
@@ -43,15 +44,15 @@ def plain_distance(one: str, other: str) -> int:
 
 @given(st.text("abc", max_size=6), st.text("abc", max_size=6), st.integers(1, 2))
 def test_the_distance_is_the_definitions_up_to_its_limit(one: str, other: str, most: int) -> None:
-    """Cutting equal beginnings and ends and stopping early change nothing."""
-    assert distance(one, other, most) == min(plain_distance(one, other), most + 1)
+    """rapidfuzz's optimal string alignment is the restricted distance, beyond its cutoff one more than it."""
+    assert OSA.distance(one, other, score_cutoff=most) == min(plain_distance(one, other), most + 1)
 
 
 @given(st.lists(st.text("abcd", min_size=4, max_size=10), min_size=1, max_size=20), st.text("abcd", max_size=10))
 def test_no_nearer_word_is_overlooked(words: list[str], typed: str) -> None:
     """The deletes find every word that comparing with all of them finds."""
     most = edits(typed)
-    near = [(distance(typed, word, most), word) for word in words if word != typed]
+    near = [(OSA.distance(typed, word, score_cutoff=most), word) for word in words if word != typed]
     expected = min((found for found in near if found[0] <= most), default=None)
     found = speller(*words).correct(typed, lambda word: 5)
     assert found == (expected[1] if expected is not None and correctable(typed) else None)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import msgspec
@@ -64,6 +66,19 @@ def test_bytes_do_not_depend_on_order_batch_or_cache(encoder_path: Path, order: 
     picked = [TEXTS[i] for i in order]
     rows = [*fresh.encode(picked[:cut]).vector, *fresh.encode(picked[cut:]).vector]
     assert [row.tobytes() for row in rows] == [alone[i] for i in order]
+
+
+def test_an_encoder_that_nobody_holds_is_gone_without_the_collector(encoder_path: Path) -> None:
+    """A worker freezes its objects when it is ready: what is part of a cycle then is never collected."""
+    encoder = Encoder(encoder_path, device="cpu")
+    encoder.encode(["red dress"])
+    held = weakref.ref(encoder)
+    gc.disable()
+    try:
+        del encoder
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 _SMALL: dict[Path, Encoder] = {}

@@ -67,6 +67,8 @@ def test_what_an_arm_may_set_is_what_a_plan_reads() -> None:
         ("share = 0.3", "share = 0.4", ["[arms] share", "1.1", "add up to 1"]),
         ("share = 0.3", "share = 1.5", ["[arms.explore] share", "1.5", "from 0 to 1"]),
         ("share = 0.3", "", ["[arms.explore] share", "None", "from 0 to 1"]),
+        ("share = 0.3", "share = nan", ["[arms.explore] share", "nan", "from 0 to 1"]),
+        ("[arms.control]\nshare = 0.5", "[arms]\ncontrol = 3", ["[arms.control]", "3", "share, settings"]),
         ("share = 0.3", "share = 0.3\nweight = 2", ["[arms.explore] weight", "2", "share, settings"]),
         ("candidates = 20", "kafka = 'k:1'", ["[arms.narrow] settings.kafka", "'k:1'", "epsilon", "ranker"]),
         ("candidates = 20", "candidate = 20", ["[arms.narrow] settings.candidate", "20", "candidates"]),

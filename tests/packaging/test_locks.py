@@ -1,4 +1,4 @@
-"""Lock files, entry points, and what an import may do."""
+"""Lock files, declared dependencies, entry points, and what an import may do."""
 
 from __future__ import annotations
 
@@ -17,20 +17,29 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 LOCKS = {
     "bootstrap": (),
     "run": ("cpu", "embedded", "demo", "encoders"),
     "gpu": ("gpu", "encoders"),
     "test": ("cpu", "embedded", "demo", "encoders", "train", "bench", "test", "check"),
+    "test-cpu": (),
 }
 PINNED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;]+)(?: ; (?P<marker>.+))?")
 
 
-def project() -> dict[str, Any]:
-    """The [project] table."""
-    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+def project(folder: str = ".") -> dict[str, Any]:
+    """The [project] table of the application, or of the client."""
+    table: dict[str, Any] = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
     return table
+
+
+def required(extras: tuple[str, ...] = ()) -> list[Requirement]:
+    """What the application with some extras and its client require of others."""
+    declared = project()
+    texts = [*declared["dependencies"], *project("client")["dependencies"]]
+    texts += [text for extra in extras for text in declared["optional-dependencies"][extra]]
+    return [requirement for requirement in map(Requirement, texts) if requirement.name != "streamrank-client"]
 
 
 def entries(lock: str) -> list[str]:
@@ -67,21 +76,42 @@ def test_a_lock_file_names_no_host_and_no_path(lock: str) -> None:
 
 @pytest.mark.parametrize(("lock", "extras"), [(lock, extras) for lock, extras in LOCKS.items() if extras])
 def test_a_lock_file_satisfies_the_project(lock: str, extras: tuple[str, ...]) -> None:
-    """Every dependency of the core and of the lock's extras is there, in a version that pyproject allows."""
-    declared = project()
-    wanted = [*declared["dependencies"]]
-    wanted += [text for extra in extras for text in declared["optional-dependencies"][extra]]
+    """Every dependency of the core, the client and the lock's extras is there, in a version that pyproject allows."""
     locked = pins(lock)
-    for requirement in map(Requirement, wanted):
+    for requirement in required(extras):
         versions = locked.get(canonicalize_name(requirement.name), set())
         assert versions, f"requirements/{lock}.txt lacks {requirement.name}: run make lock"
         assert all(requirement.specifier.contains(version) for version in versions)
 
 
+def test_the_two_packages_are_of_one_version() -> None:
+    """The application takes the very client that has its structs; no lock file takes either from an index."""
+    version = project("client")["version"]
+    assert project()["version"] == version
+    assert f"streamrank-client=={version}" in project()["dependencies"]
+    assert not {"streamrank", "streamrank-client"} & {name for lock in LOCKS for name in pins(lock)}
+
+
+def test_the_client_needs_little() -> None:
+    """Kafka's client with its codecs, structs and a hash: nothing that a shop's service would have to share."""
+    assert {Requirement(text).name for text in project("client")["dependencies"]} == {
+        "aiokafka", "cramjam", "msgspec", "xxhash",
+    }  # fmt: skip
+
+
+def test_the_smaller_test_lock_is_the_test_lock_without_cuda() -> None:
+    """Entry by entry, hashes included; torch itself comes from an index that the user names."""
+    small, whole = entries("test-cpu"), entries("test")
+    assert [entry for entry in whole if entry in set(small)] == small
+    gone = {re.split(r"[=\[]", entry)[0] for entry in whole if entry not in set(small)}
+    assert {"torch", "triton"} <= gone
+    assert all(name.startswith(("torch", "triton", "nvidia-", "cuda-")) for name in gone)
+
+
 def test_lock_files_agree_on_versions() -> None:
     """One package has one version in all of them, so that tests run what is served."""
     test = pins("test")
-    for lock in ("run", "bootstrap"):
+    for lock in ("run", "bootstrap", "test-cpu"):
         differing = {name for name, versions in pins(lock).items() if name in test and test[name] != versions}
         assert not differing
     assert set(pins("run")) <= set(test)
@@ -99,6 +129,7 @@ def test_serving_installs_no_torch() -> None:
     """Training's packages are in the test lock only."""
     training = {"torch", "transformers", "onnxscript"}
     assert not training & (set(pins("run")) | set(pins("gpu")))
+    assert "torch" not in pins("test-cpu")
     assert training <= set(pins("test"))
 
 
@@ -114,19 +145,24 @@ def test_every_core_package_has_a_pin_for_each_python(version: str) -> None:
         if match["marker"] is None or Marker(match["marker"]).evaluate(environment):
             name = canonicalize_name(match["name"])
             chosen[name] = chosen.get(name, 0) + 1
-    for requirement in map(Requirement, project()["dependencies"]):
+    for requirement in required():
         assert chosen.get(canonicalize_name(requirement.name)) == 1
 
 
 def test_every_entry_point_leads_somewhere() -> None:
-    """The command, Faust's transport and the pytest plugin are where pyproject says."""
+    """The command and Faust's transport are where pyproject says; no pytest plugin is loaded into other projects."""
     declared = project()
     groups = declared["entry-points"] | {"console_scripts": declared["scripts"]}
-    assert set(groups) == {"console_scripts", "faust.transports", "pytest11"}
+    assert set(groups) == {"console_scripts", "faust.transports"}
+    assert not {"entry-points", "scripts"} & set(project("client"))
     for target in (target for group in groups.values() for target in group.values()):
         module, _, attribute = target.partition(":")
         loaded = importlib.import_module(module)
         assert not attribute or callable(getattr(loaded, attribute))
+
+
+#: what is imported by somebody who has asked for it, in an environment that has it
+ASKED_FOR = {"client": {"pytest"}}
 
 
 def imported(folders: tuple[str, ...]) -> set[str]:
@@ -138,24 +174,25 @@ def imported(folders: tuple[str, ...]) -> set[str]:
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found.add(node.module.partition(".")[0])
-    own = {"streams", "models", "state", "bench", "tests"}
+    own = {"streams", "models", "state", "bench", "tests", "streamrank_client"}
     return found - own - set(sys.stdlib_module_names)
 
 
 @pytest.mark.parametrize(
-    ("folders", "extras"),
+    ("folders", "declaring", "extras"),
     [
-        (("streams", "models", "state"), ("cpu", "embedded", "demo", "encoders", "train", "bench", "test")),
-        (("bench", "tests"), ("cpu", "embedded", "demo", "encoders", "train", "bench", "test")),
+        (("client",), "client", ()),
+        (("streams", "models", "state"), ".", ("cpu", "embedded", "demo", "encoders", "train", "bench")),
+        (("bench", "tests"), ".", ("cpu", "embedded", "demo", "encoders", "train", "bench", "test")),
     ],
 )
-def test_what_is_imported_is_declared(folders: tuple[str, ...], extras: tuple[str, ...]) -> None:
+def test_what_is_imported_is_declared(folders: tuple[str, ...], declaring: str, extras: tuple[str, ...]) -> None:
     """Nothing rests on a package that is there only because another one happens to need it."""
-    declared = project()
+    declared = project(declaring)
     wanted = [*declared["dependencies"], *(r for extra in extras for r in declared["optional-dependencies"][extra])]
     names = {canonicalize_name(Requirement(text).name) for text in wanted}
     owners = importlib.metadata.packages_distributions()
-    for module in imported(folders):
+    for module in imported(folders) - ASKED_FOR.get(declaring, set()):
         assert module in owners, f"{module} is imported, but no installed package has it"
         assert names & {canonicalize_name(owner) for owner in owners[module]}, f"{module}: declare {owners[module]}"
 
@@ -165,8 +202,8 @@ import pkgutil, importlib, socket, sys, threading
 def refused(*args, **kwargs):
     raise AssertionError(f"connected at import: {args[1:]}")
 socket.socket.connect = socket.socket.connect_ex = refused
-import models, state, streams
-for package in (models, state, streams):
+import models, state, streams, streamrank_client
+for package in (models, state, streams, streamrank_client):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         training = module.name == "models.training" or module.name.startswith("models.training.")
         if not training and not module.name.endswith("__main__"):
@@ -186,6 +223,7 @@ def test_importing_connects_to_nothing_and_loads_no_torch() -> None:
 def test_the_licence_is_the_one_declared() -> None:
     """Apache-2.0 in pyproject, its whole text in LICENSE."""
     text = (ROOT / "LICENSE").read_text()
-    assert project()["license"] == "Apache-2.0"
+    assert (ROOT / "client" / "LICENSE").read_text() == text
+    assert project()["license"] == project("client")["license"] == "Apache-2.0"
     assert "Apache License" in text[:200]
     assert "END OF TERMS AND CONDITIONS" in text
