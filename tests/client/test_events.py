@@ -14,47 +14,20 @@ from streamrank_client.errors import InvalidEvent
 from streamrank_client.events import (
     Click,
     Event,
-    Impression,
     Item,
-    Purchase,
-    Query,
     decode_behavior,
     decode_event,
     decode_query,
     encode,
     invalid,
 )
-from streamrank_client.fields import Filters, Place, Range
 from streamrank_client.making import behavior, checked
 from streamrank_client.routing import head_of, route
+from streamrank_client.rules import DeleteRule, Rule, rule_key
 from streamrank_client.topics import topics
+from tests.support.lines import ids, made_by_shops, places, texts, times
 
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
-ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
-times = st.integers(0, 4_294_967_295_999)
-prices = st.floats(0, 1e12)
-places = st.builds(Place, partition=st.integers(0, 1_000_000), offset=st.integers(0, 2**62))
-events = st.one_of(
-    st.builds(
-        Item, time=times, item_id=ids, title=texts, category=st.lists(ids, max_size=3), price=st.none() | prices,
-        attributes=st.dictionaries(ids, st.booleans() | prices | texts | st.lists(texts, max_size=3), max_size=3),
-        image_vector=st.none() | st.lists(st.floats(-1, 1), min_size=1, max_size=4),
-    ),
-    st.builds(Click, time=times, event_id=ids, user_id=ids, item_id=ids, request_id=st.none() | ids,
-              position=st.none() | st.integers(0, 10_000), query=st.none() | texts),
-    st.builds(Purchase, time=times, event_id=ids, user_id=ids, item_id=ids, price=st.none() | prices,
-              quantity=st.integers(1, 1_000_000), basket_id=st.none() | ids, request_id=st.none(),
-              position=st.none(), query=st.none()),
-    st.builds(Impression, time=times, event_id=ids, user_id=ids, request_id=st.none() | ids,
-              item_ids=st.lists(ids, min_size=1, max_size=5)),
-    st.builds(Query, time=times, request_id=ids, user_id=st.none() | ids, surface=st.sampled_from([None, "cart"]),
-              text=texts, item_id=st.none() | ids, cart=st.lists(ids, max_size=3),
-              candidates=st.lists(ids, max_size=3), limit=st.integers(1, 100),
-              filters=st.none() | st.builds(Filters, brand=st.none() | st.lists(ids, max_size=2),
-                                            category=st.none(), in_stock=st.none() | st.booleans(),
-                                            price=st.none() | st.builds(Range, min=st.none() | prices, max=st.none())),
-              exclude=st.lists(ids, max_size=3), explain=st.booleans(), after=st.none() | places,
-              reply_topic=st.none()),
+events = made_by_shops | st.one_of(
     st.builds(Answer, time=times, request_id=ids, user_id=st.none() | ids, surface=texts, intent=st.none(),
               items=st.lists(st.builds(AnswerItem, item_id=ids, score=st.floats(-9, 9), propensity=st.floats(0, 1),
                                        sources=st.lists(ids, max_size=2), reasons=st.none(), features=st.none()),
@@ -81,6 +54,8 @@ def test_an_event_that_is_valid_can_be_checked_and_routed(event: Event) -> None:
     spec, key, _ = route(head_of(event), topics())
     assert checked(event) == encode(event)
     found = {getattr(event, name, None) for name in ("item_id", "user_id", "request_id")}
+    if isinstance(event, Rule | DeleteRule):
+        found.add(rule_key(event.rule_id))
     assert key is not None
     assert key.decode() in found
     assert spec in list(topics())
