@@ -71,11 +71,13 @@ class Workplace:
 class Stage(ABC):
     """One stage of the pipeline: its topic, how large its batches are, and what becomes of them.
 
-    Worker and replay walk the same stages. ``broadcasts``: the topics (fields of ``Topics``) that a worker must have
+    Worker and replay walk the same stages. ``alone``: whether a replay hands its records over one by one, because each
+    must see all that came before it. ``broadcasts``: the topics (fields of ``Topics``) that a worker must have
     read whole before the stage begins.
     """
 
     name: ClassVar[str]
+    alone: ClassVar[bool] = False
     broadcasts: ClassVar[tuple[str, ...]] = ()
     topic: TopicSpec
 

@@ -39,6 +39,7 @@ class QueryStage(Stage):
     """query-events to recommendations and impressions."""
 
     name = "query"
+    alone = True
     broadcasts = ("catalogue", "ranker_weights", "rules", "queries")
 
     def __init__(self, at: Workplace) -> None:
