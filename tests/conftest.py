@@ -1,20 +1,73 @@
-"""Servers for every test: real Kafka and Redis, and the embedded pair; started once, when first asked for."""
+"""Servers for every test: real Kafka and Redis, and the embedded pair; started once, when first asked for.
+
+What needs a server gets the marker ``servers`` here, by the fixtures it uses; ``-m "not servers"`` is everything else,
+and starts none. In a parallel run, what needs Kafka runs in one process, and a file's own fixtures are made once.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import settings
 
 from bench.servers import RealKafka, RealRedis, missing_kafka, missing_redis
-from streams.offline.servers import EmbeddedBroker, EmbeddedRedis
-from tests.servers import Broker, flush, need
+from models.base.threads import one_thread
+from streams.offline.servers import EmbeddedBroker, EmbeddedRedis, LocalServer
+from tests.support.servers import Broker, flush, need
 
 # how long an example takes says how busy the machine is
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+HERE: Final = Path(__file__).parent
+INTEGRATION: Final = HERE / "integration"
+KAFKA: Final = frozenset({"kafka", "broker", "real_broker"})
+#: fixtures that start a server
+SERVERS: Final = KAFKA | {"redis_server", "redis_url", "embedded_servers", "embedded", "own_servers"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """This process is the entry point of all that it tests: it throws the switch that a worker's throws."""
+    one_thread()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs servers, and what runs in one process where tests run in several."""
+    for item in items:
+        integrated = INTEGRATION in item.path.parents
+        used = frozenset(getattr(item, "fixturenames", ()))
+        if integrated or used & SERVERS:
+            item.add_marker(pytest.mark.servers)
+        if integrated or used & KAFKA:
+            item.add_marker(pytest.mark.xdist_group("kafka"))
+        elif _shares_fixtures(item):
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(HERE))))
+
+
+def _shares_fixtures(item: pytest.Item) -> bool:
+    """Whether a test uses a fixture that is made once for its file."""
+    info = getattr(item, "_fixtureinfo", None)
+    found = info.name2fixturedefs.values() if info is not None else ()
+    return any(fixtures[-1].scope == "module" for fixtures in found if fixtures)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test without the marker ``servers`` that starts one in this process fails: `make unit` would start it too."""
+    if item.get_closest_marker("servers") is not None:
+        return (yield)
+
+    def refused(server: LocalServer) -> None:
+        raise AssertionError(f"this test starts {server.name}: mark it with pytest.mark.servers")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalServer, "start", refused)
+        return (yield)
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +107,11 @@ def embedded(
     """The embedded pair with an empty database; name topics with ``topic_prefix``."""
     flush(embedded_servers[1].redis)
     return embedded_servers
+
+
+@pytest.fixture
+def own_servers() -> None:
+    """For a test whose commands start servers of their own."""
 
 
 @pytest.fixture

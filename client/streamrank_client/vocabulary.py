@@ -17,7 +17,7 @@ SURFACES: Final[tuple[Surface, ...]] = get_args(Surface)
 #: Surfaces that find items themselves; ``rerank`` is given its candidates.
 FINDING: Final[tuple[Surface, ...]] = ("search", "home", "similar", "cart")
 #: Surfaces that nobody asked anything on: the shop recommends by itself.
-UNASKED: Final[tuple[Surface, ...]] = ("home", "cart", "similar")
+UNASKED: Final[tuple[Surface, ...]] = ("home", "similar", "cart")
 
 
 # ---------------------------------------------------------------- kinds of behaviour

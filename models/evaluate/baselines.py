@@ -19,7 +19,7 @@ from models.evaluate.results import Results
 from models.evaluate.texts import Cascade, SameQuery, TitleWords
 
 
-class Popular(Baseline):
+class PopularItems(Baseline):
     """Popularity that fades, at the best half-life; what other baselines do not score follows by it."""
 
     name = "popular"
@@ -62,7 +62,7 @@ class Popular(Baseline):
 
 
 _ALL: Final[tuple[type[Baseline], ...]] = (
-    Popular,
+    PopularItems,
     Knn,
     SameQuery,
     TitleWords,
@@ -80,12 +80,12 @@ class Baselines:
 
     def __init__(self, journal: Journal, task: str, names: Sequence[str], texts: TextCutters) -> None:
         self._journal, self._task = journal, task
-        self._popular = Popular(journal, texts)
+        self._popular = PopularItems(journal, texts)
         self._named = {
-            name: self._popular if name == Popular.name else BASELINES[name](journal, texts) for name in names
+            name: self._popular if name == PopularItems.name else BASELINES[name](journal, texts) for name in names
         }
         # popularity fills up the others' lists, named or not
-        self._all: dict[str, Baseline] = {Popular.name: self._popular, **self._named}
+        self._all: dict[str, Baseline] = {PopularItems.name: self._popular, **self._named}
 
     def run(self, tune: Ints, results: Results, progress: Callable[[int, int], None] | None = None) -> None:
         """Choose settings at ``tune``, then answer at the tested events of ``results``."""

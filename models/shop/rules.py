@@ -96,6 +96,7 @@ def _excluded(ask: Ask, catalogue: Catalogue, rules: Rules) -> Rows:
         gone.append(ask.crowd.anchors[:1])
     if len(ask.ruled.hide.rows):
         gone.append(ask.ruled.hide.rows)
+    # who searches may look for what they bought; who sends candidates has chosen them
     if (rules.repeat_after > 0 or rules.repeat_by_category) and ask.query.surface in UNASKED:
         gone.append(_just_bought(ask, catalogue, rules))
     return gone[0] if len(gone) == 1 else np.concatenate(gone)

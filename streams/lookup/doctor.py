@@ -166,7 +166,7 @@ async def _stored(client: redis.asyncio.Redis) -> list[Check]:
     async for key in client.scan_iter(match="stop:*", count=10_000):
         value = await client.get(key)
         _, partition, topic = key.decode().split(":", 2)
-        reason = unpacked(bytes(key), bytes(value)).decode(errors="replace") if value else "it was a moment ago"
+        reason = unpacked(key, value).decode(errors="replace") if isinstance(value, bytes) else "it was a moment ago"
         checks.append(Check(f"partition {topic}[{partition.strip('{}')}]", "fail", f"is not read: {reason}"))
     kept = [key.decode(errors="replace") async for key in client.scan_iter(match="bad:*", count=10_000)]
     if kept:
@@ -223,16 +223,16 @@ def _packages() -> Iterator[Check]:
 
 def _wheels() -> Iterator[Check]:
     """Both ONNX Runtime wheels own one import package: the one installed last wins, silently."""
-    found = {}
+    wheels = {}
     for wheel in ("onnxruntime", "onnxruntime-gpu"):
         try:
-            found[wheel] = version(wheel)
+            wheels[wheel] = version(wheel)
         except PackageNotFoundError:
             continue
-    listed = ", ".join(f"{wheel} {release}" for wheel, release in found.items())
-    if len(found) == 1:
+    listed = ", ".join(f"{wheel} {release}" for wheel, release in wheels.items())
+    if len(wheels) == 1:
         yield Check("onnxruntime", "ok", listed)
-    elif found:
+    elif wheels:
         remedy = "uninstall both, then install one of the extras cpu and gpu"
         yield Check("onnxruntime", "fail", f"two wheels over each other: {listed}", remedy)
     else:

@@ -89,7 +89,7 @@ class Replay:
         self._arrival = now() if arrival is None else arrival
         self._offsets: dict[tuple[str, int], int] = defaultdict(int)
         self._run: list[tuple[int, Record]] = []
-        self._topic = self._topics.item_events.name
+        self._fed = self.stages[self._topics.item_events.name]
 
     async def run(self, lines: Iterable[Line], progress: Callable[[int], None] | None = None) -> None:
         """Replay ``lines``, sorted by time first. ``progress`` is told how many lines are done."""
@@ -100,20 +100,21 @@ class Replay:
         await self.flush()
 
     async def feed(self, raw: bytes) -> None:
-        """Take one line. Lines of a kind are handled together until one of another kind comes; queries one by one."""
+        """Take one line. Lines of a stage are handled together until one of another comes; queries one by one."""
         spec, key, partition = route(head(raw), self._topics)
         record = Record(key, raw, self._next_offset(spec.name, partition), self._arrival)
-        if spec.name != self._topic or len(self._run) >= self._most:
+        stage = self.stages[spec.name]
+        if stage is not self._fed or len(self._run) >= self._most:
             await self.flush()
-        self._topic = spec.name
+        self._fed = stage
         self._run.append((partition, record))
-        if spec is self._topics.query_events:
+        if stage.alone:
             await self.flush()
 
     async def flush(self) -> None:
         """Handle what was fed, and everything that follows from it."""
         run, self._run = self._run, []
-        await self.handle(self._topic, run)
+        await self.handle(self._fed.topic.name, run)
         while messages := self._loopback.take():
             await self._deliver(messages)
 

@@ -14,13 +14,14 @@ from bench.questions import questions
 from bench.servers import missing
 from streamrank_client.events import Item, Purchase, decode_event, decode_query, encode
 from streams.kafka.transport import partition_for
-from tests.servers import need
+from tests.support.servers import need
 
 PERCENTILES = {"p50_ms", "p90_ms", "p99_ms"}
 
 
-@pytest.fixture(scope="module")
-def _servers() -> None:
+@pytest.fixture
+def real_servers(own_servers: None) -> None:
+    """The bench starts real Kafka and Redis itself."""
     need(missing())
 
 
@@ -58,7 +59,7 @@ def test_questions_are_valid_and_mostly_different() -> None:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.usefixtures("_servers")
+@pytest.mark.usefixtures("real_servers")
 def test_the_ingest_bench_measures_every_contestant_to_the_end() -> None:
     """All contestants finish a small log; figures, ratios and the machine are in the JSON."""
     figures = asyncio.run(ingest.measure(events=400, rounds=1))
@@ -74,7 +75,7 @@ def test_the_ingest_bench_measures_every_contestant_to_the_end() -> None:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.usefixtures("_servers")
+@pytest.mark.usefixtures("real_servers")
 def test_the_query_bench_asks_every_surface_beside_the_echo() -> None:
     """Every surface and the echo have percentiles in order, one at a time and at 50 a second."""
     plan = query.Plan(singles=8, open_s=0.4, full_s=0.3, turns=2, warm_up=2)

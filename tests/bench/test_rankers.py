@@ -17,7 +17,7 @@ from models.features.registry import FEATURES
 from models.training.rankings import RankingsWriter
 from streamrank_client.errors import LogError
 from streamrank_client.vocabulary import COMPACT as DIM
-from tests.data.round_log import write_round
+from tests.support.round_log import write_round
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +26,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_round(tmp_path_factory.mktemp("rankers") / "round.jsonl")
 
 
+@pytest.mark.servers
 def test_both_rankers_are_judged_on_the_same_lists_of_the_second_half(log: Path) -> None:
     """Figures of all three by seed, differences with intervals, times of both calls; and both have learnt."""
     figures = rankers.measure(log, "all", lists=200, tests=60, seeds=2, say=lambda _: None)
@@ -58,6 +59,7 @@ def test_a_tested_list_without_what_was_chosen_counts_nothing() -> None:
     np.testing.assert_allclose(gains, [0, 1, 0, 0.5])
 
 
+@pytest.mark.servers
 def test_a_task_that_nothing_fits_is_told(log: Path) -> None:
     """Nobody buys anything twice here."""
     with pytest.raises(LogError, match="'repeat'"):

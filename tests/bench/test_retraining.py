@@ -14,8 +14,8 @@ from bench import retraining
 from models.ranking.ranker import Ranker
 from models.training.ranker import train
 from models.training.rankings import Rankings
-from tests.data.round_log import write_round
-from tests.models.training.synthetic import rankings
+from tests.support.round_log import write_round
+from tests.support.synthetic import rankings
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,7 @@ def test_feedback_is_what_was_chosen_among_what_the_ranker_shows(learnt: tuple[R
     assert set(np.diff(found.start).tolist()) == {40}
 
 
+@pytest.mark.servers
 def test_it_says_what_the_judge_saw_and_what_became_of_it(tmp_path: Path) -> None:
     """On a log where what follows is always the next item, 200 choices are enough."""
     log = write_round(tmp_path / "round.jsonl")

@@ -18,8 +18,8 @@ from streamrank_client.events import encode
 from streams.artifacts.opening import artifact_path
 from streams.kafka.admin import create_topics
 from streams.settings import Settings
-from tests.data.small_log import items
-from tests.integration.worker_process import WorkerProcess, deployment, publish_lines
+from tests.support.small_log import items
+from tests.support.worker_process import WorkerProcess, deployment, publish_lines
 
 #: Redis databases that tests may flush: 0 is the fixture redis_url's, 9 the shop's
 SHOP_DB = 9

@@ -19,10 +19,10 @@ from streamrank_client.topics import topics
 from streams.kafka.transport import BatchProducer
 from streams.offline.publishing.publish_log import publish_log
 from streams.offline.replay import replay
-from tests.data.broken import BEHAVIORS, ITEMS, MIB, QUERIES, UNTOLD, Bad, click, item, query
-from tests.data.small_log import lines
 from tests.integration.conftest import Shop
-from tests.servers import flush
+from tests.support.broken import BEHAVIORS, ITEMS, MIB, QUERIES, UNTOLD, Bad, click, item, query
+from tests.support.servers import flush
+from tests.support.small_log import lines
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from time import perf_counter, thread_time
 import pytest
 
 from streams.kafka.broadcast import BroadcastError, BroadcastReader
-from tests.servers import Broker
+from tests.support.servers import Broker
 
 
 def reader_of(broker: Broker, topic: str, table: dict[bytes, bytes]) -> BroadcastReader:

@@ -28,8 +28,8 @@ from streamrank_client.topics import topics
 from streams.kafka.admin import create_topics, topic_states
 from streams.kafka.transport import partition_for
 from streams.settings import Settings
-from tests.servers import Broker
-from tests.worker import answering, echo, twice
+from tests.support.echo_worker import answering, echo, twice
+from tests.support.servers import Broker
 
 
 @pytest_asyncio.fixture

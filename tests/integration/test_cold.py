@@ -12,7 +12,7 @@ from streamrank_client.fields import Filters
 from streamrank_client.making import now
 from streams.kafka.admin import create_topics
 from tests.integration.conftest import Shop
-from tests.integration.worker_process import deployment, serving
+from tests.support.worker_process import deployment, serving
 
 #: one query of each surface, and of what else a shop may ask
 ASKED: dict[str, dict[str, object]] = {

@@ -11,7 +11,7 @@ import yaml
 
 from bench.servers import fetch_kafka, missing_kafka
 from streams.offline.servers import answers_kafka, free_port
-from tests.servers import need
+from tests.support.servers import need
 
 COMPOSE = Path(__file__).resolve().parents[2] / "compose" / "compose.yaml"
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from streams.settings import checkout
-from tests.servers import need
+from tests.support.servers import need
 
 
 @pytest.mark.timeout(600)

@@ -21,7 +21,7 @@ from streams.offline.servers import (
     answers_kafka,
     answers_redis,
 )
-from tests.servers import Broker, need
+from tests.support.servers import Broker, need
 
 ROOT = Path(__file__).parents[2]
 

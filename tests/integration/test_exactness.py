@@ -19,8 +19,8 @@ from streams.kafka.admin import create_topics
 from streams.offline.publishing.publish_log import publish_log
 from streams.offline.replay import replay
 from streams.settings import Settings
-from tests.data.small_log import Size, behaviors, items, lines
-from tests.integration.worker_process import (
+from tests.support.small_log import Size, behaviors, items, lines
+from tests.support.worker_process import (
     WorkerProcess,
     deployment,
     progress,

@@ -24,9 +24,9 @@ from streams.offline.experiments.joining import Join
 from streams.offline.experiments.reading import read_topics
 from streams.policy.experiment_file import load_experiment
 from streams.settings import Settings, variable
-from tests.data.small_log import START, items
-from tests.integration.worker_process import WorkerProcess, deployment, publish_lines, settled
-from tests.servers import Broker
+from tests.support.servers import Broker
+from tests.support.small_log import START, items
+from tests.support.worker_process import WorkerProcess, deployment, publish_lines, settled
 
 FILE = 'name = "trial"\n[arms.control]\nshare = 0.5\n[arms.other]\nshare = 0.5\nsettings = { epsilon = 1.0 }\n'
 USERS = [f"user{n}" for n in range(24)]

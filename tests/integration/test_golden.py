@@ -14,9 +14,9 @@ from streams.cli import main
 from streams.kafka.admin import create_topics
 from streams.offline.replay import replay
 from streams.settings import variable
-from tests.data.small_log import Size, lines, log
-from tests.integration.worker_process import deployment, publish_lines, serving, settled, stored
-from tests.servers import flush
+from tests.support.servers import flush
+from tests.support.small_log import Size, lines, log
+from tests.support.worker_process import deployment, publish_lines, serving, settled, stored
 
 SIZE = Size(behaviors=1_200, queries=60)
 

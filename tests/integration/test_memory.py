@@ -9,20 +9,20 @@ from bench.servers import RealRedis
 from state.store import Store
 from streamrank_client.events import Behavior, encode
 from streamrank_client.making import behavior
-from streams.handlers.brain import Brain
-from streams.handlers.catalogue import on_items
-from streams.settings import Settings
+from streamrank_client.topics import topics
+from streams.policy.deployment import Deployment
 from streams.wire.messages import Record
-from streams.worker.engine import Engine
-from tests.data.small_log import START, items
-from tests.test_engine import Kept
+from streams.worker.stages.behavior import BehaviorStage
+from tests.support.composing import composed
+from tests.support.small_log import START, items
+from tests.support.stages import Kept, workplace
 
 USERS, EVENTS, LIMIT = 5_000, 10, 1.2 * 1024
 
 
 def records(events: list[Behavior]) -> list[Record]:
     """Events as records of one partition."""
-    return [(e.user_id.encode(), encode(e), place, e.time, ()) for place, e in enumerate(events)]
+    return [Record(e.user_id.encode(), encode(e), offset, e.time) for offset, e in enumerate(events)]
 
 
 @pytest.mark.parametrize("name", ["u{}", "{:032x}"])
@@ -30,13 +30,8 @@ async def test_a_user_takes_at_most_1_2_kib_with_vectors(redis_server: RealRedis
     """5,000 users of real Redis with ten events and both vectors each: every key, and the memory they use in all."""
     url = redis_server.redis.rsplit("/", 1)[0] + "/10"
     store = Store(url)
-    settings = Settings(redis=url, partitions=1, device="cpu")
-    brain = Brain.load(settings)
-    engine = Engine(settings, store, brain, Kept())
-    made = [(i.item_id.encode(), encode(i), n, i.time, ()) for n, i in enumerate(items(20))]
-    brain.apply_catalogue(
-        [(m.key or b"", m.value) for m in on_items(made, -1, "i", 0, "c", brain.understand_items()).messages]
-    )
+    one_partition = Deployment(topics(1), 1, join_ms=0)
+    stage = BehaviorStage(workplace(store, Kept(), composed(items(20)), deployment=one_partition))
     events = [
         behavior("click", event_id=f"e{n}", user_id=name.format(n % USERS), item_id=f"p{n % 20}", time=START + n)
         for n in range(USERS * EVENTS)
@@ -44,7 +39,7 @@ async def test_a_user_takes_at_most_1_2_kib_with_vectors(redis_server: RealRedis
     with redis.Redis.from_url(url) as client:
         client.flushdb()
         before = client.info("memory")["used_memory"]
-        await engine.behaviors(0, records(events))
+        await stage.handle(0, records(events))
         await store.close()
         client.delete(*client.scan_iter("ids:*"), *client.scan_iter("wm:*"))
         after = client.info("memory")["used_memory"]

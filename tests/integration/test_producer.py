@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaConnectionError  # type: ignore[import-untyped]
 
 from streams.kafka.transport import BatchProducer, partition_for
 from streams.offline.servers import free_port
-from tests.servers import Broker
+from tests.support.servers import Broker
 
 
 async def stored(broker: Broker, topic: str, partition: int, count: int) -> list[tuple[bytes, bytes | None]]:

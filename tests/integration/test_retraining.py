@@ -16,8 +16,8 @@ from streamrank_client.client import Client
 from streamrank_client.events import encode
 from streams.kafka.admin import create_topics
 from streams.settings import Settings
-from tests.data.small_log import items
-from tests.integration.worker_process import WorkerProcess, deployment, publish_lines, settled
+from tests.support.small_log import items
+from tests.support.worker_process import WorkerProcess, deployment, publish_lines, settled
 
 DB = 7
 EVERY = 160

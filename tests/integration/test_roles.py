@@ -16,9 +16,10 @@ from streamrank_client.topics import topics
 from streams.kafka.admin import create_topics
 from streams.offline.replay import replay
 from streams.settings import Settings
-from tests.data.small_log import Size, items, lines, log
 from tests.integration.test_trainer import answer_of_version, click_an_answer
-from tests.integration.worker_process import (
+from tests.support.servers import Broker, flush
+from tests.support.small_log import Size, items, lines, log
+from tests.support.worker_process import (
     WorkerProcess,
     deployment,
     progress,
@@ -26,7 +27,6 @@ from tests.integration.worker_process import (
     settled,
     stored,
 )
-from tests.servers import Broker, flush
 
 SIZE = Size(behaviors=6_000)
 Workers = dict[str, WorkerProcess]

@@ -10,7 +10,7 @@ import msgspec
 from streamrank_client.answers import Answer
 from streamrank_client.client import Client
 from tests.integration.conftest import Shop
-from tests.integration.worker_process import settled, stored
+from tests.support.worker_process import settled, stored
 
 KEPT = ("online:*", "drift:*", "silence:*", "wm:*", "ctx:*", "cnt:*", "cov:*", "ids:*")
 

@@ -20,8 +20,8 @@ from faust.types import TP, StreamT
 from bench.servers import RealKafka
 from streams.kafka.broadcast import BroadcastReader
 from streams.kafka.transport import BatchApp, BatchOptions, BatchProducer, RecordBatch, batch_topic
-from tests.servers import Broker
-from tests.transport.apps import Seen, make_app, running, until
+from tests.support.servers import Broker
+from tests.support.transport_apps import Seen, make_app, running, until
 
 
 def numbered(count: int, start: int = 0) -> list[tuple[bytes | None, bytes | None]]:
@@ -356,7 +356,7 @@ async def test_the_size_of_batches_can_follow_the_load(broker: Broker) -> None:
 async def worker_process(broker: Broker, topic: str) -> AsyncIterator[Process]:
     """A worker of its own on uvloop, that prints partition, first and next offset of each batch it did."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.transport.worker", broker.kafka, broker.prefix, topic,
+        sys.executable, "-m", "tests.support.transport_worker", broker.kafka, broker.prefix, topic,
         str(broker.fetch_max_wait_ms), "tansu" if broker.tansu else "kafka", stdout=PIPE, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     try:

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from models.base.artifact import Artifact, current_version
-from models.base.paths import DATA, ROOT
+from models.base.paths import DATA
 from models.text.encoder import Encoder
 from models.text.encoder_build import build_encoder
 from models.text.words import Words
+from streams.artifacts.opening import artifact_path
+from streams.settings import Settings
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +24,7 @@ def intent_path() -> Path:
 @pytest.fixture(scope="session")
 def encoder_path(intent_path: Path) -> Path:
     """The encoder artifact; built when it is absent or not the one the intent head needs."""
-    path = ROOT / ".cache" / "artifacts" / "encoder"
+    path = artifact_path(Settings(), "encoder")
     if current_version(path) != Artifact.load(intent_path).manifest.requires["encoder"]:
         build_encoder(path)
     return path

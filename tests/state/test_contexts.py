@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from state import contexts
 from state.contexts import EPOCH, LONG_MS, SHORT_MS, EventColumns, empty, fold, interest
-from state.records import CONTEXT, DIM, RING
+from state.records import CONTEXT, RING
+from streamrank_client.vocabulary import COMPACT
 
 VECTORS = np.random.default_rng(1).normal(size=(20, 64)).astype(np.float32)
 VECTORS /= np.linalg.norm(VECTORS, axis=1, keepdims=True)
@@ -130,18 +131,18 @@ def test_the_fields_stand_where_the_compiled_loop_writes() -> None:
     fields = CONTEXT.fields
     assert fields is not None
     assert [fields[name][1] for name in ("short_epoch", "long_epoch")] == [4 * (contexts._EPOCHS + n) for n in (0, 1)]
-    assert [fields[name][1] for name in ("short", "long")] == [4 * (contexts._SUMS + n * DIM) for n in (0, 1)]
+    assert [fields[name][1] for name in ("short", "long")] == [4 * (contexts._SUMS + n * COMPACT) for n in (0, 1)]
 
 
 def test_an_event_without_a_vector_ages_the_interest_too() -> None:
     """What was liked an epoch ago has shrunk by 2 ** 8 once anything newer is folded, vector or not."""
     rows = contexts.empty(1)
     one, none = np.zeros(1, np.intp), np.full(1, -1, np.intp)
-    vectors = np.eye(1, DIM, dtype=np.float32)
+    vectors = np.eye(1, COMPACT, dtype=np.float32)
     kind, weight, item = np.full(1, 2, np.uint8), np.ones(1, np.float32), np.ones(1, np.uint64)
     contexts.fold(rows, contexts.EventColumns(one, item, np.array([SHORT_MS]), kind, weight, one, vectors))
     before = int(rows["short"][0, 0])
     later = np.array([SHORT_MS * 9])
-    contexts.fold(rows, contexts.EventColumns(one, item, later, kind, weight, none, np.zeros((0, DIM), np.float32)))
+    contexts.fold(rows, contexts.EventColumns(one, item, later, kind, weight, none, np.zeros((0, COMPACT), np.float32)))
     assert before > 256
     assert int(rows["short"][0, 0]) == round(before / 256)

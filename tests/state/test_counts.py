@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from state import counts
 from state.records import COUNT
 from state.rows import Records
-from streamrank_client.vocabulary import KINDS, POPULARITY_DAYS
+from streamrank_client.vocabulary import KINDS, POPULARITY_DAYS, PURCHASE, RATING
 
 NOW = 1_700_000_000
 DAY = 86_400
@@ -67,19 +67,19 @@ def test_counts_are_what_a_plain_loop_counts(added: list[Touch]) -> None:
     for number, row in enumerate(rows):
         own = [t for t in added if t[0] == number]
         assert row["kinds"].tolist() == [sum(t[1] == kind for t in own) for kind in range(len(KINDS))]
-        assert row["ratings"] == sum(t[2] for t in own if KINDS[t[1]] == "rating")
+        assert row["ratings"] == sum(t[2] for t in own if t[1] == RATING)
         assert row["first"] == min(((NOW - t[3]) * 1000 for t in own), default=0)
         assert row["last"] == max(((NOW - t[3]) * 1000 for t in own), default=0)
         newest = min((t[3] for t in own), default=0)
         for days, found in zip(POPULARITY_DAYS, row["popularity"], strict=True):
-            weights = [weight_of(KINDS[t[1]], t[2]) * 0.5 ** ((t[3] - newest) / DAY / days) for t in own]
+            weights = [weight_of(KINDS[t[1]].name, t[2]) * 0.5 ** ((t[3] - newest) / DAY / days) for t in own]
             np.testing.assert_allclose(found, sum(weights), rtol=1e-9)
 
 
 def test_popularity_halves_at_each_half_life() -> None:
     """A purchase counts 5 when it happens, and a half of that 1, 7, 30 and 180 days later."""
     rows = np.zeros(1, COUNT)
-    fold(rows, [(0, KINDS.index("purchase"), 1.0, 0)])
+    fold(rows, [(0, PURCHASE, 1.0, 0)])
     np.testing.assert_allclose(counts.decayed(rows, NOW), [[5, 5, 5, 5]])
     later = [counts.decayed(rows, NOW + int(days) * DAY)[0, n] for n, days in enumerate(POPULARITY_DAYS)]
     np.testing.assert_allclose(later, [2.5] * len(POPULARITY_DAYS))

@@ -80,15 +80,17 @@ class Workplace:
 class Stage(ABC):
     """One stage of the pipeline: its topic, how large its batches are, and what becomes of them.
 
-    Worker and replay walk the same stages. ``broadcasts``: the topics (fields of ``Topics``) that a worker must have
-    read whole before the stage begins; ``plain``: a record of the topic in which nothing is odd; ``several``: whether a
-    worker hands it batches before others are done.
+    Worker and replay walk the same stages. ``alone``: whether a replay hands its records over one by one, because each
+    must see all that came before it; ``several``: whether a worker hands it batches before others are done.
+    ``broadcasts``: the topics (fields of ``Topics``) that a worker must have read whole before the stage begins;
+    ``plain``: a record of the topic in which nothing is odd.
     """
 
     name: ClassVar[str]
+    alone: ClassVar[bool] = False
+    several: ClassVar[bool] = False
     broadcasts: ClassVar[tuple[str, ...]] = ()
     plain: ClassVar[Record]
-    several: ClassVar[bool] = False
     topic: TopicSpec
 
     def __init__(self, at: Workplace) -> None:

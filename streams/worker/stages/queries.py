@@ -48,6 +48,7 @@ class QueryStage(Stage):
     """query-events to recommendations and impressions."""
 
     name = "query"
+    alone = True
     broadcasts = ("catalogue", "ranker_weights", "rules", "queries")
     plain = Record(_PLAIN.key.encode(), encode(_PLAIN), 0, 0)
     several = True

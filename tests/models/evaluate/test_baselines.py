@@ -10,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.evaluate import pairs
+from models.evaluate.baseline import TextCutters
 from models.evaluate.baselines import BASELINES, Baselines
 from models.evaluate.journal import Journal
 from models.evaluate.knn import REACHES, Choice, NeighbourTables, Reach
 from models.evaluate.lists import Scored, placed
 from models.evaluate.pairs import PairTable
-from models.evaluate.popular import DAY_MS, PopularityTable
+from models.evaluate.popular import PopularityTable
 from models.evaluate.results import Results
 from models.evaluate.sample import drawn, eligible
+from streamrank_client.vocabulary import DAY_MS
 
 TEXTS = TextCutters(str.casefold, str.split)
 

@@ -24,7 +24,7 @@ from models.training.fitting import fit
 from models.training.half import HalfAttention, halved
 from models.training.network import Attention, RankerNetwork, list_stats
 from models.training.ranker import train
-from tests.models.training.synthetic import rankings
+from tests.support.synthetic import rankings
 
 LIMIT = export.TOLERANCE["float16"]
 #: candidates a list, as many as a query has

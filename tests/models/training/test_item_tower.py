@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -16,15 +17,16 @@ from models.features.kernels import compute
 from models.features.registry import INDEX
 from models.items.catalogue import Catalogue
 from models.retrieval.candidates import retrieve
-from models.retrieval.sources.base import candidates_of as search
+from models.retrieval.sources.base import candidates_of
 from models.retrieval.sources.registry import SOURCES
-from models.sample import sample, sample_entry
+from models.sample import asked, sample, sample_entry
 from models.tower.column import TowerColumn
 from models.tower.item_tower import BATCH, ItemTower, inputs_of
 from models.training.item_tower import TowerChoices, train
 from models.training.rankings import RankingsError
 from models.training.tower_network import TowerNetwork, check, export, tensors
 from state.records import COUNT
+from tests.support.asks import changed, score_of
 
 EACH = 30
 #: titles of one taste share a word; the last of each are never chosen
@@ -59,23 +61,28 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+class Placed(NamedTuple):
+    """A catalogue, its tower's column, and the vectors (n, 64) in it."""
+
+    catalogue: Catalogue
+    tower: TowerColumn
+    vectors: Floats
+
+
 @pytest.fixture(scope="module")
-def placed(built: Path) -> tuple[Catalogue, Floats]:
+def placed(built: Path) -> Placed:
     """The shop without images, and its tower vectors."""
-    catalogue = shop()
-    catalogue.tower = TowerColumn(ItemTower(built, "e1"))
-    catalogue.tower.put(catalogue, np.arange(len(catalogue)))
-    return catalogue, catalogue.tower.vectors(len(catalogue))
+    catalogue, tower = shop(), TowerColumn(ItemTower(built, "e1"))
+    tower.put(catalogue, np.arange(len(catalogue)))
+    return Placed(catalogue, tower, tower.vectors(len(catalogue)))
 
 
-def test_what_was_never_chosen_is_placed_by_its_text_among_its_own(placed: tuple[Catalogue, Floats]) -> None:
+def test_what_was_never_chosen_is_placed_by_its_text_among_its_own(placed: Placed) -> None:
     """The cold items, and one whose title is all that is known of it, are nearest to items of their taste."""
-    catalogue, vectors = placed
+    vectors = placed.vectors
     catalogue = sample([*TITLES, "tea leaf"])
     assert catalogue.row("tea leaf") == 2 * EACH
-    tower = placed[0].tower
-    assert tower is not None
-    alone = tower.tower.vectors(catalogue, np.array([*COLD, 2 * EACH]))
+    alone = placed.tower.tower.vectors(catalogue, np.array([*COLD, 2 * EACH]))
     for vector, taste in zip(alone, (0, 1, 0), strict=True):
         nearest = np.argsort(-(vectors @ vector))
         others = nearest[~np.isin(nearest, COLD)][:10]
@@ -106,11 +113,10 @@ def test_the_graph_is_the_network(tmp_path: Path, dim: int) -> None:
     assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
 
 
-def test_a_vector_has_the_same_bytes_whatever_it_is_computed_with(placed: tuple[Catalogue, Floats]) -> None:
+def test_a_vector_has_the_same_bytes_whatever_it_is_computed_with(placed: Placed) -> None:
     """Alone, in another order, in another place of its batch."""
-    catalogue, vectors = placed
-    assert catalogue.tower is not None
-    tower, order = catalogue.tower.tower, np.random.default_rng(1).permutation(len(catalogue))
+    catalogue, column, vectors = placed
+    tower, order = column.tower, np.random.default_rng(1).permutation(len(catalogue))
     assert tower.vectors(catalogue, order).tobytes() == vectors[order].tobytes()
     for row in order[:12]:
         assert tower.vectors(catalogue, np.array([row])).tobytes() == vectors[row].tobytes()
@@ -121,41 +127,40 @@ def liking(*rows: int, surface: str = "home") -> Ask:
     n = len(rows)
     seen = np.array(rows, np.int32)
     recent = Recent(seen, np.arange(n, dtype=np.float32), np.full(n, 2, np.float32), np.full(n, 2, np.uint8))
-    return Ask(now=0, surface=surface, recent=recent, anchors=seen)
+    return asked(surface, recent=recent, anchors=seen)
 
 
 @pytest.mark.parametrize("surface", ["home", "cart", "similar"])
-def test_the_source_finds_items_of_the_users_taste(placed: tuple[Catalogue, Floats], surface: str) -> None:
+def test_the_source_finds_items_of_the_users_taste(placed: Placed, surface: str) -> None:
     """The best are of the taste of what was chosen, the cold item among the thirty; weights are the scores."""
-    catalogue, _ = placed
+    catalogue, tower, _ = placed
     ask = liking(2, 5, surface=surface)
-    found = search(TOWER, ask, catalogue, EACH)
+    found = candidates_of(TOWER, ask, catalogue, EACH, tower)
     assert (found.rows[:20] < EACH).all()
     assert COLD[0] in found.rows
-    assert found.weight.tobytes() == TOWER.score(ask, catalogue, found.rows).tobytes()
-    given = retrieve([ask], catalogue, ["tower"], 10, 10)[0]
+    assert found.weight.tobytes() == score_of(TOWER, ask, catalogue, found.rows, tower).tobytes()
+    given = retrieve([ask], catalogue, ["tower"], 10, 10, tower=tower)[0]
     assert given.given[:, list(SOURCES).index("tower")].all()
 
 
-def test_without_a_tower_or_a_user_the_source_is_silent(placed: tuple[Catalogue, Floats]) -> None:
+def test_without_a_tower_or_a_user_the_source_is_silent(placed: Placed) -> None:
     """Nothing found, every score 0; other sources' candidates have the same bytes with it as without."""
     bare, rows = shop(), np.arange(4, dtype=np.int32)
-    for catalogue, ask in ((bare, liking(1)), (placed[0], Ask(now=0, surface="home"))):
-        assert not len(search(TOWER, ask, catalogue, 10).rows)
-        assert not TOWER.score(ask, catalogue, rows).any()
+    for tower, ask in ((None, liking(1)), (placed.tower, asked("home"))):
+        assert not len(candidates_of(TOWER, ask, bare, 10, tower).rows)
+        assert not score_of(TOWER, ask, bare, rows, tower).any()
     names = [name for name in SOURCES if name != "tower"]
-    ask = liking(1)
-    ask.short = bare.compact[1]
+    ask = changed(liking(1), short=bare.compact[1])
     one, two = (retrieve([ask], bare, some, 20, 30)[0] for some in (names, list(SOURCES)))
     assert (one.rows.tobytes(), one.scores.tobytes()) == (two.rows.tobytes(), two.scores.tobytes())
     assert len(one.rows)
 
 
-def test_the_feature_is_the_cosine_with_the_newest_item(placed: tuple[Catalogue, Floats]) -> None:
+def test_the_feature_is_the_cosine_with_the_newest_item(placed: Placed) -> None:
     """0 for everything where there is no tower."""
-    catalogue, vectors = placed
-    found = retrieve([liking(2, 5)], catalogue, ["tower"], 10, 10)[0]
-    features = compute(liking(2, 5), catalogue, found, np.zeros(len(found.rows), COUNT))
+    catalogue, tower, vectors = placed
+    found = retrieve([liking(2, 5)], catalogue, ["tower"], 10, 10, tower=tower)[0]
+    features = compute(liking(2, 5), catalogue, found, np.zeros(len(found.rows), COUNT), tower)
     assert np.allclose(features[:, INDEX["like_tower_newest"]], vectors[found.rows] @ vectors[2], atol=1e-6)
     without = compute(liking(2, 5), shop(), found, np.zeros(len(found.rows), COUNT))
     assert not without[:, INDEX["like_tower_newest"]].any()

@@ -23,7 +23,7 @@ from models.training.figures import interval, quality
 from models.training.network import KNOTS, UNSEEN, Normaliser, RankerNetwork, fit_scales, list_stats
 from models.training.ranker import TrainingReport, train
 from models.training.rankings import Rankings, RankingsError, RankingsWriter
-from tests.models.training.synthetic import rankings
+from tests.support.synthetic import rankings
 
 
 @pytest.fixture(scope="module")

@@ -24,8 +24,8 @@ ROOT: Final = Path(__file__).resolve().parents[3]
 FOLDERS: Final = {"streams": "", "models": "", "state": "", "bench": "", "client/streamrank_client": "client"}
 OURS: Final = frozenset(Path(folder).name for folder in FOLDERS)
 BY_TEXT: Final = {"getattr", "setattr", "hasattr", "delattr"}
-#: methods of named tuples, public in spite of their underscore
-PUBLIC: Final = {"_replace", "_asdict", "_fields", "_make"}
+#: documented in spite of their underscore: what named tuples have, and os._exit
+PUBLIC: Final = {"_replace", "_asdict", "_fields", "_make", "_exit"}
 
 
 def private(name: str) -> bool:

@@ -1,0 +1,45 @@
+"""Stages of the pipeline on a store of the test's own, publishing into a list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from state.store import Store
+from streams.artifacts.tables import Tables
+from streams.policy.choice import PlanChoice
+from streams.wire.messages import Message, Publisher
+from streams.worker.metrics import Metrics
+from streams.worker.stages.base import Workplace
+from tests.support.composing import SETTINGS, reading_models
+from tests.support.driving import DEPLOYMENT
+
+
+class Kept:
+    """A publisher that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Keep them."""
+        self.messages += messages
+
+    async def exists(self, topic: str) -> bool:
+        """Topics whose name begins with an x are missing."""
+        return not topic.startswith("x")
+
+    def of(self, topic: str) -> list[bytes]:
+        """The values published to a topic."""
+        return [m.value or b"" for m in self.messages if m.topic == topic]
+
+
+def workplace(store: Store, publisher: Publisher, tables: Tables | None = None, **changed: Any) -> Workplace:
+    """A workplace with tables that answer nothing, unless some are given; ``changed``: other fields of it."""
+    given: dict[str, Any] = {
+        "deployment": DEPLOYMENT,
+        "tables": tables or Tables(reading_models()),
+        "plans": PlanChoice.of(SETTINGS),
+        "metrics": Metrics(),
+    }
+    return Workplace(store=store, publisher=publisher, **{**given, **changed})

@@ -1,0 +1,178 @@
+"""A worker as a process of its own, and what its tests need around it: topics, caught-up state, stored values."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+import redis
+from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
+
+from bench.servers import RealKafka, RealRedis
+from state import keys
+from streamrank_client.kafka_options import kafka_options
+from streamrank_client.settings import PREFIX
+from streamrank_client.topics import topics
+from streams.offline.servers import HOST, LocalServer, ServerError, free_port
+from streams.settings import Settings, checkout, variable
+from streams.worker.app import Worker
+
+__all__ = ["WorkerProcess", "deployment", "progress", "publish_lines", "serving", "settled", "stored"]
+
+
+class WorkerProcess(LocalServer):
+    """``streamrank serve`` on a free web port; up once /ready says so. ``kill9``, ``terminate``, ``restart``.
+
+    It ends with the thread that started it: what outlives a test is started in the main thread.
+    """
+
+    name = "worker"
+    start_timeout = 120.0
+
+    def __init__(self, settings: Settings, role: str = "all") -> None:
+        super().__init__()
+        self.settings = settings
+        self.role = role
+
+    def command(self) -> Sequence[str]:
+        """The console command, by module."""
+        return [sys.executable, "-m", "streams.cli", "serve", "--role", self.role]
+
+    def environment(self) -> Mapping[str, str]:
+        """The settings as variables, and nothing of this process's own settings."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        default = Settings()
+        changed = {
+            variable(f.name): str(getattr(self.settings, f.name))
+            for f in fields(Settings)
+            if getattr(self.settings, f.name) != getattr(default, f.name)
+        }
+        return {**clean, **changed, variable("web_port"): str(self.port), "PYTHONPATH": str(checkout())}
+
+    def answers(self) -> bool:
+        """Whether it has its tables and partitions."""
+        return self.page("ready") is not None
+
+    def page(self, name: str) -> str | None:
+        """A page's text, None while it does not answer with 200."""
+        try:
+            with urllib.request.urlopen(f"http://{HOST}:{self.port}/{name}", timeout=5) as answer:
+                text: str = answer.read().decode()
+                return text
+        except (urllib.error.URLError, OSError):
+            return None
+
+    def metric(self, line: str) -> float:
+        """The value of a metric's line, given with its labels; 0 where there is none yet."""
+        for found in (self.page("metrics") or "").splitlines():
+            if found.startswith(line + " "):
+                return float(found.rsplit(" ", 1)[1])
+        return 0.0
+
+    def terminate(self, timeout: float = 30.0) -> int:
+        """Send SIGTERM; the exit code."""
+        process, self.process = self.process, None
+        if process is None:
+            raise ServerError("the worker is not running")
+        process.terminate()
+        try:
+            return process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+
+    @property
+    def log(self) -> str:
+        """What it has written so far."""
+        return self.log_path.read_text(errors="replace")
+
+
+def deployment(kafka: RealKafka, server: RealRedis, prefix: str, db: int, **more: object) -> Settings:
+    """Settings of a deployment with topics and an emptied Redis database of its own."""
+    url = server.redis.rsplit("/", 1)[0] + f"/{db}"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    given: dict[str, object] = {
+        "kafka": kafka.kafka, "redis": url, "topic_prefix": prefix + "-", "group": prefix, "partitions": 4,
+        "fetch_wait_ms": 50, "session_timeout_s": 2.0, "artifact_poll_s": 0.2, "device": "cpu", **more,
+    }  # fmt: skip
+    return Settings(**given)  # type: ignore[arg-type]
+
+
+async def publish_lines(raw: Sequence[bytes], settings: Settings, folder: Path) -> None:
+    """Publish a log as `streamrank publish` does: items first, the rest once the catalogue has them."""
+    from streams.offline.publishing.publish_log import publish_log
+
+    path = folder / "published.jsonl"
+    path.write_bytes(b"\n".join(raw) + b"\n")
+    await publish_log(path, settings)
+
+
+async def settled(settings: Settings, timeout: float = 60.0) -> None:
+    """Return once all behaviour published so far, and the signals and feedback that follow, are stored."""
+    named = topics(settings.partitions, settings.topic_prefix)
+    for spec in (named.behavior_events, named.signals, named.feedback):
+        ends = await _ends(settings, spec.name, spec.partitions)
+        deadline = monotonic() + timeout
+        while (missing := _missing(settings, spec.name, ends)) > 0:
+            assert monotonic() < deadline, f"{missing} records of {spec.name} are not stored after {timeout} s"
+            await asyncio.sleep(0.02)
+
+
+def progress(settings: Settings, topic: str) -> int:
+    """How many records of a topic are stored, by its watermarks."""
+    named = [keys.watermark(p, topic) for p in range(settings.partitions)]
+    with redis.Redis.from_url(settings.redis) as client:
+        values = client.mget(named)
+    return sum(int(np.frombuffer(v, "<i8", 1)[0]) + 1 for v in values if v is not None)
+
+
+def _missing(settings: Settings, topic: str, ends: Mapping[int, int]) -> int:
+    with redis.Redis.from_url(settings.redis) as client:
+        values = client.mget([keys.watermark(p, topic) for p in ends])
+    stored_ = [-1 if v is None else int(np.frombuffer(v, "<i8", 1)[0]) for v in values]
+    return sum(max(0, end - 1 - last) for end, last in zip(ends.values(), stored_, strict=True))
+
+
+async def _ends(settings: Settings, topic: str, partitions: int) -> dict[int, int]:
+    consumer = AIOKafkaConsumer(**kafka_options(settings), group_id=None, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        found = await consumer.end_offsets([TopicPartition(topic, p) for p in range(partitions)])
+    finally:
+        await consumer.stop()
+    return {tp.partition: offset for tp, offset in found.items()}
+
+
+def stored(url: str, *patterns: str) -> dict[bytes, bytes]:
+    """Every string whose key matches one of the patterns."""
+    with redis.Redis.from_url(url) as client:
+        names = sorted({name for pattern in patterns for name in client.scan_iter(pattern, 1000)})
+        values = client.mget(names) if names else []
+    return {name: value for name, value in zip(names, values, strict=True) if value is not None}
+
+
+@asynccontextmanager
+async def serving(settings: Settings, role: str = "all") -> AsyncIterator[Worker]:
+    """A worker in this process, ready; it is stopped at the end."""
+    worker = Worker(replace(settings, web_port=free_port()), role)
+    await worker.app.start()
+    try:
+        deadline = monotonic() + 30
+        while not worker.ready:
+            assert monotonic() < deadline, "the worker is not ready after 30 s"
+            await asyncio.sleep(0.02)
+        yield worker
+    finally:
+        await worker.app.stop()
