@@ -61,10 +61,10 @@ _LOG4J = """Configuration:
 _PROPERTIES = """process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller}
-listeners=PLAINTEXT://{host}:{port},SASL://{host}:{sasl_port},CONTROLLER://{host}:{controller}
-advertised.listeners=PLAINTEXT://{host}:{port},SASL://{host}:{sasl_port}
+listeners=PLAINTEXT://{host}:{port},SASL://{host}:{sasl_port},PROXIED://{host}:{proxied},CONTROLLER://{host}:{controller}
+advertised.listeners=PLAINTEXT://{host}:{port},SASL://{host}:{sasl_port},PROXIED://{host}:{advertised}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,PROXIED:PLAINTEXT
 sasl.enabled.mechanisms=PLAIN
 listener.name.sasl.plain.sasl.jaas.config={plain} required user_{user}="{password}";
 log.dirs={folder}/data
@@ -156,10 +156,12 @@ class RealKafka(LocalServer):
     name = "kafka"
     start_timeout = 60.0
 
-    def __init__(self, heap: str = "384m") -> None:
+    def __init__(self, heap: str = "384m", advertised: int = 0) -> None:
+        """``advertised``: clients of ``proxied_port`` are told to come to this port, where a proxy listens."""
         super().__init__()
         self.heap = heap
-        self.sasl_port = 0
+        self.advertised = advertised
+        self.sasl_port = self.proxied_port = 0
         self._classpath = ""
 
     @property
@@ -199,9 +201,10 @@ class RealKafka(LocalServer):
         ]  # fmt: skip
 
     def _format(self, config: Path) -> None:
-        self.sasl_port = free_port()
+        self.sasl_port, self.proxied_port = free_port(), free_port()
         text = _PROPERTIES.format(
             host=HOST, port=self.port, sasl_port=self.sasl_port, controller=free_port(), folder=self.folder,
+            proxied=self.proxied_port, advertised=self.advertised or self.proxied_port,
             plain="org.apache.kafka.common.security.plain.PlainLoginModule", user=SASL_USER, password=SASL_PASSWORD,
         )  # fmt: skip
         config.write_text(text)

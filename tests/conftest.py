@@ -25,7 +25,7 @@ settings.load_profile("untimed")
 
 HERE: Final = Path(__file__).parent
 INTEGRATION: Final = HERE / "integration"
-KAFKA: Final = frozenset({"kafka", "broker", "real_broker"})
+KAFKA: Final = frozenset({"kafka", "broker", "real_broker", "proxied_kafka"})
 #: fixtures that start a server
 SERVERS: Final = KAFKA | {"redis_server", "redis_url", "embedded_servers", "embedded", "own_servers"}
 

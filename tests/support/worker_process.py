@@ -14,12 +14,13 @@ from dataclasses import fields, replace
 from pathlib import Path
 from time import monotonic
 
-import numpy as np
 import redis
 from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 
 from bench.servers import RealKafka, RealRedis
 from state import keys
+from state.layouts import unpacked
+from state.marks import next_of
 from streamrank_client.kafka_options import kafka_options
 from streamrank_client.settings import PREFIX
 from streamrank_client.topics import topics
@@ -135,14 +136,14 @@ def progress(settings: Settings, topic: str) -> int:
     named = [keys.watermark(p, topic) for p in range(settings.partitions)]
     with redis.Redis.from_url(settings.redis) as client:
         values = client.mget(named)
-    return sum(int(np.frombuffer(v, "<i8", 1)[0]) + 1 for v in values if v is not None)
+    return sum(next_of(unpacked(k, v)) or 0 for k, v in zip(named, values, strict=True) if v is not None)
 
 
 def _missing(settings: Settings, topic: str, ends: Mapping[int, int]) -> int:
     with redis.Redis.from_url(settings.redis) as client:
-        values = client.mget([keys.watermark(p, topic) for p in ends])
-    stored_ = [-1 if v is None else int(np.frombuffer(v, "<i8", 1)[0]) for v in values]
-    return sum(max(0, end - 1 - last) for end, last in zip(ends.values(), stored_, strict=True))
+        values = client.mget(named := [keys.watermark(p, topic) for p in ends])
+    nexts = [0 if v is None else next_of(unpacked(k, v)) or 0 for k, v in zip(named, values, strict=True)]
+    return sum(max(0, end - stored_) for end, stored_ in zip(ends.values(), nexts, strict=True))
 
 
 async def _ends(settings: Settings, topic: str, partitions: int) -> dict[int, int]:
@@ -160,7 +161,7 @@ def stored(url: str, *patterns: str) -> dict[bytes, bytes]:
     with redis.Redis.from_url(url) as client:
         names = sorted({name for pattern in patterns for name in client.scan_iter(pattern, 1000)})
         values = client.mget(names) if names else []
-    return {name: value for name, value in zip(names, values, strict=True) if value is not None}
+    return {name: unpacked(name, value) for name, value in zip(names, values, strict=True) if value is not None}
 
 
 @asynccontextmanager

@@ -1,0 +1,116 @@
+"""Connections that are cut: at every place of a batch's round trips to Redis, and at random, Redis's and Kafka's."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.servers import RealKafka, RealRedis
+from streamrank_client.events import encode
+from streams.kafka.admin import create_topics
+from streams.offline.replay import replay
+from streams.settings import Settings
+from tests.integration.test_exactness import EXACT, integers
+from tests.support.proxy import Proxy
+from tests.support.redis_cuts import PLACES, cutting
+from tests.support.small_log import Size, behaviors, items, lines
+from tests.support.worker_process import WorkerProcess, deployment, publish_lines, serving, settled, stored
+
+pytestmark = pytest.mark.servers
+SIZE = Size(users=200, items=80, behaviors=6_000)
+
+
+def log() -> list[bytes]:
+    """Items, then behaviours."""
+    return [encode(event) for event in [*items(SIZE.items), *behaviors(SIZE)]]
+
+
+async def assert_as_replayed(settings: Settings, raw: list[bytes], smooth: Settings) -> None:
+    """The state is that of a replay of the same log."""
+    await replay(lines(raw), smooth, smooth.redis)
+    assert stored(settings.redis, *EXACT) == stored(smooth.redis, *EXACT)
+    assert integers(settings.redis) == integers(smooth.redis)
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_a_batch_that_is_cut_counts_once(
+    kafka: RealKafka, redis_server: RealRedis, topic_prefix: str, tmp_path: Path, place: str
+) -> None:
+    settings = deployment(kafka, redis_server, topic_prefix, 1, batch_records=40)
+    raw = log()
+    await create_topics(settings)
+    with Proxy(int(redis_server.port)) as proxy:
+        proxied = replace(settings, redis=settings.redis.replace(str(redis_server.port), str(proxy.port)))
+        async with serving(proxied):
+            proxy.look = cutting(place, every=7, times=20)
+            await publish_lines(raw, settings, tmp_path)
+            await settled(settings)
+        assert proxy.cuts >= 20
+    await assert_as_replayed(settings, raw, deployment(kafka, redis_server, topic_prefix, 2))
+
+
+async def test_a_second_cut_while_a_partition_is_read_again_loses_nothing(
+    kafka: RealKafka, redis_server: RealRedis, topic_prefix: str, tmp_path: Path
+) -> None:
+    """EXEC's reply is lost, and so are the next two connections: those by which the watermark is read."""
+    settings = deployment(kafka, redis_server, topic_prefix, 1, batch_records=40)
+    raw = log()
+    await create_topics(settings)
+    with Proxy(int(redis_server.port)) as proxy:
+        proxied = replace(settings, redis=settings.redis.replace(str(redis_server.port), str(proxy.port)))
+        after = cutting("after EXEC, before its reply", every=9, times=12)
+        more = 0
+
+        def look(to_server: bool, data: bytes) -> tuple[bytes, bool]:
+            nonlocal more
+            if more and to_server:
+                more -= 1
+                return b"", True
+            verdict = after(to_server, data)
+            more = 2 if verdict[1] else more
+            return verdict
+
+        async with serving(proxied):
+            proxy.look = look
+            await publish_lines(raw, settings, tmp_path)
+            await settled(settings)
+        assert proxy.cuts >= 36
+    await assert_as_replayed(settings, raw, deployment(kafka, redis_server, topic_prefix, 2))
+
+
+async def test_300_cuts_of_connections_to_redis_lose_nothing(
+    kafka: RealKafka, redis_server: RealRedis, topic_prefix: str, tmp_path: Path
+) -> None:
+    settings = deployment(kafka, redis_server, topic_prefix, 1, batch_records=20)
+    raw = log()
+    await create_topics(settings)
+    with Proxy(int(redis_server.port)) as proxy:
+        proxied = replace(settings, redis=settings.redis.replace(str(redis_server.port), str(proxy.port)))
+        with WorkerProcess(proxied) as worker:
+            cutter = proxy.cut_at_random(300, 0.01, seed=5)
+            await publish_lines(raw, settings, tmp_path)
+            await asyncio.to_thread(cutter.join, 60)
+            await settled(settings)
+            assert worker.terminate() == 0
+        assert proxy.cuts >= 300
+    await assert_as_replayed(settings, raw, deployment(kafka, redis_server, topic_prefix, 2))
+
+
+async def test_300_cuts_of_connections_to_kafka_lose_nothing(
+    proxied_kafka: tuple[RealKafka, Proxy], redis_server: RealRedis, topic_prefix: str, tmp_path: Path
+) -> None:
+    kafka, proxy = proxied_kafka
+    settings = deployment(kafka, redis_server, topic_prefix, 1, batch_records=20)
+    raw = log()
+    await create_topics(settings)
+    with WorkerProcess(replace(settings, kafka=f"127.0.0.1:{proxy.port}")) as worker:
+        cutter = proxy.cut_at_random(300, 0.02, seed=6)
+        await publish_lines(raw, settings, tmp_path)
+        await asyncio.to_thread(cutter.join, 60)
+        await settled(settings)
+        assert worker.terminate() == 0
+    assert proxy.cuts >= 300
+    await assert_as_replayed(settings, raw, deployment(kafka, redis_server, topic_prefix, 2))
