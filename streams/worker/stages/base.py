@@ -177,7 +177,12 @@ class Stage(ABC):
 
 
 class MarkedStage(Stage):
-    """A stage whose effects are stored with a watermark: a batch is stored only if it begins where that stands."""
+    """A stage whose effects are stored with a watermark: a batch is stored only if it begins where that stands.
+
+    ``feeds``: the topics (fields of ``Topics``) whose watermarks hold how far each partition of this one's has led.
+    """
+
+    feeds: ClassVar[tuple[str, ...]] = ()
 
     async def refuse(self, partition: int, one: Batch, error: InvalidEvent) -> None:
         """A dead letter, and the watermark past it. Raises NotOwner."""
