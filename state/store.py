@@ -173,8 +173,9 @@ class Store:
                 await self.converse(connection, [(b"UNWATCH",)])
                 return
             kept = (b"SET", BAD + key, value)
-            await self.converse(connection, [(b"MULTI",), kept, (b"DEL", key), (b"EXEC",)])
-        self._on_unreadable(key, reason)
+            moved = (await self.converse(connection, [(b"MULTI",), kept, (b"DEL", key), (b"EXEC",)]))[-1]
+        if moved is not None:
+            self._on_unreadable(key, reason)
 
     async def converse(self, connection: AbstractConnection, commands: Sequence[Command]) -> list[object]:
         """Send commands in one go, and read their replies."""
