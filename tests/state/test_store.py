@@ -290,10 +290,14 @@ async def test_where_redis_takes_no_writes_a_bad_value_is_left_out_or_the_error_
 async def test_a_value_that_turned_out_to_be_unusable_is_spoiled(
     store: Store, raw: redis.Redis, told: list[tuple[bytes, str]]
 ) -> None:
-    """As it is stored; one that is not there is nothing to keep."""
+    """As it is stored; one that is not there is nothing to keep, and one that has changed since it was read stays."""
+    await written(store, A, b"another")
+    await store.spoil(A, b"no impression", "ValueError: no impression")
+    assert await store.read([A]) == [b"another"]
+    assert told == []
     await written(store, A, b"no impression")
-    await store.spoil(A, "ValueError: no impression")
-    await store.spoil(B, "never there")
+    await store.spoil(A, b"no impression", "ValueError: no impression")
+    await store.spoil(B, b"b", "never there")
     assert held(raw) == {BAD + A: packed(A, b"no impression"), MARK: packed(MARK, mark(1))}
     assert told == [(A, "ValueError: no impression")]
 
@@ -306,7 +310,7 @@ async def test_a_store_that_only_looks_changes_nothing(
     raw.mset(before)
     looking = Store(redis_url, on_unreadable=lambda key, reason: told.append((key, reason)), look_only=True)
     assert await looking.read([COUNT, A, B]) == [None, b"x", None]
-    await looking.spoil(A, "unusable")
+    await looking.spoil(A, b"x", "unusable")
     assert await looking.read([A, MARK]) == [b"x", unpacked(MARK, before[MARK])]
     assert held(raw) == before
     assert told == []
