@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any, Final
 
-import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 from redis.asyncio import Redis
 
 from bench.processes import Process
 from state import keys
+from state.layouts import unpacked
+from state.marks import next_of
 from streamrank_client.errors import StreamrankError
 from streamrank_client.kafka_options import kafka_options
 from streams.settings import Settings
@@ -52,7 +53,7 @@ class Watch:
         """Whether the watermarks are at these ends."""
         wanted = [keys.watermark(tp.partition, tp.topic) for tp in ends]
         marks: list[bytes | None] = await self._redis.mget(wanted)  # type: ignore[assignment]
-        reached = [0 if m is None else int(np.frombuffer(m, "<i8", 1)[0]) + 1 for m in marks]
+        reached = [next_of(m and unpacked(name, m)) or 0 for name, m in zip(wanted, marks, strict=True)]
         return all(at >= end for at, end in zip(reached, ends.values(), strict=True))
 
     async def committed(self, group: str, ends: Mapping[TopicPartition, int]) -> bool:

@@ -5,7 +5,8 @@ when it is read, and stored so by the next write; those of streamrank 0.1 have n
 value of a newer version is left alone, and one that is none of its layout is kept aside.
 
 A value of version 1 is told by its length, or by its first byte, which in msgpack is 128 or more. So a version is at
-most 127, and no later layout of a fixed size may be two bytes shorter than its first.
+most 127, and no later layout of a fixed size may be two bytes shorter than its first. Purchases, which have many
+lengths, are looked into.
 
 >>> value = packed(b"cnt:{0}:07", bytes(88))
 >>> len(value), unpacked(b"cnt:{0}:07", value) == bytes(88), unpacked(b"cnt:{0}:07", bytes(88)) == bytes(88)
@@ -91,6 +92,23 @@ def _second(
     return Layout(2, fits, lambda value: fits(len(value)), {1: upgrade}, counts_twice)
 
 
+def _bought(length: int) -> bool:
+    return length % BOUGHT.itemsize == 0
+
+
+def _bought_first(value: bytes) -> bool:
+    """Whether a value may be purchases of version 1: a later one that was cut or has grown may have such a length, too.
+
+    Read two bytes off, the number of days on which an item was bought is a date.
+    """
+    if not _bought(len(value)):
+        return False
+    rows = np.frombuffer(value, BOUGHT)
+    span = rows["last"].astype(np.int64) - rows["first"] + 1
+    # days between the first and the last that are told late, and twice, count twice
+    return bool(((rows["count"] > 0) & (span > 0) & (rows["count"] <= np.maximum(span, 1_000))).all())
+
+
 def _sized(layout: np.dtype[Any]) -> Layout:
     return _second(lambda length: length == layout.itemsize)
 
@@ -101,7 +119,7 @@ _STRUCT: Final = Layout(2, lambda length: length > 0, lambda value: value[:1] >=
 #: By the beginning of a key.
 LAYOUTS: Final[Mapping[bytes, Layout]] = {
     b"ctx": _sized(CONTEXT),
-    b"own": _second(lambda length: length % BOUGHT.itemsize == 0),
+    b"own": Layout(2, _bought, _bought_first, {1: _same}),
     b"ids": _second(lambda length: length == 8 * BLOCK, counts_twice=True),
     b"wm": _second(lambda length: length >= 16 and length % 8 == 0, _next_offset, counts_twice=True),
     b"cov": _sized(COVISIT),

@@ -131,12 +131,15 @@ class Store:
                 sets: list[Command] = [(b"SET", k, packed(k, v), b"EX", life) for k, v in pairs]
                 await self.converse(connection, sets)
 
-    async def spoil(self, key: bytes, reason: str) -> None:
-        """Keep a value that turned out to be unusable under ``bad:`` and its key; it counts as absent from now on."""
+    async def spoil(self, key: bytes, payload: StoredValue, reason: str) -> None:
+        """Keep a value that turned out to be unusable under ``bad:`` and its key; it counts as absent from now on.
+
+        ``payload``: as it was read; a value that has another by now stays.
+        """
         async with self._connection() as connection:
             (found,) = await self.converse(connection, [(b"MGET", key)])
         assert isinstance(found, list)
-        if found[0] is not None:
+        if found[0] is not None and await self.payloads([key], found) == [payload]:
             await self._keep_aside(key, found[0], reason)
 
     async def payloads(
@@ -173,8 +176,9 @@ class Store:
                 await self.converse(connection, [(b"UNWATCH",)])
                 return
             kept = (b"SET", BAD + key, value)
-            await self.converse(connection, [(b"MULTI",), kept, (b"DEL", key), (b"EXEC",)])
-        self._on_unreadable(key, reason)
+            moved = (await self.converse(connection, [(b"MULTI",), kept, (b"DEL", key), (b"EXEC",)]))[-1]
+        if moved is not None:
+            self._on_unreadable(key, reason)
 
     async def converse(self, connection: AbstractConnection, commands: Sequence[Command]) -> list[object]:
         """Send commands in one go, and read their replies."""

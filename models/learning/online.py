@@ -140,7 +140,8 @@ class OnlineRanker:
                 f"expected {LAYOUT!r} with {', '.join(INPUTS)}.",
                 remedy,
             )
-        if not np.isfinite([*saved.squares, *saved.weights]).all():
+        sums = np.array([saved.rows, *saved.squares])
+        if not (np.isfinite(sums) & (sums > 0)).all() or not np.isfinite(saved.weights).all():
             raise StateError("state of the online ranker: a weight or scale is not finite.", remedy)
         ranker = cls(saved.learning_rate if learning_rate is None else learning_rate)
         ranker.version, ranker.pairs, ranker._rows = saved.version, saved.pairs, saved.rows

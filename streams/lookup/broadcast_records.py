@@ -34,6 +34,10 @@ _READ: Final = {
     "queries": records.query,
     "ranker_weights": records.weights,
 }
+#: topics whose records are made of events, with what their keys begin with on item-events
+_OF_EVENTS: Final = {"catalogue": b"", "rules": RULE_KEY.encode()}
+#: topics whose records are made of what Redis holds
+_OF_STATE: Final = frozenset({"ranker_weights"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +92,10 @@ async def repair(settings: Settings) -> list[Repair]:
     """
     bad = await bad_records(settings)
     good: dict[tuple[str, bytes], bytes] = {}
-    if any(one.topic in ("catalogue", "rules") for one in bad):
-        good |= await _from_events(settings, bad)
-    if any(one.topic == "ranker_weights" for one in bad):
-        good |= await _from_state(settings, bad)
+    if of_events := [one for one in bad if one.topic in _OF_EVENTS]:
+        good |= await _from_events(settings, of_events)
+    if of_state := [one for one in bad if one.topic in _OF_STATE]:
+        good |= await _from_state(settings, of_state)
     messages = [Message(one.name, one.key, good.get((one.name, one.key))) for one in bad]
     await _publish(settings, messages)
     return [
@@ -103,8 +107,7 @@ async def repair(settings: Settings) -> list[Repair]:
 async def _from_events(settings: Settings, bad: Sequence[BadRecord]) -> dict[tuple[str, bytes], bytes]:
     """Items and rules as their last events make them, by topic and key."""
     deployment = Deployment.of(settings)
-    wanted = {one.key for one in bad if one.topic == "catalogue"}
-    wanted |= {RULE_KEY.encode() + one.key for one in bad if one.topic == "rules"}
+    wanted = {_OF_EVENTS[one.topic] + one.key for one in bad}
     last: dict[bytes, bytes | None] = {}
 
     def take(pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
@@ -123,15 +126,14 @@ async def _from_state(settings: Settings, bad: Sequence[BadRecord]) -> dict[tupl
     """Weights as the trainer has learnt them, by topic and surface."""
     from models.learning.online import OnlineRanker  # loads River
 
-    surfaces = [one for one in bad if one.topic == "ranker_weights"]
     store = Store(settings.redis, settings.redis_timeout_s, settings.redis_ca)
     try:
-        states = await store.read([keys.online(one.key.decode(errors="replace")) for one in surfaces])
+        states = await store.read([keys.online(one.key.decode(errors="replace")) for one in bad])
     finally:
         await store.close()
     return {
         (one.name, one.key): encode_weights(OnlineRanker.restore(state, settings.learning_rate).current())
-        for one, state in zip(surfaces, states, strict=True)
+        for one, state in zip(bad, states, strict=True)
         if state is not None
     }
 

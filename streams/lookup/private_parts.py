@@ -54,7 +54,7 @@ REACHED_INTO: Final = (
             "faust.topics.Topic": ("_clone_args",),
             "faust.transport.consumer.Consumer": (
                 "_buffered_partitions", "_committed_offset", "_filter_tps_with_pending_acks", "_getmany", "_n_acked",
-                "_new_offset", "_paused_partitions", "_read_offset", "_unacked_messages", "_wait_for_ack",
+                "_new_offset", "_read_offset", "_unacked_messages", "_wait_for_ack",
                 "_wait_next_records", "_waiting_for_ack",
             ),
             "faust.transport.drivers.aiokafka.AIOKafkaConsumerThread": (
@@ -74,7 +74,8 @@ REACHED_INTO: Final = (
             "mode.utils.queues.ThrowableQueue": ("_queue",),
         },
     ),
-    # records unpack to tuples; Faust hands on neither the wait of a fetch nor the assignor
+    # records unpack to tuples and are drained with the offsets between which they lie; Faust hands on neither the wait
+    # of a fetch, nor the assignor, nor the isolation level
     ReachedInto(
         "aiokafka",
         "0.12",
@@ -82,10 +83,13 @@ REACHED_INTO: Final = (
         ("0.12.0", "0.14.0"),
         {
             "aiokafka.consumer.consumer.AIOKafkaConsumer": (
-                "_coordinator", "_fetch_max_wait_ms", "_fetcher", "_partition_assignment_strategy",
+                "_auto_offset_reset", "_closed", "_coordinator", "_fetch_max_wait_ms", "_fetcher", "_isolation_level",
+                "_partition_assignment_strategy", "_subscription",
             ),
             "aiokafka.consumer.fetcher.FetchResult": ("_partition_records",),
-            "aiokafka.consumer.fetcher.Fetcher": ("_records",),
+            "aiokafka.consumer.fetcher.Fetcher": (
+                "_closed", "_create_fetch_waiter", "_notify", "_records", "_subscriptions", "_wait_consume_future",
+            ),
             "aiokafka.consumer.fetcher.PartitionRecords": ("_consumer_record",),
         },
     ),

@@ -31,7 +31,7 @@ STUCK_S: Final = 30.0
 STOPPED_EVERY_S: Final = 10.0
 
 
-class Server:
+class WatchedServer:
     """One server that is asked now and then whether it is there; ``away``: why it is not, else empty."""
 
     def __init__(self, name: str, metrics: Metrics) -> None:
@@ -102,7 +102,7 @@ class Health:
         self._metrics = metrics
         self._options = {**kafka, "request_timeout_ms": int(ANSWERS_WITHIN_S * 1000)}
         self._client: Any = None
-        self.redis, self.kafka = Server("Redis", metrics), Server("Kafka", metrics)
+        self.redis, self.kafka = WatchedServer("Redis", metrics), WatchedServer("Kafka", metrics)
         self._topics = {stage.topic.name: stage.name for stage in stages}
         self._progress = {stage.name: Progress() for stage in stages}
         self._told_stopped = float("-inf")

@@ -100,7 +100,7 @@ def fails(rehearsal: Rehearsal, stored: Stored) -> bool:
 def at_fault(rehearsal: Rehearsal, stored: Stored) -> list[bytes]:
     """The keys whose values alone make the handler fail, which fails with all of them; none if it takes several."""
     keys = [key for key, value in stored.items() if value is not None]
-    if len(keys) == 1:
+    if len(keys) <= 1:
         return keys if fails(rehearsal, stored) else []
     found: list[bytes] = []
     for half in (keys[: len(keys) // 2], keys[len(keys) // 2 :]):

@@ -7,7 +7,7 @@ told and counted, and its partition stops, unless the operator has said to go on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import structlog
@@ -73,8 +73,8 @@ class Starts:
             return {tp: f"{gap.what}: {_REMEDY}"}
         if isinstance(stage, MarkedStage) and stands is not None:
             await stage.pass_by(tp.partition, None, gap.start)
-            if stands > gap.start and tp.topic == self._deployment.topics.behavior_events.name:
-                await self._forget_source(tp.partition)
+            if stands > gap.start:
+                await self._forget_source(tp.partition, stage.feeds)
         return {tp: gap.start}
 
     def _read_again(self, tp: TP, events: int) -> None:
@@ -92,10 +92,10 @@ class Starts:
         self._metrics.gap_events.labels(tp.topic).inc(gap.events)
         log.error(gap.what, topic=tp.topic, partition=tp.partition, events=gap.events, go_on=self._go_on)
 
-    async def _forget_source(self, source: int) -> None:
-        """Have signals and feedback take what this partition leads to again: its offsets have begun anew."""
-        topics, partitions = self._deployment.topics, self._deployment.partitions
-        for topic in (topics.signals, topics.feedback):
+    async def _forget_source(self, source: int, fed: Sequence[str]) -> None:
+        """Have these topics' stages take what this partition leads to again: its offsets have begun anew."""
+        partitions = self._deployment.partitions
+        for topic in (getattr(self._deployment.topics, name) for name in fed):
             for partition in range(topic.partitions):
                 async with self._store.transaction(keys.watermark(partition, topic.name)) as transaction:
                     raw, _ = await transaction.read([])

@@ -7,22 +7,17 @@ import redis
 
 from bench.servers import RealRedis
 from state.store import Store
-from streamrank_client.events import Behavior, encode
 from streamrank_client.making import behavior
 from streamrank_client.topics import topics
 from streams.policy.deployment import Deployment
-from streams.wire.messages import Record
 from streams.worker.stages.behavior import BehaviorStage
 from tests.support.composing import composed
+from tests.support.driving import records
 from tests.support.small_log import START, items
 from tests.support.stages import Kept, workplace
+from tests.support.worker_process import payload
 
 USERS, EVENTS, LIMIT = 5_000, 10, 1.2 * 1024
-
-
-def records(events: list[Behavior]) -> list[Record]:
-    """Events as records of one partition."""
-    return [Record(e.user_id.encode(), encode(e), offset, e.time) for offset, e in enumerate(events)]
 
 
 @pytest.mark.parametrize("name", ["u{}", "{:032x}"])
@@ -45,7 +40,7 @@ async def test_a_user_takes_at_most_1_2_kib_with_vectors(redis_server: RealRedis
         after = client.info("memory")["used_memory"]
         keys = list(client.scan_iter("ctx:*", 1000))
         largest = max(client.memory_usage(key, 0) for key in keys)
-        one = client.get(keys[0])
+        one = payload(keys[0], client.get(keys[0]))
         client.flushdb()
     assert len(keys) == USERS
     assert any(one[44:300]), "the short vector is there"

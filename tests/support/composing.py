@@ -27,7 +27,6 @@ from streams.artifacts.opening import Opened, artifact_path, open_artifacts, ope
 from streams.artifacts.tables import Tables
 from streams.handlers.catalogue import ItemChanges, key_of, on_items
 from streams.handlers.queries import Answered, on_queries
-from streams.kafka.broadcast import Pairs
 from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
 from streams.settings import Settings
@@ -58,18 +57,17 @@ def understood(models: Models, events: Sequence[ItemEvents], topics: Topics = DE
     return changes
 
 
-def pairs_for(topic: str, changes: ItemChanges) -> Pairs:
-    """The records of one broadcast topic among what an items handler publishes."""
-    return [(message.key or b"", message.value) for message in changes.messages if message.topic == topic]
+def take_changes(tables: Tables, changes: ItemChanges) -> None:
+    """Take what an items handler publishes into tables as a worker does: broadcast, read, and checked."""
+    for topic, table in tables.broadcasts(DEPLOYMENT.topics).items():
+        found = [table.read(message.key, message.value) for message in changes.messages if message.topic == topic]
+        if found:
+            table.take(found)
 
 
 def take(tables: Tables, events: Sequence[ItemEvents]) -> None:
-    """Take item and rule events into tables as a worker does: understood, broadcast, read."""
-    changes = understood(tables.models, events)
-    for topic, taken in tables.broadcasts(DEPLOYMENT.topics).items():
-        pairs = pairs_for(topic, changes)
-        if pairs:
-            taken(pairs)
+    """Take item and rule events into tables as a worker does: understood, then broadcast."""
+    take_changes(tables, understood(tables.models, events))
 
 
 def composed(events: Sequence[ItemEvents] = (), settings: Settings = SETTINGS) -> Tables:

@@ -23,7 +23,7 @@ from streams.handlers.contexts import on_behavior
 from streams.handlers.outcomes import Outcome
 from streams.policy.deployment import Deployment
 from streams.wire.feedback import Feedback
-from streams.wire.messages import Record
+from streams.wire.messages import Batch, Record
 from streams.wire.packing import unpacked
 
 T = TypeVar("T")
@@ -60,7 +60,12 @@ def run(steps: Generator[list[bytes], list[bytes | None], T], read: Callable[[by
         return result, rounds
 
 
-def records(events: Sequence[Behavior | bytes], first: int = 0, arrival: int | None = None) -> list[Record]:
+def batch_of(held: Sequence[Record]) -> Batch:
+    """All that a partition holds from the first of these records up to the last."""
+    return Batch(held, held[0].offset if held else 0, held[-1].offset + 1 if held else 0)
+
+
+def records(events: Sequence[Behavior | bytes], first: int = 0, arrival: int | None = None) -> Batch:
     """Events as records, each arrived at its own time; raw lines have the key u1."""
     made: list[Record] = []
     for offset, event in enumerate(events, first):
@@ -68,7 +73,7 @@ def records(events: Sequence[Behavior | bytes], first: int = 0, arrival: int | N
         user = "u1" if isinstance(event, bytes) else event.user_id
         at = AT if isinstance(event, bytes) else event.time
         made.append(Record(user.encode(), raw, offset, at if arrival is None else arrival))
-    return made
+    return batch_of(made)
 
 
 class Delta(NamedTuple):
@@ -97,9 +102,9 @@ class Ingest:
     def __post_init__(self) -> None:
         self.window = IdWindow([None] * len(block_keys(0)), 0)
 
-    def fold(self, batch: Sequence[Record]) -> None:
-        """Handle one batch and store what it leads to."""
-        changes, _ = run(on_behavior(batch, self.mark, self.window, 0, TWELVE, DEPLOYMENT), self.stored.get)
+    def fold(self, some: Sequence[Record]) -> None:
+        """Handle records as one batch and store what it leads to."""
+        changes, _ = run(on_behavior(batch_of(some), self.mark, self.window, 0, TWELVE, DEPLOYMENT), self.stored.get)
         self.stored.update(zip(changes.pairs[::2], changes.pairs[1::2], strict=True))
         self.mark = changes.mark
         self.window.add(changes.ids)

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from state.store import Store
+from streamrank_client.events import Event, ItemEvents, encode
+from streamrank_client.routing import head, route
 from streams.artifacts.tables import Tables
 from streams.policy.choice import PlanChoice
-from streams.wire.messages import Message, Publisher
+from streams.wire.messages import Batch, Message, Publisher, Record
 from streams.worker.metrics import Metrics
 from streams.worker.stages.base import Workplace
 from tests.support.composing import SETTINGS, reading_models
-from tests.support.driving import DEPLOYMENT
+from tests.support.driving import DEPLOYMENT, batch_of
 
 
 class Kept:
@@ -32,6 +34,12 @@ class Kept:
     def of(self, topic: str) -> list[bytes]:
         """The values published to a topic."""
         return [m.value or b"" for m in self.messages if m.topic == topic]
+
+
+def published(events: Sequence[Event | ItemEvents], first: int = 0) -> Batch:
+    """Events as a partition of their topic holds them from an offset on, each arrived at its own time."""
+    keyed = ((route(head(encode(event)), DEPLOYMENT.topics)[1], event) for event in events)
+    return batch_of([Record(key, encode(event), n, event.time) for n, (key, event) in enumerate(keyed, first)])
 
 
 def workplace(store: Store, publisher: Publisher, tables: Tables | None = None, **changed: Any) -> Workplace:

@@ -119,7 +119,8 @@ class Stage(ABC):
             if await self.at_fault(partition, one[0], error):
                 await self.refuse(partition, one, fault(error))
             else:
-                await self.step(partition, one)
+                # other values may be at fault, too: those that are read after the first that was
+                await handle_each(one, step, Batch.halves, settle)
 
         await handle_each(batch, step, Batch.halves, settle)
 
@@ -165,7 +166,7 @@ class Stage(ABC):
         if not culprits:
             raise self._undecided(partition, record, error)
         for key in culprits:
-            await self.at.store.spoil(key, f"{type(error).__name__}: {error}"[:200])
+            await self.at.store.spoil(key, stored[key], f"{type(error).__name__}: {error}"[:200])
         return False
 
     def _undecided(self, partition: int, record: Record, error: Exception) -> Undecided:
@@ -177,7 +178,12 @@ class Stage(ABC):
 
 
 class MarkedStage(Stage):
-    """A stage whose effects are stored with a watermark: a batch is stored only if it begins where that stands."""
+    """A stage whose effects are stored with a watermark: a batch is stored only if it begins where that stands.
+
+    ``feeds``: the topics (fields of ``Topics``) whose watermarks hold how far each partition of this one's has led.
+    """
+
+    feeds: ClassVar[tuple[str, ...]] = ()
 
     async def refuse(self, partition: int, one: Batch, error: InvalidEvent) -> None:
         """A dead letter, and the watermark past it. Raises NotOwner."""

@@ -35,6 +35,7 @@ class BehaviorStage(MarkedStage):
     name = "behavior"
     plain = Record(b"u", encode(View(time=0, event_id="e", user_id="u", item_id="i")), 0, 0)
     broadcasts = ("catalogue",)
+    feeds = ("signals", "feedback")
 
     def __init__(self, at: Workplace) -> None:
         super().__init__(at)

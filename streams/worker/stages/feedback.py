@@ -153,7 +153,7 @@ class FeedbackStage(MarkedStage):
         stored = dict(zip(names, await self.at.store.read(names), strict=True))
         mine, unusable = _learners(mark, stored, self.at.learning_rate)
         for name, reason in unusable.items():
-            await self.at.store.spoil(name, reason)
+            await self.at.store.spoil(name, stored[name], reason)
         self._mark = mark
         known = [s for s in LEARNERS if stored[keys.online(s)] is not None]
         await self._broadcast({s: mine.rankers[s].current() for s in known})

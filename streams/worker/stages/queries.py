@@ -242,7 +242,8 @@ class QueryStage(Stage):
             await self._refuse(one.partition, one.record, fault(error))
             self._remember(alone)
         else:
-            await self._answer(alone)
+            # other values may be at fault, too: those that are read after the first that was
+            await handle_each(alone, self._answer, halves, self._settle)
 
     def _reading(self, missing: set[str]) -> Callable[[list[bytes]], Awaitable[list[bytes | None]]]:
         """Reads that leave out what another version wrote, and say so in ``missing``."""

@@ -154,6 +154,15 @@ def test_broken_states_are_refused() -> None:
         OnlineRanker.restore(msgspec.msgpack.encode(other))
 
 
+@pytest.mark.parametrize(("field", "number"), [("rows", np.nan), ("rows", 0.0), ("squares", -1.0), ("weights", np.inf)])
+def test_a_state_with_numbers_that_learning_cannot_go_on_from_is_refused(field: str, number: float) -> None:
+    """Nothing would ever be finite again."""
+    state = msgspec.msgpack.decode(OnlineRanker().state())
+    state[field] = number if field == "rows" else [number, *state[field][1:]]
+    with pytest.raises(StateError, match="not finite"):
+        OnlineRanker.restore(msgspec.msgpack.encode(state))
+
+
 def test_weights_of_another_version_are_not_usable() -> None:
     """A worker keeps its old weights when new ones name other inputs or hold NaN."""
     assert usable(INITIAL)

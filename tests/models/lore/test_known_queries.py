@@ -84,7 +84,7 @@ def test_a_vector_of_another_size_is_refused() -> None:
     """The error names the query, and says what to do."""
     broken = query("tea")
     broken.compact = b"1234"
-    with pytest.raises(ModelError, match=r"'tea'.*64 finite numbers.*topics create"):
+    with pytest.raises(ModelError, match=r"'tea'.*64 finite numbers.*topics repair"):
         KnownQueries().put(broken, ["tea"])
 
 

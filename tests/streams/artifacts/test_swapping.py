@@ -15,7 +15,7 @@ from models.items.catalogue import Catalogue
 from models.ranking.ranker import Ranker, RankInput
 from models.tower.column import TowerColumn
 from models.tower.item_tower import ItemTower
-from state.store import Store
+from state.store import LeaveOut, Store
 from streamrank_client.answers import Answer, decode_answer
 from streamrank_client.events import Query, encode
 from streamrank_client.making import behavior
@@ -24,22 +24,22 @@ from streams.artifacts.tables import Tables
 from streams.wire.messages import Record
 from streams.worker.stages.queries import QueryStage
 from tests.support.composing import Answering, opened
-from tests.support.driving import Ingest, records
+from tests.support.driving import Ingest, batch_of, records
 from tests.support.small_log import START
 from tests.support.stages import Kept, workplace
 
 NOW = START + 600_000
-#: rounds in which a batch of queries reads
+#: rounds in which a turn of queries reads
 READS = 3
 
 
 class Interrupted:
-    """A store over a dict that calls ``meanwhile`` after the ``after``-th read, while the batch waits for Redis."""
+    """A store over a dict that calls ``meanwhile`` after the ``after``-th read, while the turn waits for Redis."""
 
     def __init__(self, stored: dict[bytes, bytes], meanwhile: Callable[[], None], after: int) -> None:
         self.stored, self.meanwhile, self.after, self.reads = stored, meanwhile, after, 0
 
-    async def read(self, wanted: Sequence[bytes]) -> list[bytes | None]:
+    async def read(self, wanted: Sequence[bytes], leave_out: LeaveOut | None = None) -> list[bytes | None]:
         """What is stored."""
         self.reads += 1
         if self.reads == self.after:
@@ -73,31 +73,39 @@ def clicked() -> dict[bytes, bytes]:
 
 
 async def answers(
-    shelf: Answering, tables: Tables, meanwhile: Callable[[], None] = lambda: None, after: int = 0
+    shelf: Answering,
+    tables: Tables,
+    meanwhile: Callable[[], None] = lambda: None,
+    after: int = 0,
+    *,
+    explained: bool,
 ) -> list[Answer]:
-    """The answers to two queries of u1's partition; ``meanwhile`` is called after so many reads."""
+    """The answers of one turn: to a query that is explained, or to two of u1's partition that are not; ``meanwhile`` is
+    called after so many reads.
+    """
     store, kept = Interrupted(clicked(), meanwhile, after), Kept()
     stage = QueryStage(workplace(cast(Store, store), kept, tables, plans=shelf.plans))
-    asked = [
-        Query(time=NOW, request_id="r1", user_id="u1", explain=True, language="en"),
-        Query(time=NOW, request_id="r2", user_id="u2", text="milk", explain=True),
-    ]
-    await stage.handle(0, [Record(query.key.encode(), encode(query), n, NOW) for n, query in enumerate(asked)])
+    asked = [Query(time=NOW, request_id="r1", user_id="u1", explain=explained, language="en")]
+    if not explained:
+        asked.append(Query(time=NOW, request_id="r2", user_id="u2", text="milk"))
+    batch = batch_of([Record(query.key.encode(), encode(query), n, NOW) for n, query in enumerate(asked)])
+    await stage.handle(0, batch)
     assert store.reads == READS
     return [decode_answer(raw) for raw in kept.of("recommendations")]
 
 
+@pytest.mark.parametrize("explained", [False, True])
 @pytest.mark.parametrize("after", range(1, READS + 1))
-async def test_an_answer_is_scored_and_labelled_by_the_ranker_that_its_batch_began_with(
-    shelf: Answering, after: int
+async def test_an_answer_is_scored_and_labelled_by_the_ranker_that_its_turn_began_with(
+    shelf: Answering, after: int, explained: bool
 ) -> None:
-    """Whichever read the swap comes in: byte for byte as without it; the next batch has the new ranker throughout."""
-    before = await answers(shelf, Tables(shelf.models))
+    """Whichever read the swap comes in: byte for byte as without it; the next turn has the new ranker throughout."""
+    before = await answers(shelf, Tables(shelf.models), explained=explained)
     tables = Tables(shelf.models)
     lifted = replace(opened(), ranker=cast(Ranker, Lifted(shelf.models.ranker)))
-    during = await answers(shelf, tables, lambda: tables.swap(lifted, tower=False), after)
+    during = await answers(shelf, tables, lambda: tables.swap(lifted, tower=False), after, explained=explained)
     assert [encode(answer) for answer in during] == [encode(answer) for answer in before]
-    later = await answers(shelf, tables)
+    later = await answers(shelf, tables, explained=explained)
     assert {answer.artifact for answer in before} == {shelf.models.ranker.version}
     assert {answer.artifact for answer in later} == {"lifted"}
     for old, new in zip(before, later, strict=True):
@@ -114,25 +122,27 @@ def tower() -> TowerColumn:
     return TowerColumn(cast(ItemTower, SimpleNamespace(version="random", vectors=vectors)))
 
 
+@pytest.mark.parametrize("explained", [False, True])
 @pytest.mark.parametrize("after", range(1, READS + 1))
-async def test_a_tower_that_is_taken_away_while_a_batch_is_answered_serves_it_to_its_end(
-    shelf: Answering, after: int
+async def test_a_tower_that_is_taken_away_while_a_turn_is_answered_serves_it_to_its_end(
+    shelf: Answering, after: int, explained: bool
 ) -> None:
-    """Its candidates and features are those of an undisturbed batch; the next one does without."""
+    """Its candidates and features are those of an undisturbed turn; the next one does without."""
     column = tower()
     column.put(shelf.models.catalogue, np.arange(len(shelf.models.catalogue)))
     models = replace(shelf.models, tower=column)
-    before = await answers(shelf, Tables(models))
+    before = await answers(shelf, Tables(models), explained=explained)
     assert any("tower" in item.sources for item in before[0].items)
     tables = Tables(models)
     gone: Opened = replace(opened(), tower=None)
-    during = await answers(shelf, tables, lambda: tables.swap(gone, tower=True), after)
+    during = await answers(shelf, tables, lambda: tables.swap(gone, tower=True), after, explained=explained)
     assert [encode(answer) for answer in during] == [encode(answer) for answer in before]
     assert tables.models.tower is None
-    assert not any("tower" in item.sources for answer in await answers(shelf, tables) for item in answer.items)
+    later = await answers(shelf, tables, explained=explained)
+    assert not any("tower" in item.sources for answer in later for item in answer.items)
 
 
-def test_a_swap_leaves_the_composition_that_a_batch_holds_as_it_is(shelf: Answering) -> None:
+def test_a_swap_leaves_the_composition_that_a_turn_holds_as_it_is(shelf: Answering) -> None:
     """Only what the tables hold is another; catalogue, lore and rules are the same objects in both."""
     tables = Tables(shelf.models)
     lifted = cast(Ranker, Lifted(shelf.models.ranker))

@@ -18,7 +18,9 @@ from state.records import CONTEXT
 from streamrank_client.events import Behavior, Click
 from streamrank_client.making import behavior
 from streamrank_client.vocabulary import KINDS, key
-from tests.support.driving import AT, VECTORS, Ingest, records
+from streams.handlers.contexts import on_behavior
+from streams.wire.messages import Batch
+from tests.support.driving import AT, DEPLOYMENT, TWELVE, VECTORS, Ingest, records, run
 
 DAY = 86_400_000
 HOUR = 3_600_000
@@ -71,8 +73,8 @@ def test_any_cut_of_a_batch_leaves_the_same_bytes(seed: int, cuts: list[int]) ->
 
 @settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 79), st.integers(1, 79))
-def test_what_comes_again_after_the_watermark_was_stored_changes_nothing(seed: int, first: int, back: int) -> None:
-    """A batch that begins before the watermark folds in only what lies after it."""
+def test_events_that_are_read_again_are_dropped_by_their_ids(seed: int, first: int, back: int) -> None:
+    """After an older watermark was restored: contexts, ids and watermark are those of one reading."""
     batch = records(any_log(seed, 80))
     whole, again = Ingest(), Ingest()
     whole.fold(batch)
@@ -81,6 +83,16 @@ def test_what_comes_again_after_the_watermark_was_stored_changes_nothing(seed: i
     again.fold(batch[min(first, back) :])
     assert again.stored == whole.stored
     assert again.mark == whole.mark
+
+
+def test_the_watermark_moves_to_where_a_batch_ends() -> None:
+    """Past holes and transaction markers behind its last record, and also where no record of it is usable."""
+    ingest = Ingest()
+    for held, end in (([click(0)], 9), ([b"{no event"], 12)):
+        batch = Batch(records(held, first=end - 5), end - 6, end)
+        changes, _ = run(on_behavior(batch, ingest.mark, ingest.window, 0, TWELVE, DEPLOYMENT), ingest.stored.get)
+        assert changes.mark.next == end
+        assert changes.mark.last == end - 1
 
 
 def test_an_event_id_counts_once_within_ten_thousand_events() -> None:

@@ -20,7 +20,7 @@ from streams.handlers.catalogue import ItemChanges, on_items
 from streams.handlers.images import item_image, query_image, unit_image
 from streams.policy.plans import plan_of
 from streams.settings import Settings
-from tests.support.composing import Answering, item_records, pairs_for, reading_models, understood
+from tests.support.composing import Answering, item_records, reading_models, take_changes, understood
 from tests.support.driving import DEPLOYMENT, Ingest, records
 from tests.support.small_log import START, items
 
@@ -194,6 +194,6 @@ def test_images_of_another_model_in_the_catalogue_are_left_out(shelf: Answering)
     """After the setting changed, until the items are published again: searched by text, not by image."""
     old = understood(shelf.with_models(catalogue=Catalogue(image_dim=DIM)).models, with_pictures())
     new = shelf.with_models(catalogue=Catalogue(image_dim=DIM + 1), lore=QueryLore())
-    new.tables.take_items(pairs_for(DEPLOYMENT.topics.catalogue.name, old))
+    take_changes(new.tables, old)
     assert new.models.catalogue.images.odd == 64
     assert len(answer(new, text="milk").items) == 20

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.items.catalogue import Catalogue, encode_entry
-from models.lore.known_queries import KnownQuery, encode_query
+from models.items.catalogue import Catalogue
+from models.lore.known_queries import KnownQuery
 from models.lore.query_lore import QueryLore
 from models.sample import sample_entry
 from state import keys, query_clicks
@@ -41,7 +41,7 @@ def chose(shop: Answering, stored: dict[bytes, bytes], text: str, *items: str) -
     compact = shop.models.encoder.encode([text]).compact[0].astype("<f4").tobytes()
     shares = [4.0] * len(items)
     known = KnownQuery(text, key(text), START // 1000, sum(shares), [key(i) for i in items], shares, compact)
-    shop.tables.take_queries([(text.encode(), encode_query(known))])
+    shop.tables.take_queries([(text, known)])
 
 
 def asked(shop: Answering, stored: dict[bytes, bytes], text: str, explain: bool = True) -> Answer:
@@ -109,7 +109,7 @@ def test_how_a_text_was_understood_is_told_on_request_only(taught: Answering) ->
 def test_only_who_answers_queries_learns_the_words_of_the_catalogue(shelf: Answering, searched: bool) -> None:
     """An ingest worker reads the same catalogue without their index."""
     models = replace(shelf.models, catalogue=Catalogue(), lore=QueryLore())
-    Tables(models, searched=searched).take_items([(b"garden hose", encode_entry(sample_entry("garden hose")))])
+    Tables(models, searched=searched).take_items([("garden hose", sample_entry("garden hose"))])
     assert len(models.catalogue) == 1
     assert bool(len(models.lore.speller)) == searched
 

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from state import counts, covisits, keys, query_clicks, trends
 from state.records import COUNT, COVISIT, QUERY_CLICK
-from state.rows import LayoutMismatch
-from streamrank_client.errors import SettingsError
+from streamrank_client.errors import InvalidEvent
 from streamrank_client.vocabulary import KINDS
-from streams.handlers.signals import fold_signals, strengths
+from streams.handlers.signals import fold_signals, signals_in, strengths
+from streams.wire.messages import Record
 from streams.wire.packing import pack, unpacked
 from streams.wire.signals import BACK, CHOICE, MOMENT, PAIR, SENT_PAIR, TOUCH, Signals, decode_signals, encode_signals
 
@@ -148,13 +148,63 @@ def test_an_event_is_told_once_to_each_partition_with_its_pairs() -> None:
     assert (len(record.pairs), len(record.moments)) == (60 * 16, 30 * 16)
 
 
-def test_pairs_of_another_version_or_none_at_all_are_told_apart() -> None:
-    """Pairs without moments are an earlier version's, and name the remedy; a moment that is not there is nonsense."""
-    sent = np.array([(4, 3, 1, 0)], SENT_PAIR).tobytes()
-    with pytest.raises(LayoutMismatch, match="earlier version wrote it; delete and remake the topic signals"):
-        unpacked(Signals(0, 0, sent, b"", b""))
-    with pytest.raises(ValueError, match="a pair of moment 3, of 1 in the record"):
-        unpacked(Signals(0, 0, sent, b"", b"", [], bytes(MOMENT.itemsize)))
+PAIR_OF_MOMENT_3 = np.array([(4, 3, 1, 0)], SENT_PAIR).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("record", "field", "said"),
+    [
+        (Signals(0, 0, PAIR_OF_MOMENT_3, b"", b""), "pairs", "moment 3 of 0"),
+        (Signals(0, 0, PAIR_OF_MOMENT_3, b"", b"", [], bytes(MOMENT.itemsize)), "pairs", "moment 3 of 1"),
+        (Signals(0, 0, PAIR_OF_MOMENT_3[:-1], b"", b""), "pairs", "15 bytes, expected a multiple of 16"),
+        (Signals(0, 0, b"", bytes(25), b""), "touches", "25 bytes, expected a multiple of 24"),
+        (Signals(0, 0, b"", b"", bytes(31)), "choices", "31 bytes, expected a multiple of 32"),
+        (Signals(0, 0, b"", b"", b"", [], bytes(1)), "moments", "1 bytes, expected a multiple of 16"),
+    ],
+)
+def test_bytes_that_are_no_deltas_are_an_invalid_event(record: Signals, field: str, said: str) -> None:
+    """It names the part that is wrong: a size that is no whole number of deltas, a moment that is not told."""
+    with pytest.raises(InvalidEvent, match=said) as raised:
+        unpacked(record)
+    assert (raised.value.code, raised.value.field) == ("invalid", field)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (b"", "truncated"),
+        (b"\xff not msgpack", "malformed|Expected"),
+        (b"{}", "Expected"),
+        (encode_signals(Signals(0, 0, b"", b"", b""))[:-1], "truncated"),
+        (encode_signals(Signals(PARTITIONS, 0, b"", b"", b"")), "3: there are partitions 0 to 2"),
+        (encode_signals(Signals(-1, 0, b"", b"", b"")), "-1: there are partitions 0 to 2"),
+        (None, "truncated"),
+    ],
+)
+def test_a_record_that_holds_no_signals_is_an_invalid_event(value: bytes | None, said: str) -> None:
+    """Bytes of anything else, a tombstone, a source that there is not: a dead letter says what was wrong."""
+    good = Record(None, encode_signals(Signals(2, 0, b"", b"", b"")), 0, 0)
+    assert signals_in([good], PARTITIONS) == [Signals(2, 0, b"", b"", b"")]
+    with pytest.raises(InvalidEvent, match=said):
+        signals_in([good, Record(None, value, 1, 0)], PARTITIONS)
+
+
+@pytest.mark.parametrize(
+    ("touch", "choice", "said"),
+    [
+        ((3, NOW, 0, 1.0, len(KINDS)), None, f"kind {len(KINDS)}: there are {len(KINDS)} kinds"),
+        ((3, NOW, 0, np.nan, 1), None, "no finite number"),
+        (None, (3, 3, np.inf, NOW, 0, 0), "no finite number"),
+    ],
+)
+def test_deltas_that_would_spoil_a_row_are_an_invalid_event(
+    touch: tuple[float, ...] | None, choice: tuple[float, ...] | None, said: str
+) -> None:
+    """A kind that there is not, and sums that would never be finite again."""
+    touches = np.array([touch] if touch else [], TOUCH).tobytes()
+    choices = np.array([choice] if choice else [], CHOICE).tobytes()
+    with pytest.raises(InvalidEvent, match=said):
+        next(fold_signals([Signals(0, 0, b"", touches, choices)], np.full(PARTITIONS, -1, np.int64), PARTITIONS, 0))
 
 
 def test_partitions_without_deltas_get_no_record() -> None:
@@ -216,19 +266,11 @@ def test_records_that_were_all_folded_before_still_ask_for_a_read() -> None:
 
 
 def test_a_delta_of_another_partition_is_refused() -> None:
-    """Folding a row that another worker owns would make two writers: it names the row and the remedy."""
+    """Folding a row that another worker owns would make two writers: it names the row and whose it is."""
     record = Signals(0, 0, b"", np.array([(4, NOW, 0, 1.0, 1)], TOUCH).tobytes(), b"")
-    with pytest.raises(SettingsError, match="belongs to partition 1: the number of partitions was changed"):
+    said = "partition 0 of 3 holds a delta of 0000000000000004, which belongs to partition 1"
+    with pytest.raises(InvalidEvent, match=said):
         next(fold_signals([record], np.full(PARTITIONS, -1, np.int64), PARTITIONS, 0))
-
-
-def test_a_value_of_another_layout_is_refused() -> None:
-    """A stored row of another size is another version's: it is not read as if it were this one's."""
-    record = Signals(0, 0, b"", np.array([(3, NOW, 0, 1.0, 1)], TOUCH).tobytes(), b"")
-    folding = fold_signals([record], np.full(PARTITIONS, -1, np.int64), PARTITIONS, 0)
-    next(folding)
-    with pytest.raises(LayoutMismatch, match=f"has 5 bytes, expected {COUNT.itemsize}"):
-        folding.send([b"12345", None])
 
 
 def test_records_survive_the_wire() -> None:

@@ -65,9 +65,9 @@ def test_an_unknown_aiokafka_is_refused() -> None:
 
 
 def test_a_batch_tells_its_offsets_and_values() -> None:
-    """The end is the given one: past holes behind the last record."""
+    """They begin and end where they are said to: before and past holes around the records."""
     now = int(time.time() * 1000)
-    batch = RecordBatch([Record(b"a", b"1", 4, now, []), Record(b"b", None, 7, now, [])], TP("t", 3), 9, 12)
-    assert (batch.first_offset, batch.last_offset, batch.next_offset) == (4, 7, 9)
+    batch = RecordBatch([Record(b"a", b"1", 4, now, []), Record(b"b", None, 7, now, [])], TP("t", 3), 2, 9, 12)
+    assert (batch.position, batch.first_offset, batch.last_offset, batch.next_offset) == (2, 4, 7, 9)
     assert batch.values == [b"1", None]
     assert (batch.tp, batch.highwater, batch.attempt) == (TP("t", 3), 12, 0)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from models.items.catalogue import encode_entry
 from models.sample import sample_entry
 from streamrank_client.answers import decode_answer
 from streamrank_client.logs import write_lines
 from streams.artifacts.opening import artifact_path, open_artifacts, open_models
+from streams.artifacts.records import ItemRecord
 from streams.artifacts.swapping import Swapper
 from streams.artifacts.tables import Tables
 from streams.cli import main
@@ -118,6 +118,6 @@ async def test_a_worker_swaps_a_tower_in_and_out(folder: Path, tmp_path: Path) -
     assert models.tower is not None
 
 
-def record(title: str) -> tuple[bytes, bytes]:
-    """An item as the catalogue topic has it."""
-    return title.encode(), encode_entry(sample_entry(title))
+def record(title: str) -> ItemRecord:
+    """An item as it is read from the catalogue topic."""
+    return title, sample_entry(title)

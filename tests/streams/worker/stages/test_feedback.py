@@ -15,10 +15,12 @@ from models.learning.position_bias import PositionBias
 from models.ranking.weights import INPUTS
 from state.store import Store
 from streamrank_client.fields import Place
+from streams.errors import NotOwner
 from streams.settings import checkout
 from streams.wire.feedback import Feedback, encode_feedback
-from streams.wire.messages import Record
+from streams.wire.messages import Batch, Record
 from streams.worker.stages.feedback import FeedbackStage
+from tests.support.driving import batch_of
 from tests.support.servers import flush
 from tests.support.stages import Kept, workplace
 from tests.support.worker_process import stored
@@ -26,7 +28,7 @@ from tests.support.worker_process import stored
 LEARNT = ("online:*", "position_bias:*", "drift:*", "silence:*", "wm:*feedback")
 
 
-def feedback(count: int) -> list[Record]:
+def feedback(count: int) -> Batch:
     """Clicks and purchases on explored answers of two surfaces."""
     rng = np.random.default_rng(4)
     found: list[Record] = []
@@ -40,11 +42,13 @@ def feedback(count: int) -> list[Record]:
             inputs.tolist(), up=up, down=down, scored=["covisits", "popular"] if n % 3 else ["popular"],
         )  # fmt: skip
         found.append(Record(surface.encode(), encode_feedback(one), n, n))
-    return found
+    return batch_of(found)
 
 
 async def state_after(url: str, cuts: Sequence[int], correct: bool, restart: bool) -> dict[bytes, bytes]:
-    """What is stored after the same feedback in batches cut there; each delivered twice, to one worker or to many."""
+    """What is stored after the same feedback in batches cut there, by one worker or by many; each comes twice, and is
+    refused the second time.
+    """
     flush(url)
     records = feedback(60)
     store = Store(url)
@@ -52,11 +56,12 @@ async def state_after(url: str, cuts: Sequence[int], correct: bool, restart: boo
     try:
         stage = FeedbackStage(place)
         for first, last in zip([0, *cuts], [*cuts, 60], strict=True):
-            await stage.handle(0, records[first:last])
+            await stage.handle(0, batch_of(records[first:last]))
             once = stored(url, *LEARNT)
             if restart:
                 stage = FeedbackStage(place)
-            await stage.handle(0, records[first:last])
+            with pytest.raises(NotOwner):
+                await stage.handle(0, batch_of(records[first:last]))
             assert stored(url, *LEARNT) == once
     finally:
         await store.close()
@@ -128,9 +133,9 @@ async def test_a_worker_raises_the_alarm_when_choices_sink_in_the_list(redis_url
     stage = FeedbackStage(workplace(store, Kept()))
     try:
         with capture_logs() as lines:
-            await stage.handle(0, [click_at(n % 2, n) for n in range(400)])
+            await stage.handle(0, batch_of([click_at(n % 2, n) for n in range(400)]))
             calm = stage.at.metrics.text().decode()
-            await stage.handle(0, [click_at(9, n) for n in range(400, 500)])
+            await stage.handle(0, batch_of([click_at(9, n) for n in range(400, 500)]))
     finally:
         await store.close()
     assert 'streamrank_drift_alarms_total{surface="home"} 0.0' in calm
@@ -153,11 +158,11 @@ async def test_a_worker_tells_which_source_fell_silent(redis_url: str) -> None:
     both, one = ["covisits", "popular"], ["popular"]
     try:
         with capture_logs() as lines:
-            await stage.handle(0, [click_at(0, n, both) for n in range(300)])
-            await stage.handle(0, [click_at(0, n) for n in range(300, 400)])
-            await stage.handle(0, [click_at(0, n, one) for n in range(400, 449)])
+            await stage.handle(0, batch_of([click_at(0, n, both) for n in range(300)]))
+            await stage.handle(0, batch_of([click_at(0, n) for n in range(300, 400)]))
+            await stage.handle(0, batch_of([click_at(0, n, one) for n in range(400, 449)]))
             before = list(lines)
-            await stage.handle(0, [click_at(0, n, one) for n in range(449, 549)])
+            await stage.handle(0, batch_of([click_at(0, n, one) for n in range(449, 549)]))
     finally:
         await store.close()
     assert not before

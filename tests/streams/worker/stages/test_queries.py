@@ -10,12 +10,12 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from state import keys
 from state.store import Store
-from streamrank_client.events import Query, encode
-from streams.wire.messages import Message, Record
+from streamrank_client.events import Query
+from streams.wire.messages import Batch, Message
 from streams.worker.stages.queries import QueryStage
 from tests.support.composing import Answering
 from tests.support.small_log import START
-from tests.support.stages import workplace
+from tests.support.stages import published, workplace
 
 IMPRESSION = keys.impression(0, "r1")
 
@@ -53,9 +53,9 @@ async def prompt(redis_url: str) -> AsyncIterator[Prompt]:
     await publisher.reader.close()
 
 
-def feed() -> list[Record]:
+def feed() -> Batch:
     """One query for a feed."""
-    return [Record(b"u1", encode(Query(time=START, request_id="r1", user_id="u1")), 0, START)]
+    return published([Query(time=START, request_id="r1", user_id="u1")])
 
 
 async def test_an_impression_is_stored_before_its_answer_can_be_clicked(
