@@ -131,6 +131,7 @@ async def broken(store: Store) -> None:
         raise RuntimeError("handler")
 
 
+@pytest.mark.servers
 async def test_a_server_that_went_away_is_an_error_and_works_again_when_back() -> None:
     """ConnectionError while it is gone, which drivers try again."""
     with RealRedis() as server:

@@ -18,7 +18,7 @@ from models.exploration.plackett_luce import PlackettLuce
 from models.exploration.slates import Policy
 
 SCORES = np.array([2.0, 1.7, 1.0, 0.4, 0.1, -1.0])
-DRAWS = 6_000
+DRAWS = 2_500
 Seen = Counter[tuple[int, ...]]
 Said = dict[tuple[int, ...], float]
 

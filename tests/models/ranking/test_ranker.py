@@ -20,6 +20,8 @@ from models.ranking.ranker import NAMES_FILE, Ranker, RankInput
 from models.training.ranker import train
 from tests.support.synthetic import rankings
 
+pytestmark = pytest.mark.usefixtures("quick_judging")
+
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -84,7 +84,7 @@ async def test_two_onnxruntime_wheels_at_once_are_a_fault(monkeypatch: pytest.Mo
 
 async def test_a_missing_artifact_fails_with_its_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kind that lies nowhere is a fault that names the command to build it."""
-    monkeypatch.setattr("streams.artifacts.opening.checkout", lambda: tmp_path)
+    monkeypatch.setattr("streams.artifacts.opening.DATA", tmp_path)
     checks = list(doctor._models(replace(Settings(), artifacts=str(tmp_path))))
     assert {check.name for check in checks} == {"artifact encoder", "artifact intent", "artifact ranker"}
     assert {check.state for check in checks} == {"fail"}

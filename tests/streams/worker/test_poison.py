@@ -8,6 +8,7 @@ import pytest
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from streamrank_client.errors import InvalidEvent
 from streams.errors import NotOwner
@@ -44,7 +45,8 @@ async def test_exactly_the_poison_is_refused_and_all_else_is_handled_in_order(
 ) -> None:
     """Whatever stands where, and however little fits in one batch."""
     handler = Handler(poison, most)
-    await handle_each(range(count), handler.handle, handler.refuse)
+    with capture_logs():
+        await handle_each(range(count), handler.handle, handler.refuse)
     bad = sorted(n for n in poison if n < count)
     assert handler.handled == [n for n in range(count) if n not in poison]
     assert handler.refused == [(n, "internal", f"ValueError: {n}") for n in bad]
