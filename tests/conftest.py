@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from hypothesis import settings
 
 from bench.servers import RealKafka, RealRedis, missing_kafka, missing_redis
 from models.base.threads import one_thread
 from streams.offline.servers import EmbeddedBroker, EmbeddedRedis, LocalServer
+from tests.support.examples import register_profiles
 from tests.support.parallel import SLOW, Spread
 from tests.support.servers import Broker, flush, need
 
-# how long an example takes says how busy the machine is
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+register_profiles()
 
 HERE: Final = Path(__file__).parent
 INTEGRATION: Final = HERE / "integration"

@@ -8,7 +8,7 @@ import pytest
 from bench.position_bias import SHOWN, interval, simulate, table
 
 
-@pytest.mark.parametrize(("trust", "lists", "worlds"), [(0.3, 1_500, 4), (1.5, 800, 8)])
+@pytest.mark.parametrize(("trust", "lists", "worlds"), [(0.3, 1_500, 4), (1.5, 800, 4)])
 def test_ignoring_a_known_bias_costs_and_correcting_it_pays(trust: float, lists: int, worlds: int) -> None:
     """A poor and a good guess: the gain's interval is above 0; what is lost against knowing the bias is small."""
     runs = [simulate(seed, lists, trust, steepness=1.0) for seed in range(worlds)]

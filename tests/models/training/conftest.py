@@ -7,11 +7,24 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from models.training import fitting
+
+#: candidates of the longest list that any of these tests trains on
+LONGEST = 40
+
 
 @pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """For all tests of training."""
+def small_steps() -> Iterator[None]:
+    """For all tests of training; lists are filled up to the longest of theirs, not to 64."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitting, "NEGATIVES", LONGEST - 1)
+        yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def lists_of_twelve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No list of the test is longer."""
+    monkeypatch.setattr(fitting, "NEGATIVES", 11)

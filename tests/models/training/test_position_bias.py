@@ -80,6 +80,7 @@ def quality(some: Rankings, seed: int) -> float:
     ]))  # fmt: skip
 
 
+@pytest.mark.usefixtures("lists_of_twelve")
 def test_correcting_for_positions_pays_and_ignoring_them_costs() -> None:
     """In either of two worlds the corrected ranker orders new lists better by their true relevance."""
     gains = []

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -23,6 +23,7 @@ from models.training.figures import interval, quality
 from models.training.network import KNOTS, UNSEEN, Normaliser, RankerNetwork, fit_scales, list_stats
 from models.training.ranker import TrainingReport, train
 from models.training.rankings import Rankings, RankingsError, RankingsWriter
+from tests.support.examples import at_most
 from tests.support.synthetic import rankings
 
 pytestmark = pytest.mark.usefixtures("quick_judging")
@@ -180,7 +181,7 @@ def test_normalisation_is_a_rank_for_values_it_was_fitted_on() -> None:
 finite = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)
 
 
-@settings(max_examples=60)
+@at_most(60)
 @given(
     fitted=hnp.arrays(np.float32, (50, 2), elements=finite),
     asked=hnp.arrays(np.float32, (9, 2), elements=finite),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from models.features.kernels import RECENT
 from models.features.registry import FEATURES, INDEX
@@ -24,6 +25,7 @@ def crossed(lists: int, size: int = 12) -> Rankings:
     return writer.rankings()
 
 
+@pytest.mark.usefixtures("lists_of_twelve")
 def test_a_size_that_is_better_by_more_than_chance_is_chosen() -> None:
     """One hidden unit cannot learn a product, sixteen can; both figures are told."""
     some = crossed(1_500)
@@ -33,6 +35,7 @@ def test_a_size_that_is_better_by_more_than_chance_is_chosen() -> None:
     assert figures["mlp-16"].low > figures["mlp-1"].high
 
 
+@pytest.mark.usefixtures("lists_of_twelve")
 def test_the_recipes_size_stays_where_the_data_do_not_tell() -> None:
     """Equal networks differ by nothing: the first one stays. With too few lists nothing is compared at all."""
     some = crossed(LEAST_TO_CHOOSE * 10 // 9 + 1)

@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.features.registry import FEATURES
@@ -19,6 +19,7 @@ from streamrank_client.events import Behavior, Click
 from streamrank_client.making import behavior
 from streamrank_client.vocabulary import KINDS, key
 from tests.support.driving import AT, VECTORS, Ingest, records
+from tests.support.examples import at_most
 
 DAY = 86_400_000
 HOUR = 3_600_000
@@ -55,7 +56,7 @@ def any_log(seed: int, count: int) -> list[Behavior | bytes]:
     return events
 
 
-@settings(max_examples=60)
+@at_most(60)
 @given(st.integers(0, 10_000), st.lists(st.integers(1, 79), max_size=12))
 def test_any_cut_of_a_batch_leaves_the_same_bytes(seed: int, cuts: list[int]) -> None:
     """Contexts, event ids, watermark, dead letters and every delta of the signals are those of one batch."""
@@ -69,7 +70,7 @@ def test_any_cut_of_a_batch_leaves_the_same_bytes(seed: int, cuts: list[int]) ->
     assert cut.deltas == whole.deltas
 
 
-@settings(max_examples=40)
+@at_most(40)
 @given(st.integers(0, 10_000), st.integers(1, 79), st.integers(1, 79))
 def test_what_comes_again_after_the_watermark_was_stored_changes_nothing(seed: int, first: int, back: int) -> None:
     """A batch that begins before the watermark folds in only what lies after it."""
@@ -100,7 +101,7 @@ def test_an_event_id_counts_once_within_ten_thousand_events() -> None:
 
 
 @given(st.permutations(range(8)))
-@settings(max_examples=30)
+@at_most(30)
 def test_late_events_count_at_their_own_time(order: list[int]) -> None:
     """Within an epoch the interest vectors and the newest time do not depend on the order of arrival."""
     start = -(AT % (contexts.EPOCH * contexts.SHORT_MS))
