@@ -1,7 +1,7 @@
 """Servers for every test: real Kafka and Redis, and the embedded pair; started once, when first asked for.
 
 What needs a server gets the marker ``servers`` here, by the fixtures it uses; ``-m "not servers"`` is everything else,
-and starts none. In a parallel run, what needs Kafka runs in one process, and a file's own fixtures are made once.
+and starts none.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from hypothesis import settings
 
 from bench.servers import RealKafka, RealRedis, missing_kafka, missing_redis
 from models.base.threads import one_thread
 from streams.offline.servers import EmbeddedBroker, EmbeddedRedis, LocalServer
+from tests.support.examples import register_profiles
+from tests.support.parallel import SLOW, Spread
 from tests.support.servers import Broker, flush, need
 
-# how long an example takes says how busy the machine is
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+register_profiles()
 
 HERE: Final = Path(__file__).parent
 INTEGRATION: Final = HERE / "integration"
-KAFKA: Final = frozenset({"kafka", "broker", "real_broker", "proxied_kafka"})
 #: fixtures that start a server
-SERVERS: Final = KAFKA | {"redis_server", "redis_url", "embedded_servers", "embedded", "own_servers"}
+SERVERS: Final = {
+    "kafka", "broker", "real_broker", "proxied_kafka", "redis_server", "redis_url", "embedded_servers", "embedded", "own_servers",
+}  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,25 +35,18 @@ def pytest_configure(config: pytest.Config) -> None:
     one_thread()
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Spread:
+    """Where tests run in several processes, this says which runs where."""
+    return Spread(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs servers, and what runs in one process where tests run in several."""
+    """Mark what needs servers, and put first what takes longest."""
     for item in items:
-        integrated = INTEGRATION in item.path.parents
-        used = frozenset(getattr(item, "fixturenames", ()))
-        if integrated or used & SERVERS:
+        if INTEGRATION in item.path.parents or SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.servers)
-        if integrated or used & KAFKA:
-            item.add_marker(pytest.mark.xdist_group("kafka"))
-        elif _shares_fixtures(item):
-            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(HERE))))
-
-
-def _shares_fixtures(item: pytest.Item) -> bool:
-    """Whether a test uses a fixture that is made once for its file."""
-    info = getattr(item, "_fixtureinfo", None)
-    found = info.name2fixturedefs.values() if info is not None else ()
-    return any(fixtures[-1].scope == "module" for fixtures in found if fixtures)
+    items.sort(key=lambda item: not str(item.path.relative_to(HERE)).startswith(SLOW))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -107,6 +100,14 @@ def embedded(
     """The embedded pair with an empty database; name topics with ``topic_prefix``."""
     flush(embedded_servers[1].redis)
     return embedded_servers
+
+
+@pytest.fixture(scope="session")
+def quick_judging() -> Iterator[None]:
+    """A new ranker's importance by group is told of a few lists: of all of them it takes longer than the training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.training.ranker.IMPORTANCE_LISTS", 5)
+        yield
 
 
 @pytest.fixture

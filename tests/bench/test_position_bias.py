@@ -8,17 +8,17 @@ import pytest
 from bench.position_bias import SHOWN, interval, simulate, table
 
 
-@pytest.mark.parametrize(("trust", "steepness"), [(0.3, 1.0), (1.5, 1.0)])
-def test_ignoring_a_known_bias_costs_and_correcting_it_pays(trust: float, steepness: float) -> None:
-    """Eight worlds each: the paired gain has an interval above 0; what is lost against knowing the bias is small."""
-    runs = [simulate(seed, 1_500, trust, steepness) for seed in range(8)]
+@pytest.mark.parametrize(("trust", "lists", "worlds"), [(0.3, 1_500, 4), (1.5, 800, 4)])
+def test_ignoring_a_known_bias_costs_and_correcting_it_pays(trust: float, lists: int, worlds: int) -> None:
+    """A poor and a good guess: the gain's interval is above 0; what is lost against knowing the bias is small."""
+    runs = [simulate(seed, lists, trust, steepness=1.0) for seed in range(worlds)]
     gain = interval([run.ndcg["corrected"] - run.ndcg["ignored"] for run in runs])
     assert gain[1] > 0, gain
     assert np.mean([run.ndcg["known"] - run.ndcg["ignored"] for run in runs]) > 0
     assert abs(np.mean([run.ndcg["corrected"] - run.ndcg["known"] for run in runs])) < 0.01
     examined = np.mean([run.examination for run in runs], axis=0)
     assert len(examined) == SHOWN
-    np.testing.assert_allclose(examined, np.arange(1.0, SHOWN + 1) ** -steepness, atol=0.12)
+    np.testing.assert_allclose(examined, 1 / np.arange(1.0, SHOWN + 1), atol=0.12)
 
 
 def test_the_table_says_every_figure() -> None:

@@ -19,6 +19,8 @@ from streamrank_client.errors import LogError
 from streamrank_client.vocabulary import COMPACT as DIM
 from tests.support.round_log import write_round
 
+pytestmark = pytest.mark.usefixtures("quick_judging")
+
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:

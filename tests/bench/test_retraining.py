@@ -17,6 +17,8 @@ from models.training.rankings import Rankings
 from tests.support.round_log import write_round
 from tests.support.synthetic import rankings
 
+pytestmark = pytest.mark.usefixtures("quick_judging")
+
 
 @pytest.fixture(scope="module")
 def learnt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ranker, Rankings]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from state import category_trends, counts
 from state.records import CATEGORY_TOP, CATEGORY_TREND, COUNT
+from tests.support.examples import at_most
 
 NOW, DAY, ITEMS = 1_700_000_000, 86_400, 3 * CATEGORY_TOP
 
 
-@settings(max_examples=30)
+@at_most(30)
 @given(st.integers(0, 10**6), st.integers(1, 10))
 def test_rows_hold_the_true_top_of_each_category(seed: int, batches: int) -> None:
     """Merged batch by batch, each row ends with the items that the full counts put on top of its category."""

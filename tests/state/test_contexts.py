@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -14,6 +14,7 @@ from state import contexts
 from state.contexts import EPOCH, LONG_MS, SHORT_MS, EventColumns, empty, fold, interest
 from state.records import CONTEXT, RING
 from streamrank_client.vocabulary import COMPACT
+from tests.support.examples import at_most
 
 VECTORS = np.random.default_rng(1).normal(size=(20, 64)).astype(np.float32)
 VECTORS /= np.linalg.norm(VECTORS, axis=1, keepdims=True)
@@ -42,7 +43,7 @@ def part(whole: EventColumns, which: slice | NDArray[np.intp]) -> EventColumns:
     )  # fmt: skip
 
 
-@settings(max_examples=80)
+@at_most(80)
 @given(st.integers(0, 9_999), st.lists(st.integers(1, 149), max_size=8), st.sampled_from([1, 40, 900, 9_000]))
 def test_batches_cut_anywhere_leave_the_same_bytes(seed: int, cuts: list[int], days: int) -> None:
     """Also where a user's newest event enters later epochs in the middle of a batch."""

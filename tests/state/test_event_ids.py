@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from state.event_ids import BLOCK, BLOCKS, SIZE, IdWindow, block_keys
+from tests.support.examples import at_most
 
 
 def reopened(pairs: dict[bytes, bytes], accepted: int) -> IdWindow:
@@ -13,7 +14,7 @@ def reopened(pairs: dict[bytes, bytes], accepted: int) -> IdWindow:
     return IdWindow([pairs.get(name) for name in block_keys(3)], accepted)
 
 
-@settings(max_examples=25)
+@at_most(25)
 @given(st.lists(st.integers(0, 3_000), max_size=14))
 def test_a_stored_window_knows_what_the_living_one_knows(sizes: list[int]) -> None:
     """After any batches: the same ids, the last 16,384 and no others."""

@@ -317,6 +317,7 @@ async def test_a_store_that_only_looks_changes_nothing(
     await looking.close()
 
 
+@pytest.mark.servers
 async def test_a_server_that_went_away_is_an_error_and_works_again_when_back() -> None:
     """ConnectionError while it is gone, which drivers try again."""
     with RealRedis() as server:

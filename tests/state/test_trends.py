@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from state import counts, trends
 from state.records import COUNT, TOP, TREND
 from state.rows import Records
 from streamrank_client.vocabulary import POPULARITY_DAYS
+from tests.support.examples import at_most
 
 NOW = 1_700_000_000
 DAY = 86_400
@@ -32,7 +33,7 @@ def history(seed: int, batches: int) -> tuple[Records, Records]:
     return rows, row
 
 
-@settings(max_examples=30)
+@at_most(30)
 @given(st.integers(0, 10**6), st.integers(1, 12))
 def test_the_row_holds_the_true_top_of_all_items(seed: int, batches: int) -> None:
     """Merged batch by batch, a row ends with the very items that the full counts put on top."""
@@ -48,7 +49,7 @@ def test_the_row_holds_the_true_top_of_all_items(seed: int, batches: int) -> Non
         np.testing.assert_allclose(truth[trend.item.astype(int) - 1, place], truth[best, place], rtol=1e-6)
 
 
-@settings(max_examples=20)
+@at_most(20)
 @given(st.integers(0, 10**6))
 def test_partitions_merge_into_one_ranking(seed: int) -> None:
     """Two partitions' rows, stored or as arrays, give the ranking of both together, best first."""

@@ -47,7 +47,7 @@ made_by_shops: st.SearchStrategy[Event] = st.one_of(
 )  # fmt: skip
 
 #: values that no id, tag or time may have; a lone surrogate can be written in JSON, and is no text
-WRONG: st.SearchStrategy[object] = st.sampled_from(
+WRONG: st.SearchStrategy[Any] = st.sampled_from(
     [None, "", 7, 1.5, True, [], ["u1"], {}, "soon", "\ud800", "u\udfff1", "x" * 200]
 )
 FIELDS = st.sampled_from(["event", "time", "item_id", "user_id", "request_id", "rule_id", "event_id"])

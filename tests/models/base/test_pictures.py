@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 from PIL import Image
 
 from models.base.errors import ImageError
 from models.base.pictures import MOST_PIXELS, read_picture
+from tests.support.examples import at_most
 
 RNG = np.random.default_rng(1)
 NOISE = RNG.integers(0, 256, (3, 5, 3), dtype=np.uint8)
@@ -142,7 +143,7 @@ _FILES = [
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow tells what EXIF it skips
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@at_most(300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(_FILES),
     st.lists(st.tuples(st.one_of(st.integers(0, 120), st.integers(0, 5_000)), st.integers(0, 255)), max_size=6),

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.evaluate import pairs
@@ -20,6 +20,7 @@ from models.evaluate.popular import PopularityTable
 from models.evaluate.results import Results
 from models.evaluate.sample import drawn, eligible
 from streamrank_client.vocabulary import DAY_MS
+from tests.support.examples import at_most
 
 TEXTS = TextCutters(str.casefold, str.split)
 
@@ -89,7 +90,7 @@ def test_popularity_fades_by_half_in_a_half_life_and_survives_a_long_log() -> No
     assert weights[1] == pytest.approx(1 / (1 - 2.0**-8))
 
 
-@settings(max_examples=60)
+@at_most(60)
 @given(st.integers(0, 10**6), st.booleans())
 def test_the_place_in_a_list_is_that_of_a_full_sort(seed: int, backed: bool) -> None:
     """With ties, forbidden items and items that nobody scored."""

@@ -23,8 +23,8 @@ def scores_of(ranked: int) -> np.ndarray:
     [(9, 3, 0.6), (4, 3, 1.0), (6, 1, 0.5), (40, 4, 0.3), (3, 3, 1.0), (2, 5, 0.7)],
 )
 def test_propensities_are_frequencies(ranked: int, limit: int, epsilon: float) -> None:
-    """Over 8,000 requests each (position, item) is seen as often as logged, within 5 sigma."""
-    n, seen, logged = 8_000, Counter[tuple[int, int]](), dict[tuple[int, int], float]()
+    """Over 4,000 requests each (position, item) is seen as often as logged, within 5 sigma."""
+    n, seen, logged = 4_000, Counter[tuple[int, int]](), dict[tuple[int, int], float]()
     swap = epsilon_swap(epsilon)
     for i in range(n):
         one = shown(scores_of(ranked), limit, f"request-{i}", swap)

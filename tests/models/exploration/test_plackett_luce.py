@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import chdtrc  # type: ignore[import-untyped]
 
@@ -16,9 +16,10 @@ from models.base.errors import ModelError
 from models.exploration.explore import epsilon_swap, policy, shown
 from models.exploration.plackett_luce import PlackettLuce
 from models.exploration.slates import Policy
+from tests.support.examples import at_most
 
 SCORES = np.array([2.0, 1.7, 1.0, 0.4, 0.1, -1.0])
-DRAWS = 6_000
+DRAWS = 2_500
 Seen = Counter[tuple[int, ...]]
 Said = dict[tuple[int, ...], float]
 
@@ -112,7 +113,7 @@ def test_exchanges_make_neighbouring_positions_alike(chosen: Policy, share: floa
 
 
 @given(st.lists(st.floats(-20, 20), max_size=40), st.integers(1, 12), st.floats(0.05, 50), st.floats(0, 3), st.data())
-@settings(max_examples=60)
+@at_most(60)
 def test_every_page_is_a_part_of_one_permutation_with_propensities(
     scores: list[float], limit: int, temperature: float, floor: float, data: st.DataObject
 ) -> None:
@@ -145,7 +146,7 @@ def test_every_page_is_a_part_of_one_permutation_with_propensities(
 
 
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=30), st.integers(1, 8), st.floats(0.01, 2), st.integers(0, 99))
-@settings(max_examples=60)
+@at_most(60)
 def test_nothing_is_shown_below_the_floor(scores: list[float], limit: int, floor: float, request: int) -> None:
     """At each position of page one the score is within reach of that of the item ranked there."""
     ranked = -np.sort(-np.array(scores))

@@ -7,7 +7,7 @@ from itertools import chain
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -21,6 +21,7 @@ from models.retrieval.candidates import Candidates
 from models.retrieval.sources.registry import SOURCES
 from models.sample import asked, sample
 from state import records
+from tests.support.examples import at_most
 
 NOW = 1_700_000_000_000
 HOUR = 3600.0
@@ -224,7 +225,7 @@ wild = st.floats(allow_nan=True, allow_infinity=True, width=32)
 row = st.integers(-1, 49)
 
 
-@settings(max_examples=60)
+@at_most(60)
 @given(
     rows=st.lists(st.integers(0, 49), max_size=30),
     seen=st.lists(st.tuples(row, wild, wild, st.integers(0, 255)), max_size=32),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.base.errors import StateError
 from models.learning.drift import DriftAlarm, alarms
 from models.learning.loss import loss
+from tests.support.examples import at_most
 
 #: States that were stored when River kept the sums (commit 02163f0), by the number of losses seen of ``COURSE``: at the
 #: beginning, before anything can be told, on the way, just after an alarm, at the end.
@@ -74,7 +75,7 @@ def test_25000_feedbacks_without_drift_raise_one_alarm_at_most(hits: float) -> N
     assert len(alarms(losses(np.random.default_rng(11), 25_000, hits))) <= 1
 
 
-@settings(max_examples=30)
+@at_most(30)
 @given(losses=st.lists(st.floats(0, 1), max_size=600), cut=st.integers(0, 600))
 def test_an_alarm_continued_after_a_restore_equals_one_never_stopped(losses: list[float], cut: int) -> None:
     """State and alarms agree to the last bit, wherever the restart falls."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.learning.online import (
@@ -21,6 +21,7 @@ from models.learning.online import (
     skipped_positions,
 )
 from models.ranking.weights import usable
+from tests.support.examples import at_most
 
 WIDTH = len(INPUTS)
 number = st.floats(-1e6, 1e6, width=32)
@@ -76,7 +77,7 @@ def test_a_good_offline_score_keeps_its_place() -> None:
     assert sum(int(np.argmax(apply(ranker.export(), s)) == 0) for s in shown) >= 185
 
 
-@settings(max_examples=40)
+@at_most(40)
 @given(before=st.lists(rows, max_size=8), after=st.lists(rows, max_size=8))
 def test_training_continued_after_a_restore_equals_uninterrupted_training(
     before: list[list[list[float]]], after: list[list[list[float]]]
@@ -92,7 +93,7 @@ def test_training_continued_after_a_restore_equals_uninterrupted_training(
     assert restored.export() == whole.export()
 
 
-@settings(max_examples=60)
+@at_most(60)
 @given(values=rows, place=st.integers(0, 41), bad=st.sampled_from([np.nan, np.inf, -np.inf, 1e30]))
 def test_one_bad_number_is_refused_and_changes_nothing(values: list[list[float]], place: int, bad: float) -> None:
     """NaN, infinity or a giant in any input raises an error that names it; the state stays as it was."""
@@ -106,7 +107,7 @@ def test_one_bad_number_is_refused_and_changes_nothing(values: list[list[float]]
     assert ranker.state() == state
 
 
-@settings(max_examples=60)
+@at_most(60)
 @given(lists=st.lists(rows, max_size=20), weight=st.floats(0.1, 100))
 def test_weights_stay_finite_and_usable(lists: list[list[list[float]]], weight: float) -> None:
     """No finite feedback makes weights that a worker would refuse."""

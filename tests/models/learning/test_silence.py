@@ -5,11 +5,12 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.base.errors import StateError
 from models.learning.silence import KNOWN, LEAST, Silences
+from tests.support.examples import at_most
 
 NAMES = ("covisits", "popular", "trending")
 
@@ -44,7 +45,7 @@ def test_a_source_that_speaks_again_can_be_told_again() -> None:
         silences.update(["covisits"])
 
 
-@settings(max_examples=40)
+@at_most(40)
 @given(lists=st.lists(st.lists(st.sampled_from(NAMES), unique=True), max_size=400), cut=st.integers(0, 400))
 def test_counts_continued_after_a_restore_equal_those_never_stopped(lists: list[list[str]], cut: int) -> None:
     """What is stored and what is told agree, wherever the restart falls."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from models.base.artifact import Artifact, verify, write
@@ -18,7 +18,10 @@ from models.features.kernels import RECENT
 from models.features.registry import FEATURES, FEATURES_VERSION, GROUPS
 from models.ranking.ranker import NAMES_FILE, Ranker, RankInput
 from models.training.ranker import train
+from tests.support.examples import at_most
 from tests.support.synthetic import rankings
+
+pytestmark = pytest.mark.usefixtures("quick_judging")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,7 @@ def a_list(size: int, seed: int, history: bool = True) -> RankInput:
     )
 
 
-ranker_is_shared = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ranker_is_shared = at_most(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def test_the_artifact_verifies(artifact: Path) -> None:

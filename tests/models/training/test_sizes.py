@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-import torch
 
 from models.features.kernels import RECENT
 from models.features.registry import FEATURES, INDEX
 from models.training.ranker import LEAST_TO_CHOOSE, choose
 from models.training.rankings import Rankings, RankingsWriter
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """As ``train`` does: on a busy machine torch's second thread costs more than it gives."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def crossed(lists: int, size: int = 12) -> Rankings:
@@ -37,15 +25,17 @@ def crossed(lists: int, size: int = 12) -> Rankings:
     return writer.rankings()
 
 
+@pytest.mark.usefixtures("lists_of_twelve")
 def test_a_size_that_is_better_by_more_than_chance_is_chosen() -> None:
     """One hidden unit cannot learn a product, sixteen can; both figures are told."""
-    some = crossed(2_500)
-    size, figures = choose(some, 2_250, 1, ((1,), (16,)))
+    some = crossed(1_500)
+    size, figures = choose(some, 1_350, 1, ((1,), (16,)))
     assert size == (16,)
     assert list(figures) == ["mlp-1", "mlp-16"]
     assert figures["mlp-16"].low > figures["mlp-1"].high
 
 
+@pytest.mark.usefixtures("lists_of_twelve")
 def test_the_recipes_size_stays_where_the_data_do_not_tell() -> None:
     """Equal networks differ by nothing: the first one stays. With too few lists nothing is compared at all."""
     some = crossed(LEAST_TO_CHOOSE * 10 // 9 + 1)

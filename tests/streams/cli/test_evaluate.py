@@ -19,7 +19,7 @@ from streams.cli import main
 from streams.offline.evaluation import serving
 from tests.support.round_log import write_round
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.usefixtures("quick_judging")]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from streams.cli import main
 from streams.settings import Settings
 from tests.support.small_log import Size, log
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.usefixtures("quick_judging")]
 
 
 def test_a_ranker_in_float16_is_built_of_a_log_and_opened_by_a_worker(

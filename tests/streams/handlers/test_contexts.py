@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.features.registry import FEATURES
@@ -21,6 +21,7 @@ from streamrank_client.vocabulary import KINDS, key
 from streams.handlers.contexts import on_behavior
 from streams.wire.messages import Batch
 from tests.support.driving import AT, DEPLOYMENT, TWELVE, VECTORS, Ingest, records, run
+from tests.support.examples import at_most
 
 DAY = 86_400_000
 HOUR = 3_600_000
@@ -57,7 +58,7 @@ def any_log(seed: int, count: int) -> list[Behavior | bytes]:
     return events
 
 
-@settings(max_examples=60)
+@at_most(60)
 @given(st.integers(0, 10_000), st.lists(st.integers(1, 79), max_size=12))
 def test_any_cut_of_a_batch_leaves_the_same_bytes(seed: int, cuts: list[int]) -> None:
     """Contexts, event ids, watermark, dead letters and every delta of the signals are those of one batch."""
@@ -71,7 +72,7 @@ def test_any_cut_of_a_batch_leaves_the_same_bytes(seed: int, cuts: list[int]) ->
     assert cut.deltas == whole.deltas
 
 
-@settings(max_examples=40)
+@at_most(40)
 @given(st.integers(0, 10_000), st.integers(1, 79), st.integers(1, 79))
 def test_events_that_are_read_again_are_dropped_by_their_ids(seed: int, first: int, back: int) -> None:
     """After an older watermark was restored: contexts, ids and watermark are those of one reading."""
@@ -112,7 +113,7 @@ def test_an_event_id_counts_once_within_ten_thousand_events() -> None:
 
 
 @given(st.permutations(range(8)))
-@settings(max_examples=30)
+@at_most(30)
 def test_late_events_count_at_their_own_time(order: list[int]) -> None:
     """Within an epoch the interest vectors and the newest time do not depend on the order of arrival."""
     start = -(AT % (contexts.EPOCH * contexts.SHORT_MS))

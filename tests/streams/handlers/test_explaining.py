@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.features.kernels import RECENT
@@ -16,6 +16,7 @@ from models.retrieval.sources.registry import SOURCES
 from streamrank_client.answers import AnswerItem
 from streamrank_client.events import Query
 from tests.support.composing import Answering
+from tests.support.examples import at_most
 from tests.support.small_log import START
 
 
@@ -69,7 +70,7 @@ def test_every_source_is_a_line_of_its_own() -> None:
 weight = st.floats(-3, 3)
 
 
-@settings(max_examples=60)
+@at_most(60)
 @given(
     size=st.integers(1, 25), seed=st.integers(0, 10_000), spread=st.sampled_from([0.0, 1e-6, 1.0, 1e3, 1e6]),
     weights=st.lists(weight, min_size=len(INPUTS), max_size=len(INPUTS)),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
@@ -15,6 +14,7 @@ from streamrank_client.events import Delete
 from streamrank_client.fields import Filters, Range
 from tests.support.composing import Answering
 from tests.support.driving import AT
+from tests.support.examples import at_most
 from tests.support.shop import ITEMS, Shopper, ids, item
 
 
@@ -136,6 +136,6 @@ def test_no_answer_ever_shows_what_is_gone(shop: Answering) -> None:
         """The same for this shop."""
 
     Machine.shop = shop
-    run_state_machine_as_test(Machine, settings=settings(max_examples=25, stateful_step_count=15))
+    run_state_machine_as_test(Machine, settings=at_most(25, stateful_step_count=15))
     assert Machine.showed > 0
     assert Machine.missed > 0

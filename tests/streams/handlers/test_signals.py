@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -21,6 +21,7 @@ from streams.handlers.signals import fold_signals, signals_in, strengths
 from streams.wire.messages import Record
 from streams.wire.packing import pack, unpacked
 from streams.wire.signals import BACK, CHOICE, MOMENT, PAIR, SENT_PAIR, TOUCH, Signals, decode_signals, encode_signals
+from tests.support.examples import at_most
 
 NOW = 1_700_000_000
 PARTITIONS = 3
@@ -102,7 +103,7 @@ def assert_same(left: dict[bytes, bytes], right: dict[bytes, bytes]) -> None:
 cuts = st.lists(st.integers(1, 59), max_size=6)
 
 
-@settings(max_examples=60)
+@at_most(60)
 @given(cuts, cuts, st.integers(0, 40), st.integers(1, 5))
 def test_a_batch_published_again_in_other_pieces_counts_once(
     first: list[int], second: list[int], back: int, together: int
@@ -117,7 +118,7 @@ def test_a_batch_published_again_in_other_pieces_counts_once(
     assert_same(smooth.store, crashed.store)
 
 
-@settings(max_examples=30)
+@at_most(30)
 @given(st.integers(1, 40))
 def test_the_same_records_folded_twice_change_nothing(together: int) -> None:
     """Everything redelivered is dropped: nothing is read, nothing is written, the marks stay."""

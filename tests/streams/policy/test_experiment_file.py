@@ -126,7 +126,8 @@ def test_a_user_keeps_the_arm_across_processes_and_files(tmp_path: Path) -> None
     other = subprocess.run(
         [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True, cwd=checkout()
     ).stdout.strip()
-    here = [load_experiment(path, Settings()).arm(f"u{n}").name for n in range(500)]
+    found = load_experiment(path, Settings())
+    here = [found.arm(f"u{n}").name for n in range(500)]
     assert other.split(",") == here
     salted = load_experiment(written(tmp_path, GOOD.replace('salt = "1"', 'salt = "2"')), Settings())
     assert sum(salted.arm(f"u{n}").name == here[n] for n in range(500)) < 300

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from streams.settings import checkout
+
+ROOT = checkout()
 
 
 @pytest.fixture(scope="session")

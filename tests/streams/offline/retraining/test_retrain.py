@@ -23,6 +23,8 @@ from streams.settings import Settings
 from streams.worker.retraining_schedule import RetrainingOutcome
 from tests.support.synthetic import rankings
 
+pytestmark = pytest.mark.usefixtures("quick_judging")
+
 KEPT = RetrainingOutcome("kept", "old", "new", 300, 30, 0.4, 0.4, (0.0, -0.1, 0.1), 1.0, "not better")
 
 
