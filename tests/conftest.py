@@ -26,7 +26,8 @@ HERE: Final = Path(__file__).parent
 INTEGRATION: Final = HERE / "integration"
 #: fixtures that start a server
 SERVERS: Final = {
-    "kafka", "broker", "real_broker", "proxied_kafka", "redis_server", "redis_url", "embedded_servers", "embedded", "own_servers",
+    "kafka", "broker", "real_broker", "proxied_kafka", "redis_server", "redis_url",
+    "embedded_servers", "embedded", "own_servers",
 }  # fmt: skip
 
 

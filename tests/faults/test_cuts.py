@@ -39,6 +39,7 @@ async def assert_as_replayed(settings: Settings, raw: list[bytes], smooth: Setti
 async def test_a_batch_that_is_cut_counts_once(
     kafka: RealKafka, redis_server: RealRedis, topic_prefix: str, tmp_path: Path, place: str
 ) -> None:
+    """Wherever the connection goes: before, within and after the transaction."""
     settings = deployment(kafka, redis_server, topic_prefix, 1, batch_records=40)
     raw = log()
     await create_topics(settings)
@@ -84,6 +85,7 @@ async def test_a_second_cut_while_a_partition_is_read_again_loses_nothing(
 async def test_300_cuts_of_connections_to_redis_lose_nothing(
     kafka: RealKafka, redis_server: RealRedis, topic_prefix: str, tmp_path: Path
 ) -> None:
+    """Cut at random, whatever is said over them just then."""
     settings = deployment(kafka, redis_server, topic_prefix, 1, batch_records=20)
     raw = log()
     await create_topics(settings)
@@ -102,6 +104,7 @@ async def test_300_cuts_of_connections_to_redis_lose_nothing(
 async def test_300_cuts_of_connections_to_kafka_lose_nothing(
     proxied_kafka: tuple[RealKafka, Proxy], redis_server: RealRedis, topic_prefix: str, tmp_path: Path
 ) -> None:
+    """Cut at random: fetches, heartbeats, commits and transactions."""
     kafka, proxy = proxied_kafka
     settings = deployment(kafka, redis_server, topic_prefix, 1, batch_records=20)
     raw = log()

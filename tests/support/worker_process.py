@@ -21,10 +21,7 @@ from bench.servers import RealKafka, RealRedis
 from state import keys
 from state.layouts import unpacked
 from state.marks import next_of
-<<<<<<< HEAD
-=======
 from state.store import BAD
->>>>>>> wip-ftests
 from streamrank_client.kafka_options import kafka_options
 from streamrank_client.settings import PREFIX
 from streamrank_client.topics import topics
@@ -140,24 +137,14 @@ def progress(settings: Settings, topic: str) -> int:
     named = [keys.watermark(p, topic) for p in range(settings.partitions)]
     with redis.Redis.from_url(settings.redis) as client:
         values = client.mget(named)
-<<<<<<< HEAD
-    return sum(next_of(unpacked(k, v)) or 0 for k, v in zip(named, values, strict=True) if v is not None)
-=======
     return sum(next_of(payload(name, v)) or 0 for name, v in zip(named, values, strict=True) if v is not None)
->>>>>>> wip-ftests
 
 
 def _missing(settings: Settings, topic: str, ends: Mapping[int, int]) -> int:
     with redis.Redis.from_url(settings.redis) as client:
-<<<<<<< HEAD
-        values = client.mget(named := [keys.watermark(p, topic) for p in ends])
-    nexts = [0 if v is None else next_of(unpacked(k, v)) or 0 for k, v in zip(named, values, strict=True)]
-    return sum(max(0, end - stored_) for end, stored_ in zip(ends.values(), nexts, strict=True))
-=======
         found = {p: client.get(keys.watermark(p, topic)) for p in ends}
     reached = {p: next_of(v and payload(keys.watermark(p, topic), v)) or 0 for p, v in found.items()}
     return sum(max(0, end - reached[p]) for p, end in ends.items())
->>>>>>> wip-ftests
 
 
 async def _ends(settings: Settings, topic: str, partitions: int) -> dict[int, int]:
@@ -175,16 +162,12 @@ def stored(url: str, *patterns: str) -> dict[bytes, bytes]:
     with redis.Redis.from_url(url) as client:
         names = sorted({name for pattern in patterns for name in client.scan_iter(pattern, 1000)})
         values = client.mget(names) if names else []
-<<<<<<< HEAD
-    return {name: unpacked(name, value) for name, value in zip(names, values, strict=True) if value is not None}
-=======
     return {name: payload(name, value) for name, value in zip(names, values, strict=True) if value is not None}
 
 
 def payload(key: bytes, value: bytes) -> bytes:
     """A stored value without its layout's header; one that was kept aside as it is."""
     return value if key.startswith(BAD) else unpacked(key, value)
->>>>>>> wip-ftests
 
 
 @asynccontextmanager
