@@ -8,13 +8,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := streams models state client/streamrank_client
 STAMPS := $(VENV)/.stamps
+# Tests run in so many processes (tests/support/parallel.py says which where).
+PROCESSES ?= 2
 # What mypy and ruff read: the folders that exist.
 SOURCES := $(wildcard $(PACKAGES) bench tests requirements)
 # An index with a smaller torch than the default one's, which brings CUDA on Linux. It is named once: later calls take
 # the one that the environment was made with.
 TORCH_INDEX ?= $(shell cat $(STAMPS)/torch-index 2>/dev/null)
 
-.PHONY: help install test-install demo test check lint types layers generated doctest bench wheels lock newest oldest clean
+.PHONY: help install test-install demo test unit check lint types layers generated doctest bench wheels lock newest oldest clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -29,7 +31,10 @@ demo: install ## a real purchase log, published, served, asked (KEEP=1 stays up)
 
 test: test-install ## checks, doctests, units, integration
 	@$(MAKE) check
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) $(ARGS)
+
+unit: test-install ## what needs neither Kafka nor Redis, without the checks
+	$(BIN)/python -m pytest -n $(PROCESSES) -m "not servers" $(ARGS)
 
 check: lint types layers doctest generated ## ruff, mypy --strict, import-linter, doctests, generated pages
 
