@@ -21,19 +21,19 @@ from tests.support.worker_process import WorkerProcess, deployment, progress, pu
 pytestmark = pytest.mark.servers
 
 
-def _full(client: redis.Redis[Any]) -> None:
+def _full(client: redis.Redis) -> None:
     client.config_set("maxmemory", "1mb")
 
 
-def _not_full(client: redis.Redis[Any]) -> None:
+def _not_full(client: redis.Redis) -> None:
     client.config_set("maxmemory", "0")
 
 
-def _read_only(client: redis.Redis[Any]) -> None:
+def _read_only(client: redis.Redis) -> None:
     client.replicaof("127.0.0.1", free_port())
 
 
-def _own_master(client: redis.Redis[Any]) -> None:
+def _own_master(client: redis.Redis) -> None:
     client.replicaof("NO", "ONE")
 
 

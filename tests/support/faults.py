@@ -41,6 +41,16 @@ async def assert_as_replayed(settings: Settings, raw: Sequence[bytes], smooth: S
     assert integers(settings.redis) == integers(smooth.redis)
 
 
+async def differing(settings: Settings, raw: Sequence[bytes], smooth: Settings) -> list[str]:
+    """The keys whose exact values are not those of a replay of the same log."""
+    await replay(lines(raw), smooth, smooth.redis)
+    found, wanted = stored(settings.redis, *EXACT), stored(smooth.redis, *EXACT)
+    counts, wanted_counts = integers(settings.redis), integers(smooth.redis)
+    names = [name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)]
+    names += [n for n in counts.keys() | wanted_counts.keys() if counts.get(n) != wanted_counts.get(n)]
+    return sorted(name.decode(errors="replace") for name in names)
+
+
 def proxied(settings: Settings, proxy: Proxy) -> Settings:
     """The same with Redis behind a proxy."""
     return replace(settings, redis=settings.redis.replace(f":{proxy.target}/", f":{proxy.port}/"))
@@ -102,8 +112,7 @@ class Asking:
 
     async def answered(self, timeout: float = 30.0) -> None:
         """Return once all that was asked is answered."""
-        missing = lambda: len(self.asked) - len(self.times)  # noqa: E731
-        await until(lambda: not missing(), "each query answered", timeout)
+        await until(lambda: len(self.times) == len(self.asked), "each query answered", timeout)
 
     @property
     def twice(self) -> int:
