@@ -86,7 +86,7 @@ def _catalogue(_: int) -> list[bytes]:
     good = Entry(
         "p1", key("p1"), _TIME, "poison", [], "", 1.0, None, True, {}, [], b"\0" * 2 * WIDE, b"\0" * 4 * COMPACT
     )
-    changed = (
+    changed: tuple[dict[str, object], ...] = (
         {"vector": np.full(WIDE, np.nan, "<f2").tobytes()},
         {"compact": good.compact[:-4]},
         {"vector": b""},
@@ -102,7 +102,7 @@ def _catalogue(_: int) -> list[bytes]:
 
 def _known(_: int) -> list[bytes]:
     good = KnownQuery("milk", key("milk"), _TIME // 1_000, 1.0, [key("p1")], [1.0], b"\0" * 4 * COMPACT)
-    changed = (
+    changed: tuple[dict[str, object], ...] = (
         {"compact": np.full(COMPACT, np.nan, "<f4").tobytes()},
         {"compact": b"1234"},
         {"weights": []},
