@@ -15,7 +15,7 @@ from tests.support.proxy import Proxy
 from tests.support.redis_cuts import PLACES, cutting
 from tests.support.worker_process import WorkerProcess, deployment, publish_lines, serving, settled
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -24,7 +24,7 @@ from tests.support.faults import SMALL, assert_as_replayed, log, told, until, un
 from tests.support.small_log import lines
 from tests.support.worker_process import WorkerProcess, deployment, progress, publish_lines, settled, stored
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 
 def gap_events(worker: WorkerProcess, topic: str) -> int:

@@ -21,7 +21,7 @@ from tests.support.poison import COUNT, TOPICS, poison
 from tests.support.small_log import lines
 from tests.support.worker_process import WorkerProcess, deployment, publish_lines, settled, stored
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 BROADCAST = ("catalogue", "queries", "rules", "ranker_weights")
 
 

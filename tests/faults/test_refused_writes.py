@@ -18,7 +18,7 @@ from streams.offline.servers import free_port
 from tests.support.faults import SMALL, asking, assert_as_replayed, log, told, until
 from tests.support.worker_process import WorkerProcess, deployment, progress, publish_lines, settled
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 
 def _full(client: redis.Redis) -> None:

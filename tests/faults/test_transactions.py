@@ -20,7 +20,7 @@ from tests.support.faults import told, until
 from tests.support.small_log import Size, behaviors, items, lines
 from tests.support.worker_process import WorkerProcess, deployment, publish_lines, settled, stored
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 SIZE = Size(users=100, items=40, behaviors=900)
 TOGETHER = 25
 

@@ -19,11 +19,10 @@ from tests.support.proxy import Proxy
 from tests.support.small_log import Size
 from tests.support.worker_process import WorkerProcess, deployment, progress, publish_lines, settled
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 KILLS = 20
 
 
-@pytest.mark.timeout(900)
 async def test_a_log_with_20_kills_counts_once(
     kafka: RealKafka, redis_server: RealRedis, topic_prefix: str, tmp_path: Path
 ) -> None:
