@@ -10,7 +10,7 @@ import pytest
 
 from bench.servers import RealKafka, RealRedis
 from streams.kafka.admin import create_topics
-from tests.support.faults import assert_as_replayed, log, proxied
+from tests.support.faults import SIZE, assert_as_replayed, log, proxied
 from tests.support.proxy import Proxy
 from tests.support.redis_cuts import PLACES, cutting
 from tests.support.worker_process import WorkerProcess, deployment, publish_lines, serving, settled
@@ -33,6 +33,7 @@ async def test_a_batch_that_is_cut_counts_once(
             await settled(settings)
         assert proxy.cuts >= 20
     await assert_as_replayed(settings, raw, deployment(kafka, redis_server, topic_prefix, 2))
+    told(f"cut {place}", cuts=proxy.cuts, events=SIZE.behaviors)
 
 
 async def test_a_second_cut_while_a_partition_is_read_again_loses_nothing(
@@ -61,6 +62,7 @@ async def test_a_second_cut_while_a_partition_is_read_again_loses_nothing(
             await settled(settings)
         assert proxy.cuts >= 36
     await assert_as_replayed(settings, raw, deployment(kafka, redis_server, topic_prefix, 2))
+    told("EXEC's reply is lost, and the next two connections", cuts=proxy.cuts, events=SIZE.behaviors)
 
 
 async def test_300_cuts_of_connections_to_redis_lose_nothing(
@@ -79,6 +81,7 @@ async def test_300_cuts_of_connections_to_redis_lose_nothing(
             assert worker.terminate() == 0
         assert proxy.cuts >= 300
     await assert_as_replayed(settings, raw, deployment(kafka, redis_server, topic_prefix, 2))
+    told("cuts of connections to Redis", cuts=proxy.cuts, events=SIZE.behaviors)
 
 
 async def test_300_cuts_of_connections_to_kafka_lose_nothing(
@@ -97,3 +100,4 @@ async def test_300_cuts_of_connections_to_kafka_lose_nothing(
         assert worker.terminate() == 0
     assert proxy.cuts >= 300
     await assert_as_replayed(settings, raw, deployment(kafka, redis_server, topic_prefix, 2))
+    told("cuts of connections to Kafka", cuts=proxy.cuts, events=SIZE.behaviors)
