@@ -10,7 +10,7 @@ import pytest
 
 from bench.servers import RealKafka, RealRedis
 from streams.kafka.admin import create_topics
-from tests.support.faults import SIZE, assert_as_replayed, log, proxied
+from tests.support.faults import SIZE, assert_as_replayed, log, proxied, told
 from tests.support.proxy import Proxy
 from tests.support.redis_cuts import PLACES, cutting
 from tests.support.worker_process import WorkerProcess, deployment, publish_lines, serving, settled
