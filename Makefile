@@ -16,7 +16,7 @@ SOURCES := $(wildcard $(PACKAGES) bench tests requirements)
 # the one that the environment was made with.
 TORCH_INDEX ?= $(shell cat $(STAMPS)/torch-index 2>/dev/null)
 
-.PHONY: help install test-install demo test unit check lint types layers generated doctest bench wheels lock newest oldest clean
+.PHONY: help install test-install demo test unit check lint types layers generated doctest bench soak wheels lock newest oldest clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -58,6 +58,9 @@ doctest: $(STAMPS)/test $(STAMPS)/self
 bench: test-install ## speed of ingest and queries on real Kafka and Redis
 	$(BIN)/python -m bench ingest --json
 	$(BIN)/python -m bench query --json
+
+soak: test-install ## a long run under kills, cuts and servers that go away (MINUTES=60); a report in soak.json
+	$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),60) --out soak.json
 
 wheels: $(STAMPS)/bootstrap ## both wheels, streamrank and streamrank-client, in dist/
 	$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist client

@@ -262,6 +262,7 @@ class Worker:
         """What stages do between batches."""
         while not self.app.should_stop:
             await self.app.sleep(1.0)
+            self.metrics.tasks.set(len(asyncio.all_tasks()))
             for stage in self.stages:
                 await stage.every_second()
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import structlog
 from aiokafka.client import AIOKafkaClient  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+from faust.types import TP
 from redis.exceptions import RedisError
 
 from state import keys
@@ -105,7 +106,8 @@ class Health:
         self.redis, self.kafka = WatchedServer("Redis", metrics), WatchedServer("Kafka", metrics)
         self._topics = {stage.topic.name: stage.name for stage in stages}
         self._progress = {stage.name: Progress() for stage in stages}
-        self._told_stopped = float("-inf")
+        #: the partitions of which word was left last, and when
+        self._told_stopped: tuple[Mapping[TP, str], float] = {}, float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
 
     def done(self, stage: str) -> None:
@@ -143,8 +145,15 @@ class Health:
         await self._disconnect()
 
     async def _again_and_again(self, look: Callable[[], Awaitable[None]], seconds: float) -> None:
+        told = ""
         while True:
-            await look()
+            try:
+                await look()
+            except Exception as error:
+                # this program's fault, and no reason to look no more
+                if repr(error) != told:
+                    log.exception("a look at the worker's health failed")
+                told = repr(error)
             await asyncio.sleep(seconds)
 
     async def _look_at_redis(self) -> None:
@@ -189,9 +198,10 @@ class Health:
     async def _store_stopped(self) -> None:
         """Leave word of the partitions that are stopped, for `streamrank doctor`."""
         stopped = dict(self._app.stopped)
-        if not stopped or monotonic() - self._told_stopped < STOPPED_EVERY_S:
+        told, when = self._told_stopped
+        if not stopped or (stopped == told and monotonic() - when < STOPPED_EVERY_S):
             return
-        self._told_stopped = monotonic()
+        self._told_stopped = stopped, monotonic()
         words = [(keys.stopped(tp.partition, tp.topic), why.encode()) for tp, why in stopped.items()]
         with suppress(RedisError, OSError):  # told by other means
             await self._store.write_expiring(words, int(3 * STOPPED_EVERY_S))

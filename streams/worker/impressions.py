@@ -60,6 +60,8 @@ class Impressions:
                         raise
                     self._failed(error)
                     return
+                finally:
+                    self._metrics.waiting_impressions.set(len(self._waiting))
             if self.refused:
                 log.warning("Redis takes writes again: what answers leave behind is stored")
             self.refused = False

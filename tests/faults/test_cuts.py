@@ -9,30 +9,13 @@ from pathlib import Path
 import pytest
 
 from bench.servers import RealKafka, RealRedis
-from streamrank_client.events import encode
 from streams.kafka.admin import create_topics
-from streams.offline.replay import replay
-from streams.settings import Settings
-from tests.integration.test_exactness import EXACT, integers
+from tests.support.faults import SIZE, assert_as_replayed, log, proxied, told
 from tests.support.proxy import Proxy
 from tests.support.redis_cuts import PLACES, cutting
-from tests.support.small_log import Size, behaviors, items, lines
-from tests.support.worker_process import WorkerProcess, deployment, publish_lines, serving, settled, stored
+from tests.support.worker_process import WorkerProcess, deployment, publish_lines, serving, settled
 
-pytestmark = pytest.mark.servers
-SIZE = Size(users=200, items=80, behaviors=6_000)
-
-
-def log() -> list[bytes]:
-    """Items, then behaviours."""
-    return [encode(event) for event in [*items(SIZE.items), *behaviors(SIZE)]]
-
-
-async def assert_as_replayed(settings: Settings, raw: list[bytes], smooth: Settings) -> None:
-    """The state is that of a replay of the same log."""
-    await replay(lines(raw), smooth, smooth.redis)
-    assert stored(settings.redis, *EXACT) == stored(smooth.redis, *EXACT)
-    assert integers(settings.redis) == integers(smooth.redis)
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -44,13 +27,13 @@ async def test_a_batch_that_is_cut_counts_once(
     raw = log()
     await create_topics(settings)
     with Proxy(int(redis_server.port)) as proxy:
-        proxied = replace(settings, redis=settings.redis.replace(str(redis_server.port), str(proxy.port)))
-        async with serving(proxied):
+        async with serving(proxied(settings, proxy)):
             proxy.look = cutting(place, every=7, times=20)
             await publish_lines(raw, settings, tmp_path)
             await settled(settings)
         assert proxy.cuts >= 20
     await assert_as_replayed(settings, raw, deployment(kafka, redis_server, topic_prefix, 2))
+    told(f"cut {place}", cuts=proxy.cuts, events=SIZE.behaviors)
 
 
 async def test_a_second_cut_while_a_partition_is_read_again_loses_nothing(
@@ -61,7 +44,6 @@ async def test_a_second_cut_while_a_partition_is_read_again_loses_nothing(
     raw = log()
     await create_topics(settings)
     with Proxy(int(redis_server.port)) as proxy:
-        proxied = replace(settings, redis=settings.redis.replace(str(redis_server.port), str(proxy.port)))
         after = cutting("after EXEC, before its reply", every=9, times=12)
         more = 0
 
@@ -74,12 +56,13 @@ async def test_a_second_cut_while_a_partition_is_read_again_loses_nothing(
             more = 2 if verdict[1] else more
             return verdict
 
-        async with serving(proxied):
+        async with serving(proxied(settings, proxy)):
             proxy.look = look
             await publish_lines(raw, settings, tmp_path)
             await settled(settings)
         assert proxy.cuts >= 36
     await assert_as_replayed(settings, raw, deployment(kafka, redis_server, topic_prefix, 2))
+    told("EXEC's reply is lost, and the next two connections", cuts=proxy.cuts, events=SIZE.behaviors)
 
 
 async def test_300_cuts_of_connections_to_redis_lose_nothing(
@@ -90,8 +73,7 @@ async def test_300_cuts_of_connections_to_redis_lose_nothing(
     raw = log()
     await create_topics(settings)
     with Proxy(int(redis_server.port)) as proxy:
-        proxied = replace(settings, redis=settings.redis.replace(str(redis_server.port), str(proxy.port)))
-        with WorkerProcess(proxied) as worker:
+        with WorkerProcess(proxied(settings, proxy)) as worker:
             cutter = proxy.cut_at_random(300, 0.01, seed=5)
             await publish_lines(raw, settings, tmp_path)
             await asyncio.to_thread(cutter.join, 60)
@@ -99,6 +81,7 @@ async def test_300_cuts_of_connections_to_redis_lose_nothing(
             assert worker.terminate() == 0
         assert proxy.cuts >= 300
     await assert_as_replayed(settings, raw, deployment(kafka, redis_server, topic_prefix, 2))
+    told("cuts of connections to Redis", cuts=proxy.cuts, events=SIZE.behaviors)
 
 
 async def test_300_cuts_of_connections_to_kafka_lose_nothing(
@@ -117,3 +100,4 @@ async def test_300_cuts_of_connections_to_kafka_lose_nothing(
         assert worker.terminate() == 0
     assert proxy.cuts >= 300
     await assert_as_replayed(settings, raw, deployment(kafka, redis_server, topic_prefix, 2))
+    told("cuts of connections to Kafka", cuts=proxy.cuts, events=SIZE.behaviors)

@@ -9,7 +9,7 @@ from time import perf_counter, thread_time
 
 import pytest
 
-from streams.kafka.broadcast import BroadcastError, BroadcastReader
+from streams.kafka.broadcast import BroadcastError, BroadcastReader, Skipped
 from tests.support.servers import Broker
 
 
@@ -104,26 +104,30 @@ async def test_a_large_topic_with_tombstones_loads_whole_without_blocking(broker
     assert max(gaps) < 0.005
 
 
-async def test_a_failing_apply_ends_the_reader_and_shows(broker: Broker) -> None:
-    """At the start the error is raised; later the task holds it and the reader is not ready."""
+async def test_a_record_that_cannot_be_taken_is_skipped_and_told_of(broker: Broker) -> None:
+    """Those beside it are taken, now and by the next reader; nothing ends."""
     topic = await broker.create("failing", cleanup_policy="compact")
+    taken: list[bytes] = []
+    skipped: list[Skipped] = []
 
     def apply(pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
-        raise ValueError(f"cannot apply {pairs[0][0]!r}")
+        if any(key == b"bad" for key, _ in pairs):
+            raise ValueError("cannot apply it")
+        taken.extend(key for key, _ in pairs)
 
-    reader = BroadcastReader(topic, broker.kafka, apply, fetch_max_wait_ms=broker.fetch_max_wait_ms)
-    await reader.start()
-    assert reader.ready
-    await broker.produce(topic, [(b"bad", b"1")])
-    assert reader.task is not None
-    with pytest.raises(ValueError, match="cannot apply b'bad'"):
-        await asyncio.wait_for(reader.task, 10)
-    assert not reader.ready
-    assert isinstance(reader.error, ValueError)
-    await reader.stop()
-    again = BroadcastReader(topic, broker.kafka, apply, fetch_max_wait_ms=broker.fetch_max_wait_ms)
-    with pytest.raises(ValueError, match="cannot apply"):
-        await again.start()
+    def reader() -> BroadcastReader:
+        wait = broker.fetch_max_wait_ms
+        return BroadcastReader(topic, broker.kafka, apply, skip=skipped.append, fetch_max_wait_ms=wait)
+
+    for _ in range(2):
+        async with reader() as reading:
+            if not taken:
+                await broker.produce(topic, [(b"one", b"1"), (b"bad", b"1"), (b"two", b"1")])
+            await until(lambda: {b"one", b"two"} == set(taken) and len(skipped) == 1)
+            assert reading.ready
+            assert reading.error is None
+        assert [(one.offset, one.key, one.reason) for one in skipped] == [(1, b"bad", "ValueError: cannot apply it")]
+        skipped.clear()
 
 
 async def test_a_missing_topic_is_an_error_that_says_what_to_do(broker: Broker) -> None:

@@ -74,11 +74,13 @@ async def test_state_after_three_kills_equals_an_undisturbed_runs(
 async def test_a_redis_that_lost_its_data_in_mid_stream_gets_them_again(
     kafka: RealKafka, redis_server: RealRedis, topic_prefix: str, tmp_path: Path
 ) -> None:
-    """Redis is killed and comes back empty: the running worker begins again after the watermarks it finds."""
+    """Redis is killed and comes back empty: the running worker, told to go over gaps, begins again at Kafka's start."""
     size = Size(users=200, items=80, behaviors=8_000)
     raw = [encode(event) for event in [*items(size.items), *behaviors(size)]]
     with RealRedis() as own:
-        settings = replace(deployment(kafka, redis_server, topic_prefix, 1, batch_records=20), redis=own.redis)
+        settings = replace(
+            deployment(kafka, redis_server, topic_prefix, 1, batch_records=20, on_gap="continue"), redis=own.redis
+        )
         await create_topics(settings)
         async with serving(settings):
             publishing = asyncio.create_task(publish_lines(raw, settings, tmp_path))

@@ -19,7 +19,7 @@ from faust.types import TP, StreamT
 
 from bench.servers import RealKafka
 from streams.kafka.broadcast import BroadcastReader
-from streams.kafka.transport import BatchApp, BatchOptions, BatchProducer, RecordBatch, batch_topic
+from streams.kafka.transport import BatchApp, BatchOptions, BatchProducer, Bounds, RecordBatch, batch_topic
 from tests.support.servers import Broker
 from tests.support.transport_apps import Seen, make_app, running, until
 
@@ -87,14 +87,14 @@ async def test_batches_that_wait_are_joined_and_done_together(broker: Broker) ->
     topic = await broker.create("join", 2)
     counts = {0: 61, 1: 3}
     seen = Seen()
-    begun = asyncio.Event()
+    begun, filled = asyncio.Event(), asyncio.Event()
     tried: list[tuple[int, int, int]] = []
 
     async def work(batch: RecordBatch) -> None:
         assert len(batch) <= 40
         if not begun.is_set():
             begun.set()
-            await asyncio.sleep(2.0)
+            await filled.wait()
         tried.append((batch.first_offset, batch.next_offset, batch.attempt))
         if batch.tp.partition == 0 and batch.first_offset == 1 and batch.attempt == 1:
             raise RuntimeError("the agent fails on purpose")
@@ -107,6 +107,8 @@ async def test_batches_that_wait_are_joined_and_done_together(broker: Broker) ->
             await broker.produce(topic, numbered(1, number), 0)
             if number % 20 == 0:
                 await broker.produce(topic, numbered(1, number // 20 - 1), 1)
+        await until(lambda: app.consumer.highwater(TP(topic, 0)) == 61)
+        filled.set()
         await until(lambda: seen.missing(counts) == 0)
         await until(lambda: app.lags() == {TP(topic, p): 0 for p in range(2)})
     assert seen.exactly_once(counts)
@@ -196,8 +198,8 @@ async def test_a_hook_that_raises_ends_the_worker(real_broker: Broker) -> None:
     await fill(broker, topic, {0: 10})
     seen = Seen()
 
-    async def start_offsets(_tps: set[TP]) -> dict[TP, int]:
-        raise ConnectionError("Redis is away")
+    async def start_offsets(_tps: Mapping[TP, Bounds]) -> dict[TP, int | str]:
+        raise ValueError("no such thing")
 
     async def work(batch: RecordBatch) -> None:
         seen.note(batch)
@@ -205,14 +207,63 @@ async def test_a_hook_that_raises_ends_the_worker(real_broker: Broker) -> None:
     app = make_app(broker, topic, work, start_offsets=start_offsets)
     starting = asyncio.create_task(app.start())
     await until(lambda: app.crashed)
-    assert str(app.crash_reason) == "Redis is away"
+    assert str(app.crash_reason) == "no such thing"
     await app.stop()
     await starting
     assert not seen.offsets
 
 
+async def test_partitions_wait_to_be_read_while_their_starts_cannot_be_asked_for(broker: Broker) -> None:
+    """A start hook that meets a server that is away is asked again until it answers; nothing is read before."""
+    topic = await broker.create("waits")
+    await fill(broker, topic, {0: 10})
+    seen = Seen()
+    asked = 0
+
+    async def start_offsets(_tps: Mapping[TP, Bounds]) -> dict[TP, int | str]:
+        nonlocal asked
+        asked += 1
+        if asked < 4:
+            raise ConnectionError("Redis is away")
+        return {TP(topic, 0): 5}
+
+    async def work(batch: RecordBatch) -> None:
+        assert asked == 4
+        seen.note(batch)
+
+    async with running(make_app(broker, topic, work, start_offsets=start_offsets)) as app:
+        await until(lambda: app.waiting == "ConnectionError('Redis is away')")
+        await until(lambda: (0, 9) in seen.offsets)
+        assert not app.waiting
+    assert sorted(seen.offsets) == [(0, offset) for offset in range(5, 10)]
+
+
+async def test_a_stopped_partition_is_read_once_what_stopped_it_is_mended(broker: Broker) -> None:
+    """The others are read meanwhile; the reason is shown."""
+    topic = await broker.create("stopped", 2)
+    counts = {0: 10, 1: 10}
+    await fill(broker, topic, counts)
+    seen = Seen()
+    mended = False
+
+    async def start_offsets(tps: Mapping[TP, Bounds]) -> dict[TP, int | str]:
+        return {tp: 0 if mended or tp.partition else "its watermark is gone" for tp in tps}
+
+    async def work(batch: RecordBatch) -> None:
+        seen.note(batch)
+
+    async with running(make_app(broker, topic, work, start_offsets=start_offsets, stopped_retry=0.2)) as app:
+        await until(lambda: (1, 9) in seen.offsets)
+        assert app.stopped == {TP(topic, 0): "its watermark is gone"}
+        assert not any(partition == 0 for partition, _ in seen.offsets)
+        mended = True
+        await until(lambda: (0, 9) in seen.offsets)
+        assert not app.stopped
+    assert seen.exactly_once(counts)
+
+
 async def test_start_offsets_win_over_committed_ones_and_hooks_come_first(broker: Broker) -> None:
-    """A given offset is where its partition starts; -1 and absent ones go on after the commit."""
+    """A given offset is where its partition starts; absent ones go on after the commit."""
     counts = {0: 300, 1: 300, 2: 300}
     topic = await broker.create("starts", 3)
     await fill(broker, topic, counts)
@@ -228,10 +279,10 @@ async def test_start_offsets_win_over_committed_ones_and_hooks_come_first(broker
     async def on_assigned(tps: set[TP]) -> None:
         order.append(f"assigned {len(tps)}")
 
-    async def start_offsets(tps: set[TP]) -> dict[TP, int]:
+    async def start_offsets(tps: Mapping[TP, Bounds]) -> dict[TP, int | str]:
         order.append("starts")
-        assert tps == {TP(topic, p) for p in counts}
-        return {TP(topic, 0): 123, TP(topic, 1): -1}
+        assert set(tps) == {TP(topic, p) for p in counts}
+        return {TP(topic, 0): 123, TP(topic, 1): 300}
 
     async def work_again(batch: RecordBatch) -> None:
         order.append("batch")
@@ -277,30 +328,30 @@ async def test_a_second_worker_takes_over_partitions_and_nothing_is_lost_or_repe
     assert {TP(topic, p) for p in counts} in revoked
 
 
-async def test_rewinding_a_partition_reads_it_again_and_leaves_the_others_alone(broker: Broker) -> None:
+async def test_a_partition_put_again_is_read_again_and_the_others_are_left_alone(broker: Broker) -> None:
     """An agent that lost a watermark compare asks where to go on; its batch in work counts for nothing."""
     counts = {0: 1000, 1: 1000}
-    topic = await broker.create("rewind", 2)
+    topic = await broker.create("again", 2)
     await fill(broker, topic, counts)
     seen = Seen()
-    rewound: list[int] = []
+    put: list[int] = []
 
-    async def start_offsets(tps: set[TP]) -> dict[TP, int]:
-        return dict.fromkeys(tps, 250 if rewound else 0)
+    async def start_offsets(tps: Mapping[TP, Bounds]) -> dict[TP, int | str]:
+        return dict.fromkeys(tps, 250 if put else 0)
 
     async def work(batch: RecordBatch) -> None:
         seen.note(batch)
-        if batch.tp.partition == 0 and batch.last_offset >= 500 and not rewound:
-            rewound.append(batch.next_offset)
-            await app.rewind({batch.tp})
+        if batch.tp.partition == 0 and batch.last_offset >= 500 and not put:
+            put.append(batch.next_offset)
+            app.put_again({batch.tp})
         await asyncio.sleep(0.005)
 
     app = make_app(broker, topic, work, max_batch=100, start_offsets=start_offsets)
     async with running(app):
         await until(lambda: seen.offsets[0, 999] > 0 and seen.missing(counts) == 0)
-        await until(lambda: bool(rewound) and seen.offsets[0, 250] == 2)
+        await until(lambda: bool(put) and seen.offsets[0, 250] == 2)
     twice = {place for place, times in seen.offsets.items() if times == 2}
-    assert twice == {(0, offset) for offset in range(250, rewound[0])}
+    assert twice == {(0, offset) for offset in range(250, put[0])}
     assert max(seen.offsets.values()) == 2
     assert await broker.committed(broker.name("group"), topic) == counts
 

@@ -14,6 +14,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from time import monotonic
 
+import msgspec
 import redis
 from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 
@@ -32,6 +33,12 @@ from streams.worker.app import Worker
 __all__ = ["WorkerProcess", "deployment", "payload", "progress", "publish_lines", "serving", "settled", "stored"]
 
 
+class _Ready(msgspec.Struct):
+    """What /ready says."""
+
+    reasons: list[str]
+
+
 class WorkerProcess(LocalServer):
     """``streamrank serve`` on a free web port; up once /ready says so. ``kill9``, ``terminate``, ``restart``.
 
@@ -41,10 +48,12 @@ class WorkerProcess(LocalServer):
     name = "worker"
     start_timeout = 120.0
 
-    def __init__(self, settings: Settings, role: str = "all") -> None:
+    def __init__(self, settings: Settings, role: str = "all", up: str = "ready") -> None:
+        """``up``: the page that says it is up, ``health`` for one that will not be ready."""
         super().__init__()
         self.settings = settings
         self.role = role
+        self.up = up
 
     def command(self) -> Sequence[str]:
         """The console command, by module."""
@@ -63,7 +72,7 @@ class WorkerProcess(LocalServer):
 
     def answers(self) -> bool:
         """Whether it has its tables and partitions."""
-        return self.page("ready") is not None
+        return self.page(self.up) is not None
 
     def page(self, name: str) -> str | None:
         """A page's text, None while it does not answer with 200."""
@@ -73,6 +82,16 @@ class WorkerProcess(LocalServer):
                 return text
         except (urllib.error.URLError, OSError):
             return None
+
+    def readiness(self) -> tuple[int, list[str]]:
+        """The status of /ready and the reasons it gives; 0 and none while nothing answers."""
+        try:
+            with urllib.request.urlopen(f"http://{HOST}:{self.port}/ready", timeout=5) as answer:
+                return answer.status, msgspec.json.decode(answer.read(), type=_Ready).reasons
+        except urllib.error.HTTPError as error:
+            return error.code, msgspec.json.decode(error.read(), type=_Ready).reasons
+        except OSError:
+            return 0, []
 
     def metric(self, line: str) -> float:
         """The value of a metric's line, given with its labels; 0 where there is none yet."""
