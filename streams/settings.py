@@ -95,6 +95,11 @@ class Settings(PlanSettings):
     web_port: Annotated[int, Meta(ge=0, le=65535)] = setting(
         6066, "port of /health, /ready and /metrics (0: a free one)"
     )
+    operator_token: str = setting(
+        "",
+        "bearer token that /explain and /user ask for; without one they answer only on a loopback address",
+        secret=True,
+    )
     artifacts: str = setting("", "folder of artifacts that override or add to the shipped ones")
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "where models run")
     threads: Annotated[int, Meta(ge=1, le=64)] = setting(1, "threads of one inference call")
