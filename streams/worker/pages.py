@@ -16,6 +16,7 @@ import msgspec
 from aiohttp import web
 
 from streamrank_client.events import encode
+from streamrank_client.hiding import hidden
 from streamrank_client.settings import variable
 from streams.errors import NotStored
 from streams.lookup.desk import Desk
@@ -76,7 +77,7 @@ class _Pages:
 
     async def ready(self, request: web.Request) -> web.Response:
         """200 while the worker can do all its role's work, else 503 with the reasons."""
-        reasons = self._worker.reasons()
+        reasons = [hidden(reason, self._worker.desk.settings.secrets()) for reason in self._worker.reasons()]
         state: dict[str, Any] = {"ready": not reasons, "items": self._worker.items(), "reasons": reasons}
         return web.json_response(state, status=503 if reasons else 200)
 
