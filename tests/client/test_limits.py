@@ -116,7 +116,8 @@ HOSTILE: st.SearchStrategy[Any] = st.recursive(
 FIELDS: Final = (
     "event", "time", "item_id", "user_id", "request_id", "event_id", "rule_id", "title", "description", "category",
     "brand", "price", "attributes", "image_vector", "in_stock", "position", "quantity", "value", "text", "filters",
-    "cart", "candidates", "limit", "offset", "after", "exclude", "explain", "language", "reply_topic", "action", "item_ids",
+    "cart", "candidates", "limit", "offset", "after", "exclude", "explain", "language", "reply_topic",
+    "action", "item_ids",
 )  # fmt: skip
 
 
