@@ -13,15 +13,21 @@ from __future__ import annotations
 import base64
 import fcntl
 import shutil
+import socket
+import ssl
 import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from streams.offline.servers import HOST, LocalServer, ServerError, answers_kafka, answers_redis, free_port
 
-__all__ = ["KAFKA_VERSION", "RealKafka", "RealRedis", "missing", "missing_kafka", "missing_redis"]
+__all__ = [
+    "KAFKA_VERSION", "SASL_PASSWORD", "SASL_USER", "Certificates", "RealKafka", "RealRedis", "missing", "missing_kafka",
+    "missing_redis",
+]  # fmt: skip
 
 KAFKA_VERSION = "4.1.0"
 #: of the second listener, for tests of authentication; the node lives on 127.0.0.1 and only as long as a test
@@ -61,10 +67,10 @@ _LOG4J = """Configuration:
 _PROPERTIES = """process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller}
-listeners=PLAINTEXT://{host}:{port},SASL://{host}:{sasl_port},PROXIED://{host}:{proxied},CONTROLLER://{host}:{controller}
-advertised.listeners=PLAINTEXT://{host}:{port},SASL://{host}:{sasl_port},PROXIED://{host}:{advertised}
+listeners=PLAINTEXT://{host}:{port},SASL://{host}:{sasl_port},PROXIED://{host}:{proxied}{secured},CONTROLLER://{host}:{controller}
+advertised.listeners=PLAINTEXT://{host}:{port},SASL://{host}:{sasl_port},PROXIED://{host}:{advertised}{secured}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,PROXIED:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,PROXIED:PLAINTEXT,SECURED:SASL_SSL
 sasl.enabled.mechanisms=PLAIN
 listener.name.sasl.plain.sasl.jaas.config={plain} required user_{user}="{password}";
 log.dirs={folder}/data
@@ -85,6 +91,23 @@ controlled.shutdown.enable=false
 log.cleaner.dedupe.buffer.size=16777216
 log.cleaner.backoff.ms=500
 """
+
+
+#: of the listener behind TLS
+_SECURED = """listener.name.secured.sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.secured.scram-sha-512.sasl.jaas.config={scram} required;
+listener.name.secured.ssl.keystore.type=PEM
+listener.name.secured.ssl.keystore.location={keystore}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """Files in PEM: an authority's certificate, and a server's for 127.0.0.1 with its key."""
+
+    authority: Path
+    certificate: Path
+    key: Path
 
 
 def _redis_binary() -> str | None:
@@ -156,12 +179,15 @@ class RealKafka(LocalServer):
     name = "kafka"
     start_timeout = 60.0
 
-    def __init__(self, heap: str = "384m", advertised: int = 0) -> None:
-        """``advertised``: clients of ``proxied_port`` are told to come to this port, where a proxy listens."""
+    def __init__(self, heap: str = "384m", advertised: int = 0, tls: Certificates | None = None) -> None:
+        """``advertised``: clients of ``proxied_port`` are told to come to this port, where a proxy listens; ``tls``: it
+        also listens on ``secured_port``, by SASL_SSL with SCRAM-SHA-512.
+        """
         super().__init__()
         self.heap = heap
         self.advertised = advertised
-        self.sasl_port = self.proxied_port = 0
+        self.tls = tls
+        self.sasl_port = self.proxied_port = self.secured_port = 0
         self._classpath = ""
 
     @property
@@ -201,16 +227,24 @@ class RealKafka(LocalServer):
         ]  # fmt: skip
 
     def _format(self, config: Path) -> None:
-        self.sasl_port, self.proxied_port = free_port(), free_port()
+        self.sasl_port, self.proxied_port, self.secured_port = free_port(), free_port(), free_port()
         text = _PROPERTIES.format(
             host=HOST, port=self.port, sasl_port=self.sasl_port, controller=free_port(), folder=self.folder,
             proxied=self.proxied_port, advertised=self.advertised or self.proxied_port,
             plain="org.apache.kafka.common.security.plain.PlainLoginModule", user=SASL_USER, password=SASL_PASSWORD,
+            secured=f",SECURED://{HOST}:{self.secured_port}" if self.tls else "",
         )  # fmt: skip
+        if self.tls:
+            keystore = self.folder / "keystore.pem"
+            keystore.write_text(self.tls.key.read_text() + self.tls.certificate.read_text())
+            scram = "org.apache.kafka.common.security.scram.ScramLoginModule"
+            text += _SECURED.format(scram=scram, keystore=keystore)
         config.write_text(text)
         shutil.rmtree(self.folder / "data", ignore_errors=True)
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)]
+        if self.tls:
+            tool += ["--add-scram", f"SCRAM-SHA-512=[name={SASL_USER},password={SASL_PASSWORD}]"]
         done = subprocess.run([*self._java(), *tool], capture_output=True, text=True, timeout=60, check=False)
         if done.returncode:
             said = done.stdout[-400:] + done.stderr[-400:]
@@ -227,17 +261,23 @@ class RealKafka(LocalServer):
 
 
 class RealRedis(LocalServer):
-    """``redis-server`` or ``valkey-server`` from PATH; ``persist`` keeps its data over a restart."""
+    """``redis-server`` or ``valkey-server`` from PATH; ``persist`` keeps its data over a restart.
+
+    ``tls``: it speaks TLS only, and asks for user and password.
+    """
 
     name = "redis"
 
-    def __init__(self, *, persist: bool = False) -> None:
+    def __init__(self, *, persist: bool = False, tls: Certificates | None = None) -> None:
         super().__init__()
         self.persist = persist
+        self.tls = tls
 
     @property
     def redis(self) -> str:
         """Address as a URL, ``redis://host:port/0``."""
+        if self.tls:
+            return f"rediss://{SASL_USER}:{SASL_PASSWORD}@{HOST}:{self.port}/0"
         return f"redis://{HOST}:{self.port}/0"
 
     def command(self) -> Sequence[str]:
@@ -246,11 +286,32 @@ class RealRedis(LocalServer):
         if binary is None:
             raise ServerError(missing_redis() or "no redis-server")
         return [
-            binary, "--port", str(self.port), "--bind", HOST, "--save", "",
+            binary, *self._doors(), "--bind", HOST, "--save", "",
             "--appendonly", "yes" if self.persist else "no", "--appendfsync", "everysec",
             "--dir", str(self.folder), "--daemonize", "no",
         ]  # fmt: skip
 
+    def _doors(self) -> list[str]:
+        if not self.tls:
+            return ["--port", str(self.port)]
+        return [
+            "--port", "0", "--tls-port", str(self.port), "--tls-auth-clients", "no",
+            "--tls-cert-file", str(self.tls.certificate), "--tls-key-file", str(self.tls.key),
+            "--tls-ca-cert-file", str(self.tls.authority),
+            "--user", SASL_USER, "on", f">{SASL_PASSWORD}", "~*", "&*", "+@all", "--user", "default", "off",
+        ]  # fmt: skip
+
     def answers(self) -> bool:
-        """Whether it says PONG."""
-        return answers_redis(self.port)
+        """Whether it says PONG; behind TLS, that it wants to know who asks."""
+        if not self.tls:
+            return answers_redis(self.port)
+        context = ssl.create_default_context(cafile=self.tls.authority)
+        try:
+            with (
+                socket.create_connection((HOST, self.port), 1.0) as plain,
+                context.wrap_socket(plain, server_hostname=HOST) as conn,
+            ):
+                conn.sendall(b"PING\r\n")
+                return conn.recv(16).startswith(b"-NOAUTH")
+        except OSError:
+            return False

@@ -28,6 +28,11 @@ class PlanSettings(ClientSettings):
 
     sources: str = setting("all", "the sources in use, comma separated; `all`: every one that there is")
     candidates: Annotated[int, Meta(ge=10, le=5_000)] = setting(200, "the most candidates that are ranked for a query")
+    query_work: Annotated[int, Meta(ge=100, le=1_000_000)] = setting(
+        10_000,
+        "the most work for one query, in candidates scored: explaining scores each some thirty times; an answer that "
+        "would take more is `cut`",
+    )
     online: bool = setting(True, "whether the online ranker's weights are applied and learnt")
     epsilon: ShareOfOne = setting(0.0, "epsilon-swap: share of answers in which one item is swapped for another")
     exploration: Literal["auto", "none", "epsilon-swap", "plackett-luce"] = setting(
@@ -89,6 +94,11 @@ class Settings(PlanSettings):
     web_host: str = setting("127.0.0.1", "address of /health, /ready and /metrics")
     web_port: Annotated[int, Meta(ge=0, le=65535)] = setting(
         6066, "port of /health, /ready and /metrics (0: a free one)"
+    )
+    operator_token: str = setting(
+        "",
+        "bearer token that /explain and /user ask for; without one they answer only on a loopback address",
+        secret=True,
     )
     artifacts: str = setting("", "folder of artifacts that override or add to the shipped ones")
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "where models run")

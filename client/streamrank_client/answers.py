@@ -12,7 +12,9 @@ from msgspec import Struct
 from streamrank_client.fields import Base, Place
 
 __all__ = [
+    "CANDIDATES_CUT",
     "NOT_STORED",
+    "REASONS_CUT",
     "REQUEST_ID",
     "UNREADABLE",
     "Answer",
@@ -30,6 +32,10 @@ __all__ = [
 #: why an answer is ``degraded``: what follows from it may not be stored; something stored could not be read
 NOT_STORED = "not_stored"
 UNREADABLE = "unreadable"
+#: where an answer is ``cut``: not all candidates given were ranked; reasons are those among fewer candidates than were
+#: ranked, or some items have none
+CANDIDATES_CUT = "candidates"
+REASONS_CUT = "reasons"
 #: name of the header of an answer's record with the request id
 REQUEST_ID = "request_id"
 
@@ -105,7 +111,10 @@ class Answer(Base, tag="answer", kw_only=True):
 
     ``arm`` is that of the ``experiment`` in which the query took part; ``control`` where it took part in none.
     ``exploration`` is the policy's name. ``degraded``: what kept the answer from being as good as it could be
-    ("not_stored": Redis takes no writes for now; "unreadable": another version wrote what it was to contain).
+    ("not_stored": Redis takes no writes for now; "unreadable": another version wrote what it was to contain). ``cut``:
+    what would have been more work than one query may be ("candidates": the last of those given were not ranked;
+    "reasons": explained among the best only, the line ``not_explained`` being what the others change; where even that
+    is too much, the last items have no reasons).
     """
 
     request_id: str
@@ -122,6 +131,7 @@ class Answer(Base, tag="answer", kw_only=True):
     error: AnswerError | None = None
     exploration: str = "none"
     degraded: list[str] = []
+    cut: list[str] = []
 
 
 class DeadLetter(Struct, tag="dead_letter", tag_field="event"):

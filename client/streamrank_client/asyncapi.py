@@ -15,6 +15,7 @@ import msgspec
 
 from streamrank_client.answers import Answer, DeadLetter
 from streamrank_client.events import Behavior, ItemEvents, Query
+from streamrank_client.limits import MAX_RECORD_BYTES
 from streamrank_client.topics import Topics, TopicSpec, topics
 
 __all__ = ["EXAMPLES", "document", "text"]
@@ -108,6 +109,7 @@ def document() -> dict[str, Any]:
             "description": (
                 "Search and recommendation over Kafka. JSON on the wire; times are integer Unix "
                 "milliseconds; unknown fields are ignored, a wrong one makes a dead letter that names it. "
+                f"A record has at most {MAX_RECORD_BYTES} bytes; what its parts may have stands at each of them. "
                 "Topic names take STREAMRANK_TOPIC_PREFIX, topics of users STREAMRANK_PARTITIONS (8 here)."
             ),
             "license": {"name": "Apache-2.0"},

@@ -192,7 +192,7 @@ class Client:
             waiting = [await producer.send(to.spec.name, raw, key=to.key, partition=to.partition) for to, raw in ready]
             stored = await asyncio.gather(*waiting)
         except (KafkaError, OSError) as error:
-            raise unavailable(self.settings, error) from error
+            raise await unavailable(self.settings, error) from error
         places = [Place(partition=record.partition, offset=record.offset) for record in stored]
         for event, place in zip(events, places, strict=True):
             if isinstance(event, UserEvent):
@@ -216,7 +216,7 @@ async def _producing(settings: ClientSettings) -> AsyncIterator[AIOKafkaProducer
         try:
             await producer.start()
         except (KafkaError, OSError) as error:
-            raise unavailable(settings, error) from error
+            raise await unavailable(settings, error) from error
         yield producer
     finally:
         await producer.stop()

@@ -15,13 +15,13 @@ from typing import Annotated, Final, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
+from streamrank_client import limits
 from streamrank_client.answers import Answer
 from streamrank_client.errors import InvalidEvent
-from streamrank_client.fields import Attribute, Base, Filters, Id, Place, Price, Text, Time, Vector
+from streamrank_client.fields import Attribute, AttributeName, Base, Filters, Id, Place, Price, Text, Time, Vector
 from streamrank_client.rules import DeleteRule, Rule
 from streamrank_client.vocabulary import CODE, DAY_MS, Surface
-
-MAX_RECORD_BYTES: Final = 1 << 20
+from streamrank_client.wrong_values import located
 
 
 # ---------------------------------------------------------------- item-events
@@ -34,14 +34,14 @@ class Item(Base, tag="item", kw_only=True):
 
     item_id: Id
     title: Text = ""
-    description: Annotated[str, Meta(max_length=20_000)] = ""
-    category: Annotated[list[Id], Meta(max_length=10)] = []
-    brand: Annotated[str, Meta(max_length=200)] = ""
+    description: Annotated[str, Meta(max_length=limits.DESCRIPTION_CHARACTERS)] = ""
+    category: Annotated[list[Id], Meta(max_length=limits.CATEGORY_LEVELS)] = []
+    brand: Annotated[str, Meta(max_length=limits.BRAND_CHARACTERS)] = ""
     price: Price | None = None
     list_price: Price | None = None
     valid_from: Time | None = None
     valid_to: Time | None = None
-    attributes: Annotated[dict[str, Attribute], Meta(max_length=100)] = {}
+    attributes: Annotated[dict[AttributeName, Attribute], Meta(max_length=limits.ATTRIBUTES)] = {}
     image_vector: Vector | None = None
     in_stock: bool = True
 
@@ -65,14 +65,14 @@ class ItemEvent(UserEvent, kw_only=True):
     """A user did something with one item; ``position`` counts from 0 in the answer, ``query`` is its text."""
 
     item_id: Id
-    position: Annotated[int, Meta(ge=0, le=10_000)] | None = None
+    position: Annotated[int, Meta(ge=0, le=limits.POSITION)] | None = None
     query: Text | None = None
 
 
 class Impression(UserEvent, tag="impression", kw_only=True):
     """These items were really seen, in this order."""
 
-    item_ids: Annotated[list[Id], Meta(min_length=1, max_length=1_000)]
+    item_ids: Annotated[list[Id], Meta(min_length=1, max_length=limits.SHOWN_ITEMS)]
 
 
 class View(ItemEvent, tag="view", kw_only=True):
@@ -86,13 +86,13 @@ class Click(ItemEvent, tag="click", kw_only=True):
 class AddToCart(ItemEvent, tag="add_to_cart", kw_only=True):
     """The item was put in the basket."""
 
-    quantity: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    quantity: Annotated[int, Meta(ge=1, le=limits.QUANTITY)] = 1
 
 
 class Purchase(ItemEvent, tag="purchase", kw_only=True):
     """The item was bought; ``price`` is per unit; lines of one order share ``basket_id``."""
 
-    quantity: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    quantity: Annotated[int, Meta(ge=1, le=limits.QUANTITY)] = 1
     price: Price | None = None
     basket_id: Id | None = None
 
@@ -139,13 +139,13 @@ class Query(Base, tag="query", kw_only=True):
     text: Text = ""
     image_vector: Vector | None = None
     item_id: Id | None = None
-    cart: Annotated[list[Id], Meta(max_length=200)] = []
-    candidates: Annotated[list[Id], Meta(max_length=1_000)] = []
-    limit: Annotated[int, Meta(ge=1, le=100)] = 10
-    offset: Annotated[int, Meta(ge=0, le=1_000)] = 0
+    cart: Annotated[list[Id], Meta(max_length=limits.CART_ITEMS)] = []
+    candidates: Annotated[list[Id], Meta(max_length=limits.CANDIDATES)] = []
+    limit: Annotated[int, Meta(ge=1, le=limits.PAGE_ITEMS)] = 10
+    offset: Annotated[int, Meta(ge=0, le=limits.PAGE_OFFSET)] = 0
     page_of: Id | None = None
     filters: Filters | None = None
-    exclude: Annotated[list[Id], Meta(max_length=1_000)] = []
+    exclude: Annotated[list[Id], Meta(max_length=limits.EXCLUDED_ITEMS)] = []
     explain: bool = False
     language: Literal["en", "zh"] | None = None
     after: Place | None = None
@@ -190,8 +190,8 @@ decode_query = _query.decode
 encode = msgspec.json.Encoder().encode
 
 
-def invalid(error: msgspec.DecodeError | UnicodeDecodeError | RecursionError) -> InvalidEvent:
-    """Turn a decoder's error into one with a code, a field and a sentence.
+def invalid(error: msgspec.DecodeError | UnicodeDecodeError | RecursionError, raw: bytes | None = None) -> InvalidEvent:
+    """Turn a decoder's error into one with a code, a field and a sentence; ``raw``, where it is given, shows the value.
 
     >>> try: decode_behavior(b'{"event":"click","event_id":"e","user_id":"u","item_id":"i","time":"now"}')
     ... except msgspec.DecodeError as e: print(invalid(e).field, "|", invalid(e).message)
@@ -201,10 +201,16 @@ def invalid(error: msgspec.DecodeError | UnicodeDecodeError | RecursionError) ->
     if not isinstance(error, msgspec.ValidationError):
         return InvalidEvent("malformed", "", f"not a JSON object: {text}")
     message, _, path = text.partition(" - at `")
+    at_name, _, inside = path.partition("key` in `")
+    if inside and not at_name:
+        path, message = inside, f"a name in it: {message}"
     field = path.rstrip("`").removeprefix("$").removeprefix(".")
     missing = re.search(r"missing required field `(\w+)`", message)
     if missing:
         return InvalidEvent("missing", f"{field}.{missing[1]}".lstrip("."), "required, but missing")
     if "Invalid value" in message and "event" in field:
         return InvalidEvent("unknown_event", "event", message)
+    if raw is not None:
+        field, value = located(raw, field)
+        message += f": {value}" if value and message.startswith("Expected") else ""
     return InvalidEvent("invalid", field, message)

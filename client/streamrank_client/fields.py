@@ -14,13 +14,21 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-Id = Annotated[str, Meta(min_length=1, max_length=128)]
-RuleId = Annotated[str, Meta(min_length=1, max_length=120)]
-Text = Annotated[str, Meta(max_length=2_000)]
-Time = Annotated[int, Meta(ge=0, le=4_294_967_295_999)]  # to 2106: seconds are stored in 32 bits
-Price = Annotated[float, Meta(ge=0, le=1e12)]
-Attribute = bool | float | Annotated[str, Meta(max_length=500)] | Annotated[list[Text], Meta(max_length=50)]
-Vector = Annotated[list[float], Meta(min_length=1, max_length=4_096)]
+from streamrank_client import limits
+
+Id = Annotated[str, Meta(min_length=1, max_length=limits.ID_CHARACTERS)]
+RuleId = Annotated[str, Meta(min_length=1, max_length=limits.RULE_ID_CHARACTERS)]
+Text = Annotated[str, Meta(max_length=limits.TEXT_CHARACTERS)]
+Time = Annotated[int, Meta(ge=0, le=limits.TIME_MS)]
+Price = Annotated[float, Meta(ge=0, le=limits.PRICE)]
+AttributeName = Annotated[str, Meta(max_length=limits.ATTRIBUTE_NAME_CHARACTERS)]
+Attribute = (
+    bool
+    | float
+    | Annotated[str, Meta(max_length=limits.ATTRIBUTE_CHARACTERS)]
+    | Annotated[list[Text], Meta(max_length=limits.ATTRIBUTE_TEXTS)]
+)
+Vector = Annotated[list[float], Meta(min_length=1, max_length=limits.VECTOR_NUMBERS)]
 
 
 class Base(Struct, kw_only=True, tag_field="event", omit_defaults=True):
@@ -49,7 +57,7 @@ class Range(Struct, omit_defaults=True):
 
 
 #: what an attribute may have to be: equal to a value, one of several, or a number within a range
-WantedValue = bool | float | Text | Annotated[list[bool | float | Text], Meta(max_length=100)] | Range
+WantedValue = bool | float | Text | Annotated[list[bool | float | Text], Meta(max_length=limits.FILTER_VALUES)] | Range
 
 
 class Filters(Struct, omit_defaults=True):
@@ -57,8 +65,8 @@ class Filters(Struct, omit_defaults=True):
     asked for does not match.
     """
 
-    category: Annotated[list[Id], Meta(max_length=100)] | None = None
-    brand: Annotated[list[Id], Meta(max_length=100)] | None = None
+    category: Annotated[list[Id], Meta(max_length=limits.FILTER_VALUES)] | None = None
+    brand: Annotated[list[Id], Meta(max_length=limits.FILTER_VALUES)] | None = None
     price: Range | None = None
     in_stock: bool | None = None
-    attributes: Annotated[dict[str, WantedValue], Meta(max_length=20)] = {}
+    attributes: Annotated[dict[AttributeName, WantedValue], Meta(max_length=limits.FILTERED_ATTRIBUTES)] = {}

@@ -18,6 +18,7 @@ from aiokafka import (  # type: ignore[import-untyped]
 )
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
+from streamrank_client.doors import refusal
 from streamrank_client.errors import SettingsError, Unavailable
 from streamrank_client.kafka_options import kafka_options
 from streamrank_client.settings import ClientSettings, variable
@@ -47,7 +48,7 @@ async def following(settings: ClientSettings, *names: str, from_start: bool = Fa
             partitions = [TopicPartition(name, number) for name, count in counts.items() for number in range(count)]
             await assign_all(consumer, partitions, from_start=from_start)
         except (KafkaError, OSError) as error:
-            raise unavailable(settings, error) from error
+            raise await unavailable(settings, error) from error
         yield consumer
     finally:
         await consumer.stop()
@@ -72,7 +73,7 @@ async def existing_topics(settings: ClientSettings, names: Iterable[str]) -> dic
         async with metadata_client(kafka_options(settings)) as client:
             counts = await partition_counts(client)
     except (KafkaError, OSError) as error:
-        raise unavailable(settings, error) from error
+        raise await unavailable(settings, error) from error
     named = {name: counts.get(name, 0) for name in names}
     missing = sorted(name for name, partitions in named.items() if not partitions)
     if missing:
@@ -104,8 +105,11 @@ async def partition_counts(client: AIOKafkaClient) -> dict[str, int]:
     return {name: len(cluster.partitions_for_topic(name) or ()) for name in cluster.topics()}
 
 
-def unavailable(settings: ClientSettings, error: Exception) -> Unavailable:
+async def unavailable(settings: ClientSettings, error: Exception) -> Unavailable:
     """Kafka's error as one line with the address and what to do."""
+    refused = await refusal(settings)
+    if refused is not None:
+        return Unavailable(f"Kafka at {settings.kafka} ({settings.kafka_security}) {refused}")
     reason = str(error) or type(error).__name__
     return Unavailable(
         f"Kafka at {settings.kafka} ({settings.kafka_security}) failed: {reason}: "

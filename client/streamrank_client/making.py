@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from streamrank_client.errors import InvalidEvent
-from streamrank_client.events import MAX_RECORD_BYTES, Behavior, Event, decode_event, encode, invalid
+from streamrank_client.events import Behavior, Event, decode_event, encode, invalid
+from streamrank_client.limits import MAX_RECORD_BYTES
 from streamrank_client.rules import DeleteRule, Rule, check_rule
 
 __all__ = ["behavior", "checked", "new_id", "now", "rule"]
@@ -77,7 +78,7 @@ def checked(event: Event) -> bytes:
         if isinstance(event, Rule):
             check_rule(event)
     except msgspec.DecodeError as error:
-        raise invalid(error) from error
+        raise invalid(error, raw) from error
     except (TypeError, UnicodeEncodeError) as error:
         raise InvalidEvent("invalid", "", f"cannot be written as JSON: {error}") from error
     if len(raw) > MAX_RECORD_BYTES:

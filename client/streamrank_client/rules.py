@@ -11,9 +11,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from streamrank_client import limits
 from streamrank_client.errors import InvalidEvent
 from streamrank_client.fields import Base, Id, RuleId, Text, Time
-from streamrank_client.vocabulary import RULE_KEY, Surface
+from streamrank_client.vocabulary import RULE_KEY, SURFACES, Surface
 
 __all__ = ["DeleteRule", "Rule", "check_rule", "rule_key"]
 
@@ -29,13 +30,13 @@ class Rule(Base, tag="rule", kw_only=True):
 
     rule_id: RuleId
     action: Literal["pin", "bury", "hide"]
-    item_ids: Annotated[list[Id], Meta(max_length=1_000)] = []
-    category: Annotated[list[Id], Meta(max_length=100)] = []
-    brand: Annotated[list[Id], Meta(max_length=100)] = []
-    surfaces: Annotated[list[Surface], Meta(max_length=5)] = []
+    item_ids: Annotated[list[Id], Meta(max_length=limits.RULE_ITEMS)] = []
+    category: Annotated[list[Id], Meta(max_length=limits.RULE_GROUPS)] = []
+    brand: Annotated[list[Id], Meta(max_length=limits.RULE_GROUPS)] = []
+    surfaces: Annotated[list[Surface], Meta(max_length=len(SURFACES))] = []
     text: Text = ""
     match: Literal["equal", "words"] = "equal"
-    position: Annotated[int, Meta(ge=0, le=1_000)] = 0
+    position: Annotated[int, Meta(ge=0, le=limits.RULE_POSITION)] = 0
     valid_from: Time | None = None
     valid_to: Time | None = None
 

@@ -15,14 +15,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 import msgspec
 from msgspec import Meta
 
 from streamrank_client.errors import SettingsError
 
-__all__ = ["ClientSettings", "allowed", "environment", "given", "parse", "read", "setting", "user_cache", "variable"]
+__all__ = [
+    "ClientSettings", "allowed", "environment", "given", "parse", "read", "secret_texts", "secrets_given", "setting",
+    "user_cache", "variable",
+]  # fmt: skip
 
 PREFIX: Final = "STREAMRANK_"
 _YES_NO: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
@@ -65,6 +68,10 @@ class ClientSettings:
         """Every setting as text, secrets and the passwords in addresses masked."""
         return {f.name: _mask(f, getattr(self, f.name)) for f in fields(self)}
 
+    def secrets(self) -> list[str]:
+        """Every text that must not be shown: passwords, tokens, those in addresses."""
+        return secret_texts(type(self), {f.name: str(getattr(self, f.name)) for f in fields(self)})
+
     def as_environment(self) -> dict[str, str]:
         """Every setting as its variable, for a process that is to have the same ones."""
         return {variable(f.name): str(getattr(self, f.name)) for f in fields(self)}
@@ -103,6 +110,30 @@ def user_cache() -> Path:
         raise SettingsError("XDG_CACHE_HOME is not set, and this user has no home folder: set it") from None
 
 
+def secrets_given(kind: type[ClientSettings]) -> list[str]:
+    """What this process's environment has of secrets, whether or not its settings can be read."""
+    return secret_texts(kind, {f.name: os.environ.get(variable(f.name), "") for f in fields(kind)})
+
+
+def secret_texts(kind: type[ClientSettings], values: Mapping[str, str]) -> list[str]:
+    """The secrets among settings as texts; a password in an address as it stands there, and as it is meant.
+
+    >>> secret_texts(ClientSettings, {"kafka": "k1:9092", "kafka_password": "hush"})
+    ['hush']
+    """
+    found = []
+    for f in fields(kind):
+        text = values.get(f.name, "")
+        if f.metadata["secret"]:
+            found.append(text)
+        elif f.metadata["url"]:
+            userinfo, _, place = text.partition("://")[2].rpartition("@")
+            password = userinfo.partition(":")[2]
+            named = [value for key, value in parse_qsl(place.partition("?")[2]) if key == "password"]
+            found += [password, unquote(password), *named]
+    return [text for text in dict.fromkeys(found) if text]
+
+
 def read(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
     """Settings of a class from the environment; raises SettingsError naming the variable, the value and what is
     allowed.
@@ -127,10 +158,21 @@ def parse(kind: type[ClientSettings], name: str, text: str, label: str) -> Any:
         value = msgspec.convert(_YES_NO.get(text.lower(), text) if wanted is bool else text, wanted, strict=False)
     except msgspec.ValidationError:
         raise SettingsError(f"{label}={shown}: expected {allowed(kind, name)}") from None
-    if about["url"] and urlsplit(text).scheme not in about["url"]:
+    if about["url"] and not _is_address(text, about["url"]):
         schemes = ", ".join(f"{scheme}://" for scheme in about["url"])
-        raise SettingsError(f"{label}={shown}: expected an address that begins with one of {schemes}")
+        raise SettingsError(
+            f"{label}={shown}: expected an address that begins with one of {schemes}; in a password, write /, #, ? "
+            "and @ as %2F, %23, %3F and %40"
+        )
     return value
+
+
+def _is_address(text: str, schemes: Collection[str]) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in schemes and (parts.port is None or parts.port > 0)
+    except ValueError:  # of a port that is none, and of brackets that do not close
+        return False
 
 
 def allowed(kind: type[ClientSettings], name: str) -> str:

@@ -53,20 +53,33 @@ class QueryLore:
         for word in common:
             self.speller.add(word)
         self._terms = 0
+        #: words to correct to that only known queries have: they leave with these
+        self._learnt: set[str] = set()
 
     def learn(self, query: KnownQuery, tokens: Sequence[str]) -> None:
         """Take in a known query whose words are ``tokens``. Raises ModelError when its vector is none."""
-        row = self.table.put(query, tokens, self.synonyms.forget)
+        gone: set[str] = set()
+
+        def forget(row: int) -> None:
+            gone.update(self.table.tokens[row])
+            self.synonyms.forget(row)
+
+        row = self.table.put(query, tokens, forget)
         self.synonyms.learn(row)
-        if row >= 0:
-            for token in tokens:
-                if self.table.frequency(token) >= FREQUENT:
-                    self.speller.add(token)
+        for token in gone & self._learnt:
+            if self.table.frequency(token) < FREQUENT:
+                self._learnt.remove(token)
+                self.speller.drop(token)
+        for token in tokens if row >= 0 else ():
+            if self.table.frequency(token) >= FREQUENT and token not in self.speller:
+                self.speller.add(token)
+                self._learnt.add(token)
 
     def learn_words(self, lexical: Bm25) -> None:
         """Take in the words that the catalogue has got since the last call."""
         for term in lexical.terms(self._terms):
             self.speller.add(term)
+            self._learnt.discard(term)
             self._terms += 1
 
     def understand(

@@ -60,6 +60,23 @@ class Speller:
                 else:
                     index[left] = (there, word) if isinstance(there, str) else (*there, word)
 
+    def __contains__(self, word: str) -> bool:
+        return word in self._words
+
+    def drop(self, word: str) -> None:
+        """Forget a word; nothing happens when it is not there."""
+        if word not in self._words:
+            return
+        self._words.remove(word)
+        for index, lefts in zip(self._by_left, _deletes(word, len(word) >= LONG - 2), strict=False):
+            for left in lefts:
+                there = index[left]
+                others = () if isinstance(there, str) else tuple(other for other in there if other != word)
+                if not others:
+                    del index[left]
+                else:
+                    index[left] = others if len(others) > 1 else others[0]
+
     def correct(self, word: str, frequency: Callable[[str], int]) -> str | None:
         """The word that ``word`` probably should be: the nearest, then the most frequent, then by the alphabet.
 

@@ -14,6 +14,8 @@ from models.ranking.weights import INPUTS, OFFLINE, OnlineWeights, inputs_of, sc
 
 #: contributions are given with so many digits after the point; smaller ones are left out
 DIGITS: Final = 6
+#: the line of what those candidates change among which an answer was not explained
+NOT_EXPLAINED: Final = "not_explained"
 LEAST: Final = 0.5 * 10.0**-DIGITS
 
 

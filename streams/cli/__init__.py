@@ -103,5 +103,11 @@ def main(debug: bool) -> None:
     \b
     Example: STREAMRANK_KAFKA=127.0.0.1:9092 streamrank ask --user u1 --text coffee
     """
+    # imported here: --help stays fast without them
+    from streamrank_client.hiding import hide_in_output
+    from streamrank_client.settings import secrets_given
+    from streams.settings import Settings
+
+    hide_in_output(secrets_given(Settings))
     if not debug:
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its errors come as exceptions too

@@ -32,7 +32,7 @@ def asked_query(query: Query, plan: Plan, catalogue: Catalogue) -> AskedQuery:
         now=query.time,
         surface=query.answered_on,
         image=query_image(query.image_vector, catalogue.images.dim),
-        candidates=_known_rows(query.candidates, catalogue) if query.candidates else None,
+        candidates=_known_rows(query.candidates[: plan.work], catalogue) if query.candidates else None,
         exclude=_known_rows([*query.exclude, *query.cart], catalogue),
         filter=_filter(query.filters),
         limit=query.limit,

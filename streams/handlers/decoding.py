@@ -11,7 +11,8 @@ import msgspec
 
 from streamrank_client.answers import DeadLetter
 from streamrank_client.errors import InvalidEvent
-from streamrank_client.events import MAX_RECORD_BYTES, encode, invalid
+from streamrank_client.events import encode, invalid
+from streamrank_client.limits import MAX_RECORD_BYTES
 from streams.wire.messages import Message, Record
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -71,7 +72,7 @@ def decode_one(record: Record, decode: Callable[[bytes], T], key_of: Callable[[T
     try:
         event = decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise invalid(error) from None
+        raise invalid(error, value) from None
     expected = key_of(event)
     if key != expected.encode():
         shown = "no key" if key is None else repr(key[:140])

@@ -18,7 +18,7 @@ from state import keys
 from state.impressions import StoredImpression
 from state.impressions import encode as encode_impression
 from state.sessions import encode as encode_session
-from streamrank_client.answers import Answer, AnswerItem, IntentLabel
+from streamrank_client.answers import CANDIDATES_CUT, REASONS_CUT, Answer, AnswerItem, IntentLabel
 from streamrank_client.events import Query
 from streams.handlers.keeping import impression
 from streams.handlers.knowing import know
@@ -83,8 +83,9 @@ def _answer(ranked: Ranked, catalogue: Catalogue, retrained: bool) -> tuple[Answ
         )
         for row, place, propensity in zip(rows, shown.order, shown.propensity, strict=True)
     ]
-    if query.explain:
-        explain(items, ranked, shown.order, catalogue)
+    cut = [CANDIDATES_CUT] if len(query.candidates) > ranked.plan.work else []
+    if query.explain and not explain(items, ranked, shown.order, catalogue):
+        cut.append(REASONS_CUT)
     answer = Answer(
         time=query.time,
         request_id=query.request_id,
@@ -98,6 +99,7 @@ def _answer(ranked: Ranked, catalogue: Catalogue, retrained: bool) -> tuple[Answ
         artifact=ranked.ranker.version,
         weights_version=ranked.weights.version,
         exploration=_exploration(ranked)[0].name,
+        cut=cut,
     )
     return answer, impression(ranked, shown, answer, catalogue, retrained) if items else None
 

@@ -158,6 +158,6 @@ async def _admin(settings: Settings) -> AsyncIterator[tuple[AIOKafkaAdminClient,
         async with metadata_client(options) as client:
             yield admin, client
     except (KafkaError, OSError) as error:
-        raise unavailable(settings, error) from error
+        raise await unavailable(settings, error) from error
     finally:
         await admin.close()

@@ -148,7 +148,7 @@ async def _read_whole(settings: Settings, spec: TopicSpec, take: Any) -> None:
         async with reader:
             pass
     except (KafkaError, OSError) as error:
-        raise unavailable(settings, error) from error
+        raise await unavailable(settings, error) from error
 
 
 async def _publish(settings: Settings, messages: Sequence[Message]) -> None:
@@ -160,6 +160,6 @@ async def _publish(settings: Settings, messages: Sequence[Message]) -> None:
         for message in messages:
             await producer.send_and_wait(message.topic, message.value, message.key, 0)
     except (KafkaError, OSError) as error:
-        raise unavailable(settings, error) from error
+        raise await unavailable(settings, error) from error
     finally:
         await producer.stop()

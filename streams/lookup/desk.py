@@ -128,4 +128,4 @@ async def _reachable(store: Store, reader: BroadcastReader, settings: Settings) 
         async with reader:
             pass
     except (KafkaError, OSError) as error:
-        raise unavailable(settings, error) from error
+        raise await unavailable(settings, error) from error

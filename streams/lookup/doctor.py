@@ -11,7 +11,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, Literal
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 import redis.asyncio
@@ -21,7 +20,9 @@ from aiokafka.protocol.admin import ApiVersionRequest  # type: ignore[import-unt
 from redis.exceptions import RedisError
 
 from state.layouts import unpacked
+from streamrank_client.doors import refusal
 from streamrank_client.errors import StreamrankError
+from streamrank_client.hiding import hidden
 from streamrank_client.kafka_options import kafka_options
 from streams.kafka.admin import topic_states
 from streams.lookup.private_parts import REACHED_INTO, installed, untested
@@ -78,9 +79,12 @@ async def _kafka(settings: Settings) -> list[Check]:
         spent = (time.perf_counter() - start) * 1000
         speaks = await _fetch_version(client)
     except (KafkaError, OSError) as error:
-        reason = str(error) or type(error).__name__
         remedy = f"check {variable('kafka')}, {variable('kafka_security')} and the broker"
-        return [Check("kafka", "fail", f"{settings.kafka} ({settings.kafka_security}): {reason}", remedy)]
+        reason = await refusal(settings)
+        if reason is not None:
+            reason, _, remedy = reason.rpartition(": ")
+        said = reason or str(error) or type(error).__name__
+        return [Check("kafka", "fail", f"{settings.kafka} ({settings.kafka_security}): {said}", remedy)]
     finally:
         await client.close()
     brokers = len(cluster.brokers())
@@ -145,7 +149,7 @@ async def _redis(settings: Settings) -> list[Check]:
             spent.append((time.perf_counter() - start) * 1000)
         stored = await _stored(client)
     except (RedisError, OSError) as error:
-        reason = _without_secret(str(error) or type(error).__name__, settings.redis)
+        reason = hidden(str(error) or type(error).__name__, settings.secrets())
         remedy = f"check {variable('redis')}, user and password, and that the server runs"
         return [Check("redis", "fail", f"{shown}: {reason}", remedy)]
     finally:
@@ -201,13 +205,6 @@ def _redis_checks(shown: str, info: dict[str, Any], latency_ms: float) -> Iterat
     else:
         remedy = "turn on appendonly (everysec): what a crash loses is read again from Kafka, as far as it is kept"
         yield Check("redis persistence", "warn", "append-only file off", remedy)
-
-
-def _without_secret(text: str, url: str) -> str:
-    password = urlsplit(url).password
-    for secret in (password, unquote(password)) if password else ():
-        text = text.replace(secret, "***")
-    return text
 
 
 def _packages() -> Iterator[Check]:

@@ -16,7 +16,8 @@ from streams.settings import PlanSettings, variable
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``sources`` in use; ``candidates``: most that are ranked; ``policy`` of exploration; business ``rules``;
+    """``sources`` in use; ``candidates``: most that are ranked; ``work``: most that are scored for one query, each time
+    that one is (``streams.handlers.budget``); ``policy`` of exploration; business ``rules``;
     ``positions`` of page one that it may change, ranges from 1; ``new_share`` of them for items that are new for
     ``new_days``; ``online``: whether the online weights are applied; ``arm``, and the ``experiment`` it belongs to:
     their names on answers and feedback.
@@ -32,6 +33,7 @@ class Plan:
     new_share: float = 0.0
     new_days: float = 14.0
     positions: tuple[tuple[int, int], ...] = EVERY
+    work: int = 10_000
 
     @property
     def own_arm(self) -> str | None:
@@ -45,10 +47,16 @@ def plan_of(settings: PlanSettings, arm: str = "control") -> Plan:
 
     What it reads is what an arm may set, so it reads every setting it depends on, whatever the others say.
     """
+    if settings.candidates > settings.query_work:
+        raise SettingsError(
+            f"{variable('candidates')}={settings.candidates} is more than {variable('query_work')}="
+            f"{settings.query_work}: lower the one or raise the other"
+        )
     return Plan(
         arm=arm,
         sources=_sources(settings.sources),
         candidates=settings.candidates,
+        work=settings.query_work,
         policy=_policy(settings),
         rules=_rules(settings),
         online=settings.online,

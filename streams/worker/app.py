@@ -24,12 +24,13 @@ from streams.policy.roles import role_stages
 from streams.settings import Settings
 from streams.worker.health import Health
 from streams.worker.metrics import Metrics
-from streams.worker.pages import WorkerView, add_pages
+from streams.worker.pages import WorkerView, closed_to_operators, pages
 from streams.worker.retraining_schedule import Schedule
 from streams.worker.retrying import RETRIABLE, Retrying
 from streams.worker.stages.base import Stage, Workplace
 from streams.worker.stages.registry import stages
 from streams.worker.starting import Starts
+from streams.worker.web_port import WebPort
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +103,7 @@ class Worker:
             metrics=self.metrics,
             desk=Desk(settings, self.store, self.tables, plans),
         )
-        add_pages(self.app, view)
+        self._web = WebPort(pages(view), settings.web_host, settings.web_port)
 
     def _workplace(self, plans: PlanChoice) -> Workplace:
         settings = self.settings
@@ -138,7 +139,9 @@ class Worker:
                 on_revoking=self._revoking,
                 on_revoked=self._revoked,
             ),
-            **_faust_settings(settings),
+            web_enabled=False,  # its own pages tell what is nobody's business: streams.worker.web_port
+            autodiscover=False,
+            store="memory://",
         )
         app.worker = self
         return app
@@ -227,6 +230,10 @@ class Worker:
 
     async def start(self) -> None:
         """Connect, and read the broadcast topics whole."""
+        await self._web.start()
+        closed = closed_to_operators(self.settings)
+        if closed is not None:
+            log.warning(closed)
         await self.store.ping()
         await self._producer.start()
         for reader in self.readers:
@@ -245,6 +252,7 @@ class Worker:
             await reader.stop()
         await self._producer.stop()
         await self.store.close()
+        await self._web.stop()
 
     async def _watch(self) -> None:
         """Look for newer artifacts; end the worker when a broadcast topic can no longer be read."""
@@ -276,14 +284,3 @@ class Worker:
         self.metrics.artifact.clear()
         for kind, version in models.versions().items():
             self.metrics.artifact.labels(kind, version).set(1)
-
-
-def _faust_settings(settings: Settings) -> dict[str, Any]:
-    """What Faust itself is told."""
-    return {
-        "web_host": settings.web_host,
-        "web_port": settings.web_port or 6066,
-        "web_bind": settings.web_host,
-        "autodiscover": False,
-        "store": "memory://",
-    }

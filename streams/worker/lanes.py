@@ -1,7 +1,7 @@
 """Queries that wait for their answers: users take turns, and what costs most waits apart.
 
 A turn is answered together: queries of one partition, each user's oldest, as many as are not too much work. Explained
-queries, each of which costs as much as a turn, are answered one at a time between turns.
+queries, each of which may cost as much as a turn, are answered one at a time between turns.
 
 >>> def waiting(user, explained=False):
 ...     return Waiting(None, None, 0, user, 200, explained, asyncio.Future())
@@ -26,7 +26,8 @@ from streams.wire.messages import Record
 
 @dataclass(eq=False, slots=True)
 class Waiting:
-    """A query that waits. ``user``: whose it is; ``work``: candidates to be ranked for it; ``done``: once answered;
+    """A query that waits. ``user``: whose it is; ``work``: candidates to be scored for it
+    (``streams.handlers.budget``); ``done``: once answered;
     ``begun``: it has been put into a lane.
     """
 

@@ -9,7 +9,7 @@ from time import perf_counter
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from models.serving import Models
-from streamrank_client.answers import DeadLetter
+from streamrank_client.answers import Answer, DeadLetter
 from streams.handlers.outcomes import Outcome
 
 _BUCKETS = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -82,6 +82,9 @@ class Metrics:
         self.unreadable = Counter(
             "streamrank_unreadable_values", "stored values that answers did without", ["error"], registry=registry
         )
+        self.cut = Counter(
+            "streamrank_cut_answers", "answers that would have been more work than one query may be", registry=registry
+        )
         self.degraded = Counter(
             "streamrank_degraded_answers", "answers given from less than is stored", registry=registry
         )
@@ -151,6 +154,16 @@ class Metrics:
         self.arm_dwell = Counter(
             "streamrank_arm_dwell_seconds", "dwell that belongs to an answer, by its arm", labels, registry=registry
         )
+
+    def answered(self, answer: Answer) -> None:
+        """Count an answer, and what kept it from being whole."""
+        self.answers.labels(answer.surface).inc()
+        self.arm_answers.labels(answer.experiment, answer.arm).inc()
+        self.arm_items.labels(answer.experiment, answer.arm).inc(len(answer.items))
+        if answer.degraded:
+            self.degraded.inc()
+        if answer.cut:
+            self.cut.inc()
 
     def count_outcomes(self, outcomes: Mapping[Outcome, float]) -> None:
         """Count what users did with the answers of each arm."""

@@ -1,22 +1,29 @@
-"""The web pages of a worker, on Faust's port: /health, /ready, /metrics, and the operator's /explain and /user.
+"""The web pages of a worker: /health, /ready, /metrics, and the operator's /explain and /user.
 
-The last two show what people did: keep the port to operators.
+The last two show what people did. They ask for ``STREAMRANK_OPERATOR_TOKEN`` where there is one, and without one they
+answer only on a loopback address.
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from ipaddress import ip_address
+from typing import Any, TypeAlias
 
-import faust
 import msgspec
-from faust.web import Request, Response, View
+from aiohttp import web
 
 from streamrank_client.events import encode
+from streamrank_client.hiding import hidden
+from streamrank_client.settings import variable
 from streams.errors import NotStored
 from streams.lookup.desk import Desk
+from streams.settings import Settings
 from streams.worker.metrics import Metrics
+
+Page: TypeAlias = Callable[[web.Request], Awaitable[web.Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,56 +40,110 @@ class WorkerView:
     desk: Desk
 
 
-def add_pages(app: faust.App, worker: WorkerView) -> None:
-    """Add the pages to a worker's app."""
+def closed_to_operators(settings: Settings) -> str | None:
+    """Why the operator's pages are closed to everybody, None where they are not.
 
-    @app.page("/health")
-    async def health(view: View, request: Request) -> Response:
+    >>> closed_to_operators(Settings(web_host="0.0.0.0"))
+    '/explain and /user are closed: STREAMRANK_WEB_HOST=0.0.0.0 is no loopback address, set STREAMRANK_OPERATOR_TOKEN'
+    >>> closed_to_operators(Settings()) is closed_to_operators(Settings(web_host="::", operator_token="x" * 16)) is None
+    True
+    """
+    if settings.operator_token or _is_loopback(settings.web_host):
+        return None
+    return (
+        f"/explain and /user are closed: {variable('web_host')}={settings.web_host} is no loopback address, "
+        f"set {variable('operator_token')}"
+    )
+
+
+def pages(worker: WorkerView) -> web.Application:
+    """A worker's pages."""
+    found = _Pages(worker)
+    app = web.Application()
+    app.add_routes([web.get(f"/{page.__name__}", page) for page in (found.health, found.ready, found.metrics)])
+    app.add_routes([web.get(f"/{page.__name__}", found.for_operators(page)) for page in (found.explain, found.user)])
+    return app
+
+
+class _Pages:
+    def __init__(self, worker: WorkerView) -> None:
+        self._worker = worker
+        self._token = worker.desk.settings.operator_token.encode()
+        self._closed = closed_to_operators(worker.desk.settings)
+
+    async def health(self, request: web.Request) -> web.Response:
         """200 while the process works."""
-        return view.json({"status": "ok", "role": worker.role})
+        return web.json_response({"status": "ok", "role": self._worker.role})
 
-    @app.page("/ready")
-    async def ready(view: View, request: Request) -> Response:
+    async def ready(self, request: web.Request) -> web.Response:
         """200 while the worker can do all its role's work, else 503 with the reasons."""
-        reasons = worker.reasons()
-        state: dict[str, Any] = {"ready": not reasons, "items": worker.items(), "reasons": reasons}
-        return view.json(state, status=503 if reasons else 200)
+        reasons = [hidden(reason, self._worker.desk.settings.secrets()) for reason in self._worker.reasons()]
+        state: dict[str, Any] = {"ready": not reasons, "items": self._worker.items(), "reasons": reasons}
+        return web.json_response(state, status=503 if reasons else 200)
 
-    @app.page("/metrics")
-    async def metrics(view: View, request: Request) -> Response:
+    async def metrics(self, request: web.Request) -> web.Response:
         """All metrics, for Prometheus."""
-        return view.bytes(worker.metrics.text(), content_type="text/plain; version=0.0.4")
+        form = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        return web.Response(body=self._worker.metrics.text(), headers=form)
 
-    @app.page("/explain")
-    async def explain(view: View, request: Request) -> Response:
+    async def explain(self, request: web.Request) -> web.Response:
         """A stored answer: `request_id`, and `user_id` where it is known."""
         request_id = request.query.get("request_id")
         if not request_id:
-            return _wrong(view, "request_id: required, for example /explain?request_id=r1&user_id=u1")
-        return await _page(view, worker, lambda: worker.desk.explain(request_id, request.query.get("user_id")))
+            return _error(400, "request_id: required, for example /explain?request_id=r1&user_id=u1")
+        return await self._found(lambda: self._worker.desk.explain(request_id, request.query.get("user_id")))
 
-    @app.page("/user")
-    async def user(view: View, request: Request) -> Response:
+    async def user(self, request: web.Request) -> web.Response:
         """A user: `user_id`, and `time` in Unix ms where it is not to be that of the newest event."""
         user_id, at = request.query.get("user_id"), request.query.get("time")
         if not user_id:
-            return _wrong(view, "user_id: required, for example /user?user_id=u1")
-        if at is not None and not at.isdigit():
-            return _wrong(view, f"time: expected Unix milliseconds, not {at!r}")
-        return await _page(view, worker, lambda: worker.desk.user(user_id, int(at) if at else None))
+            return _error(400, "user_id: required, for example /user?user_id=u1")
+        if at is not None and not (at.isdecimal() and len(at) < 15):
+            return _error(400, f"time: expected Unix milliseconds, not {at[:40]!r}")
+        return await self._found(lambda: self._worker.desk.user(user_id, int(at) if at else None))
+
+    def for_operators(self, page: Page) -> Page:
+        """The page, for those who may see it."""
+
+        async def guarded(request: web.Request) -> web.Response:
+            if self._closed is not None:
+                return _error(403, self._closed)
+            if self._token and not hmac.compare_digest(_bearer(request), self._token):
+                said = f"send the header `Authorization: Bearer` with the value of {variable('operator_token')}"
+                return _error(401, said, {"WWW-Authenticate": "Bearer"})
+            return await page(request)
+
+        return guarded
+
+    async def _found(self, look: Callable[[], Awaitable[msgspec.Struct]]) -> web.Response:
+        """What is found as JSON; 404 where nothing is stored, 503 before the catalogue is read."""
+        if not self._worker.tables_read():
+            role = self._worker.role
+            return _error(503, f"this worker (role {role}) holds no catalogue, or not yet: ask one of role query")
+        try:
+            found = await look()
+        except NotStored as error:
+            return _error(404, str(error))
+        return web.Response(body=encode(found), content_type="application/json")
 
 
-def _wrong(view: View, message: str) -> Response:
-    return view.json({"error": message}, status=400)
+def _error(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
+    return web.json_response({"error": message}, status=status, headers=headers)
 
 
-async def _page(view: View, worker: WorkerView, look: Callable[[], Awaitable[msgspec.Struct]]) -> Response:
-    """What is found as JSON; 404 where nothing is stored, 503 before the catalogue is read."""
-    if not worker.tables_read():
-        message = f"this worker (role {worker.role}) holds no catalogue, or not yet: ask one that answers queries"
-        return view.json({"error": message}, status=503)
+def _bearer(request: web.Request) -> bytes:
+    """The token that a request shows, empty for none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip().encode(errors="surrogateescape") if scheme.lower() == "bearer" else b""
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address; a name but localhost may be anything.
+
+    >>> [_is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "shop.example")]
+    [True, True, True, False, False]
+    """
     try:
-        found = await look()
-    except NotStored as error:
-        return view.json({"error": str(error)}, status=404)
-    return view.bytes(encode(found), content_type="application/json")
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

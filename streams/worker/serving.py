@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import gc
 import os
@@ -17,6 +18,7 @@ from models.base.threads import one_thread
 from streams.lookup.private_parts import untested
 from streams.settings import Settings
 from streams.worker.app import Worker
+from streams.worker.doors import knock
 from streams.worker.warming import compile_loops
 
 log = structlog.get_logger(__name__)
@@ -40,6 +42,7 @@ def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str],
     sys.setswitchinterval(0.001)
     keep_freed_memory()
     one_thread()
+    asyncio.run(knock(settings))
     worker = make(settings, role) if make else Worker(settings, role, on_ready=freeze_objects)
     if {"behavior", "signals"} & set(worker.names):
         compile_loops()

@@ -65,7 +65,7 @@ async def read_topics(settings: Settings, join: Join, progress: ReadingProgress 
                 await _read_partition(consumer, [TopicPartition(name, number) for name in names], join)
                 progress(number + 1, total)
         except (KafkaError, OSError) as error:
-            raise unavailable(settings, error) from error
+            raise await unavailable(settings, error) from error
 
 
 def _partitions(consumer: AIOKafkaConsumer, names: tuple[str, str]) -> int:

@@ -88,7 +88,7 @@ async def publish_log(
     try:
         await _publish(path, settings, scan, summary, speed, patience if wait else None, progress)
     except (KafkaError, OSError) as error:
-        raise unavailable(settings, error) from error
+        raise await unavailable(settings, error) from error
     return summary
 
 

@@ -70,7 +70,7 @@ async def newest_feedback(settings: Settings, count: int = RECORDS) -> list[Feed
                 kept.extend(record.value for record in fetched.get(partition, ()) if record.value)
                 end = consumer.highwater(partition) if end is None else end
         except (KafkaError, OSError) as error:
-            raise unavailable(settings, error) from error
+            raise await unavailable(settings, error) from error
     return [one for one in map(_decoded, kept) if one is not None and one.shown]
 
 

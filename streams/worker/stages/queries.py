@@ -17,6 +17,7 @@ from streamrank_client.fields import Place
 from streamrank_client.making import now
 from streamrank_client.vocabulary import DAY_MS
 from streams.errors import Released
+from streams.handlers.budget import cost
 from streams.handlers.decoding import dead_letter, decode_one, reply_topic_of, request_id_of
 from streams.handlers.images import query_image
 from streams.handlers.queries import Answered, on_queries
@@ -215,7 +216,8 @@ class QueryStage(Stage):
 
     def _begin(self, place: _At, query: Query, record: Record) -> None:
         """A query is in work from now on, until it is answered or that fails."""
-        work = len(query.candidates) or self.at.plans.plan_for(query).candidates
+        plan = self.at.plans.plan_for(query)
+        work = cost(len(query.candidates) or plan.candidates, plan.work, explain=query.explain)
         done = asyncio.get_running_loop().create_future()
         done.add_done_callback(lambda _: self._ended(place))
         self._in_work[place] = Waiting(query, record, place[0], query.key, work, query.explain, done)
@@ -271,11 +273,7 @@ class QueryStage(Stage):
         await self._store_and_publish(answered, replies)
         self._remember(asked)
         for answer in answered.answers:
-            at.metrics.answers.labels(answer.surface).inc()
-            at.metrics.arm_answers.labels(answer.experiment, answer.arm).inc()
-            at.metrics.arm_items.labels(answer.experiment, answer.arm).inc(len(answer.items))
-            if answer.degraded:
-                at.metrics.degraded.inc()
+            at.metrics.answered(answer)
 
     async def _store_and_publish(self, answered: Answered, replies: Sequence[Message]) -> None:
         """Impressions and answers at once; the impressions leave first, so that no click on an answer can be sooner.

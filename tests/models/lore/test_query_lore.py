@@ -133,3 +133,39 @@ def test_a_query_chosen_after_once_is_nothing_to_correct_to() -> None:
     lore, lexical = taught([])
     lore.learn(query("forza", 2.0), ["forza"])
     assert lore.meant("forxa", ["forxa"], lexical) == ""
+
+
+def test_a_flood_of_query_texts_leaves_no_more_behind_than_the_table_holds() -> None:
+    """Thousands of texts, each of a few words that come several times, through a table of 60: what is kept of words,
+    slips and pairs is what a lore has that knows the last 60 alone.
+    """
+    flooded, fresh = QueryLore(60), QueryLore(60)
+    letters = "abcdefghij"
+    texts = [
+        f"w{letters[n % 10]}rd{letters[n // 40 % 10]}x{letters[n // 400 % 10]}y{letters[n // 4_000 % 10]} number{n}"
+        for n in range(6_000)
+    ]
+    for n, text in enumerate(texts):
+        flooded.learn(query(text, 6.0, time=n * 86_400, items=(n % 7 + 1,)), text.split())
+    for n, text in list(enumerate(texts))[-60:]:
+        fresh.learn(query(text, 6.0, time=n * 86_400, items=(n % 7 + 1,)), text.split())
+    assert set(flooded.table.texts) == set(fresh.table.texts) == set(texts[-60:])
+    assert flooded.table.holding.keys() == fresh.table.holding.keys()
+    assert len(flooded.speller) <= len(flooded.table.holding)
+    assert len(flooded.speller) == len(fresh.speller)
+    assert flooded.speller._by_left[0].keys() == fresh.speller._by_left[0].keys()
+
+
+def test_a_word_that_the_catalogue_has_too_stays_when_its_queries_leave() -> None:
+    """What was learnt of queries leaves with them, and nothing else."""
+    lore, lexical = QueryLore(3), Bm25()
+    for n in range(3):
+        lore.learn(query(f"kinect tablet {n}", 6.0, time=n), ["kinect", "tablet", f"{n}"])
+    assert "kinect" in lore.speller
+    assert "tablet" in lore.speller
+    lexical.put(0, ["kinect"])
+    lore.learn_words(lexical)
+    for n in range(3):
+        lore.learn(query(f"wine {n}", 60.0, time=n + 10**8), ["wine", f"{n}"])
+    assert "kinect" in lore.speller
+    assert "tablet" not in lore.speller

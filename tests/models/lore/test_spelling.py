@@ -101,3 +101,17 @@ def test_two_edits_need_a_long_word() -> None:
 def test_rare_words_are_nothing_to_correct_to() -> None:
     """A word that is used once may be a misspelling itself."""
     assert speller("kinect").correct("kinnect", lambda word: 1) is None
+
+
+@given(st.lists(st.text("abcd", min_size=4, max_size=10), min_size=1, max_size=12, unique=True), st.data())
+def test_a_word_that_was_dropped_leaves_nothing_behind(words: list[str], data: st.DataObject) -> None:
+    """The index is that of the words that stay, but for the order in which words share an entry."""
+    gone = data.draw(st.lists(st.sampled_from(words), unique=True))
+    dropped, fresh = speller(*words), speller(*(word for word in words if word not in gone))
+    for word in gone:
+        dropped.drop(word)
+    for index, other in zip(dropped._by_left, fresh._by_left, strict=True):
+        assert {left: set([found] if isinstance(found, str) else found) for left, found in index.items()} == {
+            left: set([found] if isinstance(found, str) else found) for left, found in other.items()
+        }
+    assert len(dropped) == len(fresh)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamrank_client.errors import InvalidEvent
-from streamrank_client.events import MAX_RECORD_BYTES, Behavior, decode_behavior, encode
+from streamrank_client.events import Behavior, decode_behavior, encode
+from streamrank_client.limits import MAX_RECORD_BYTES
 from streamrank_client.making import behavior
 from streams.handlers.decoding import RAW_KEPT, dead_letter, decode_batch, decode_one, reply_topic_of, request_id_of
 from streams.wire.messages import Record
