@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
@@ -19,13 +20,13 @@ from streams.kafka.admin import create_topics
 from streams.offline.replay import replay
 from streams.settings import Settings
 from tests.integration.test_exactness import EXACT, integers, stored_so_many
-from tests.support.redis_cluster import RealCluster, wait_until
+from tests.support.redis_cluster import ClusterNode, RealCluster, wait_until
 from tests.support.small_log import Size, behaviors, items, lines
 from tests.support.small_log import log as whole_log
 from tests.support.worker_process import deployment, publish_lines, serving, settled, stored
 
 pytestmark = pytest.mark.servers
-SIZE = Size(users=200, items=80, behaviors=6_000)
+SIZE = Size(users=200, items=80, behaviors=3_000)
 
 
 def log() -> list[bytes]:
@@ -41,7 +42,7 @@ async def assert_as_on_one_server(settings: Settings, raw: list[bytes], smooth: 
 
 
 async def served_through(
-    settings: Settings, raw: list[bytes], folder: Path, disturb: Callable[[], None], after: int = 1_000
+    settings: Settings, raw: list[bytes], folder: Path, disturb: Callable[[], None], after: int = 400
 ) -> None:
     """Serve and publish a log; once so many behaviours are stored, ``disturb`` runs in a thread of its own."""
     await create_topics(settings)
@@ -60,7 +61,7 @@ async def test_a_whole_log_leaves_the_state_of_one_server(
     """Items, behaviour, queries of all surfaces and feedback: all masters hold some of it."""
     smooth = deployment(kafka, redis_server, topic_prefix, 1)
     settings = replace(smooth, redis=redis_cluster.url)
-    raw = whole_log(Size(behaviors=3_000))
+    raw = whole_log(Size(behaviors=1_500))
     await create_topics(settings)
     async with serving(settings):
         await publish_lines(raw, settings, tmp_path)
@@ -84,6 +85,11 @@ async def test_a_master_that_is_killed_in_mid_stream_loses_nothing(
     await assert_as_on_one_server(settings, raw, smooth)
 
 
+def has_stepped_down(masters: list[ClusterNode], count: int) -> bool:
+    """Whether so many are masters no more."""
+    return sum(not node.master for node in masters) == count
+
+
 async def test_masters_that_step_down_lose_nothing(
     kafka: RealKafka, redis_server: RealRedis, redis_cluster: RealCluster, topic_prefix: str, tmp_path: Path
 ) -> None:
@@ -96,7 +102,7 @@ async def test_masters_that_step_down_lose_nothing(
     def step_down() -> None:
         for done, master in enumerate(before, 1):
             redis_cluster.replica(master).say("CLUSTER", "FAILOVER")
-            wait_until(lambda done=done: sum(not node.master for node in before) == done, "a master has stepped down")
+            wait_until(partial(has_stepped_down, before, done), "a master has stepped down")
 
     await served_through(settings, raw, tmp_path, step_down)
     assert not set(before) & set(redis_cluster.masters)
