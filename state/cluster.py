@@ -144,7 +144,7 @@ class Cluster:
 
     async def close(self) -> None:
         """Close all connections."""
-        for server in self._servers.values():
+        for server in list(self._servers.values()):
             await server.close()
 
     # ---- commands that follow their keys
@@ -251,7 +251,7 @@ class Cluster:
         told = {**named, **dict.fromkeys(self._seeds)}
         self._known = {node: None for node in [*self._known, *told] if node in told}
         masters = set(owners)
-        for node, server in self._servers.items():
+        for node, server in list(self._servers.items()):
             if node not in masters:
                 await server.close_idle()
 

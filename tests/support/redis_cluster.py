@@ -16,7 +16,7 @@ from streams.offline.servers import HOST, free_port
 
 MASTERS: Final = 3
 #: ms of silence after which a node counts as gone
-NODE_TIMEOUT_MS: Final = 1_000
+NODE_TIMEOUT_MS: Final = 2_000
 
 
 class ClusterNode(RealRedis):
