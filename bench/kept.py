@@ -26,7 +26,7 @@ from models.lore.spelling import Speller, edits
 from models.sample import sample_entry
 from state import query_clicks
 from state.records import QUERY_CLICK
-from state.store import _packed
+from state.server import packed_command
 
 WORDS: Final = 50_000
 TITLES: Final = 20_000
@@ -79,7 +79,7 @@ def _packing(records: int, size: int) -> dict[str, float]:
     connection = Connection()
     times = 100_000 // records
     return {
-        "ours": _least(lambda: [_packed(command) for command in commands], times),
+        "ours": _least(lambda: [packed_command(command) for command in commands], times),
         "redis-py with hiredis": _least(lambda: connection.pack_commands(commands), max(times // 20, 5)),
     }
 

@@ -6,20 +6,17 @@ all changed records and the new watermark, EXEC in a second. A worker that lost 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, TypeAlias
 
-from redis.asyncio import ConnectionPool, Redis
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio import Redis
 from redis.exceptions import ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from state.layouts import NewerLayout, StoredValueError, UnreadableMark, UnreadableValue, packed, unpacked
+from state.server import Command, StoredValue, listed
+from state.servers import Conversation, open_servers
 
-StoredValue = bytes | None
-Command = tuple[bytes, ...]
 #: begins the key under which a value that could not be read is kept
 BAD: Final = b"bad:"
 
@@ -33,9 +30,9 @@ LeaveOut: TypeAlias = Callable[[StoredValueError], None]
 class Transaction:
     """One batch of one partition: ``read`` (as often as needed), then ``write`` once."""
 
-    def __init__(self, store: Store, connection: AbstractConnection, mark: bytes) -> None:
+    def __init__(self, store: Store, conversation: Conversation, mark: bytes) -> None:
         self._store = store
-        self._connection = connection
+        self._conversation = conversation
         self._mark = mark
         self.watching = False
 
@@ -48,8 +45,7 @@ class Transaction:
         if not self.watching:
             commands.insert(0, (b"WATCH", self._mark))
             self.watching = True
-        found = (await self._store.converse(self._connection, commands))[-1]
-        assert isinstance(found, list)
+        found = listed((await self._conversation.say(commands))[-1])
         payloads = await self._store.payloads([self._mark, *names], found)
         return payloads[0], payloads[1:]
 
@@ -59,7 +55,7 @@ class Transaction:
             await self.read([])
         values = [part for n in range(0, len(pairs), 2) for part in (pairs[n], packed(pairs[n], pairs[n + 1]))]
         mset = (b"MSET", self._mark, packed(self._mark, mark), *values)
-        replies = await self._store.converse(self._connection, [(b"MULTI",), mset, (b"EXEC",)])
+        replies = await self._conversation.say([(b"MULTI",), mset, (b"EXEC",)])
         self.watching = False
         done = replies[-1]
         if isinstance(done, list):
@@ -71,12 +67,12 @@ class Transaction:
     async def close(self) -> None:
         """Stop watching."""
         if self.watching:
-            await self._store.converse(self._connection, [(b"UNWATCH",)])
+            await self._conversation.say([(b"UNWATCH",)])
             self.watching = False
 
 
 class Store:
-    """Records in one Redis or Valkey server, their layouts' headers taken off and put on (``state.layouts``).
+    """Records in Redis or Valkey, their layouts' headers taken off and put on (``state.layouts``).
 
     Raises ``redis.exceptions.ConnectionError`` and ``TimeoutError`` when it does not answer; both are worth a retry.
     """
@@ -90,16 +86,10 @@ class Store:
         *,
         look_only: bool = False,
     ) -> None:
-        """``url``: redis://, rediss:// or unix://; ``ca``: certificate authority for rediss://; ``look_only``: values
-        that cannot be read stay where they are.
+        """``url``: as ``state.addresses`` reads it; ``ca``: certificate authority for TLS; ``look_only``: values that
+        cannot be read stay where they are.
         """
-        tls = {"ssl_ca_certs": ca} if ca else {}
-        self._pool: ConnectionPool = ConnectionPool.from_url(
-            url, socket_timeout=None, socket_connect_timeout=timeout_s, protocol=2, **tls
-        )
-        # the pool's own check of a connection, each time it is taken, costs as much as a small command
-        self._idle: list[AbstractConnection] = []
-        self._timeout_s = timeout_s
+        self._servers = open_servers(url, timeout_s, ca)
         self._on_unreadable = on_unreadable
         self._look_only = look_only
 
@@ -110,16 +100,13 @@ class Store:
         """
         if not names:
             return []
-        async with self._connection() as connection:
-            found = (await self.converse(connection, [(b"MGET", *names)]))[0]
-        assert isinstance(found, list)
-        return await self.payloads(names, found, leave_out)
+        return await self.payloads(names, await self._servers.values(names), leave_out)
 
     @asynccontextmanager
     async def transaction(self, mark: bytes) -> AsyncIterator[Transaction]:
         """A transaction guarded by the watermark at key ``mark``."""
-        async with self._connection() as connection:
-            transaction = Transaction(self, connection, mark)
+        async with self._servers.conversation(mark) as conversation:
+            transaction = Transaction(self, conversation, mark)
             yield transaction
             await transaction.close()
 
@@ -127,18 +114,14 @@ class Store:
         """Store each (key, payload) for so many seconds."""
         if pairs:
             life = b"%d" % seconds
-            async with self._connection() as connection:
-                sets: list[Command] = [(b"SET", k, packed(k, v), b"EX", life) for k, v in pairs]
-                await self.converse(connection, sets)
+            await self._servers.each([(b"SET", key, packed(key, value), b"EX", life) for key, value in pairs])
 
     async def spoil(self, key: bytes, payload: StoredValue, reason: str) -> None:
         """Keep a value that turned out to be unusable under ``bad:`` and its key; it counts as absent from now on.
 
         ``payload``: as it was read; a value that has another by now stays.
         """
-        async with self._connection() as connection:
-            (found,) = await self.converse(connection, [(b"MGET", key)])
-        assert isinstance(found, list)
+        found = await self._servers.values([key])
         if found[0] is not None and await self.payloads([key], found) == [payload]:
             await self._keep_aside(key, found[0], reason)
 
@@ -170,96 +153,36 @@ class Store:
         if self._look_only:
             return
         assert value is not None
-        async with self._connection() as connection:
-            _, found = await self.converse(connection, [(b"WATCH", key), (b"MGET", key)])
+        async with self._servers.conversation(key) as conversation:
+            _, found = await conversation.say([(b"WATCH", key), (b"MGET", key)])
             if found != [value]:
-                await self.converse(connection, [(b"UNWATCH",)])
+                await conversation.say([(b"UNWATCH",)])
                 return
             kept = (b"SET", BAD + key, value)
-            moved = (await self.converse(connection, [(b"MULTI",), kept, (b"DEL", key), (b"EXEC",)]))[-1]
+            moved = (await conversation.say([(b"MULTI",), kept, (b"DEL", key), (b"EXEC",)]))[-1]
         if moved is not None:
             self._on_unreadable(key, reason)
 
-    async def converse(self, connection: AbstractConnection, commands: Sequence[Command]) -> list[object]:
-        """Send commands in one go, and read their replies."""
-        return await _round_trip(connection, commands, self._timeout_s)
-
     async def ping(self) -> None:
-        """Raise unless Redis answers."""
-        async with self._connection() as connection:
-            await _round_trip(connection, [(b"PING",)], self._timeout_s)
+        """Raise unless Redis answers, all of it."""
+        await self._servers.ping()
 
     async def empty(self) -> bool:
-        """Whether the database holds no key at all."""
-        async with self._connection() as connection:
-            return (await _round_trip(connection, [(b"DBSIZE",)], self._timeout_s))[0] == 0
+        """Whether there is no key at all."""
+        return not any(await self._servers.everywhere((b"DBSIZE",)))
 
-    def client(self) -> Redis:
-        """A redis-py client on the same connections, for operators' commands."""
-        return Redis(connection_pool=self._pool)
+    async def flush(self) -> None:
+        """Remove all keys."""
+        await self._servers.everywhere((b"FLUSHDB",))
+
+    async def try_writing(self, keys: Sequence[bytes]) -> None:
+        """Raise unless keys that are not there could be written; they are not."""
+        await self._servers.each([(b"SET", key, b"", b"XX") for key in keys])
+
+    async def clients(self) -> Mapping[str, Redis]:
+        """A redis-py client for each server that holds keys, by its address, for operators' commands."""
+        return await self._servers.clients()
 
     async def close(self) -> None:
         """Close all connections."""
-        self._idle.clear()
-        await self._pool.disconnect()
-
-    async def _kept(self) -> AbstractConnection | None:
-        """A connection that was used before and is still open, if there is one."""
-        while self._idle:
-            connection = self._idle.pop()
-            reader = connection._reader
-            if reader is not None and not reader.at_eof():
-                return connection
-            await connection.disconnect(nowait=True)
-            await self._pool.release(connection)
-        return None
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AbstractConnection]:
-        connection: AbstractConnection
-        connection = await self._kept() or await self._pool.get_connection()  # type: ignore[no-untyped-call]
-        try:
-            yield connection
-        except BaseException:
-            # half a conversation may be in the socket, and a WATCH be left: never use it again
-            await connection.disconnect(nowait=True)
-            await self._pool.release(connection)
-            raise
-        self._idle.append(connection)
-
-
-async def _round_trip(connection: AbstractConnection, commands: Sequence[Command], timeout_s: float) -> list[object]:
-    """Send the commands and read their replies; one clock for the whole, not one for each send and reply."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await _converse(connection, commands)
-    except TimeoutError as error:
-        raise RedisTimeoutError(f"Redis did not answer within {timeout_s} s") from error
-
-
-async def _converse(connection: AbstractConnection, commands: Sequence[Command]) -> list[object]:
-    await connection.send_packed_command([_packed(command) for command in commands], check_health=False)
-    replies: list[object] = []
-    failed: ResponseError | None = None
-    for _ in commands:
-        try:
-            replies.append(await connection.read_response())
-        except ResponseError as error:
-            # the replies that follow belong to this conversation: read them all before raising
-            failed = failed or error
-    if failed:
-        raise failed
-    return replies
-
-
-def _packed(command: Command) -> bytes:
-    """A command as it travels. One join: hiredis grows its buffer as it goes, ten times as long for a megabyte.
-
-    >>> _packed((b"GET", b"key"))
-    b'*2\\r\\n$3\\r\\nGET\\r\\n$3\\r\\nkey\\r\\n'
-    """
-    parts = [b"*%d" % len(command)]
-    for part in command:
-        parts += b"$%d" % len(part), part
-    parts.append(b"")
-    return b"\r\n".join(parts)
+        await self._servers.close()

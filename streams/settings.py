@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from models.base.paths import INSTALLED
+from state.addresses import address_of
 from streamrank_client import settings as reading
 from streamrank_client.settings import ClientSettings, environment, setting, user_cache, variable
 from streamrank_client.vocabulary import HOUR_S
@@ -75,8 +76,9 @@ class Settings(PlanSettings):
 
     redis: str = setting(
         "redis://127.0.0.1:6379/0",
-        "Redis address: redis:// or rediss://[user:password@]host:port/db",
-        url=("redis", "rediss", "unix"),
+        "Redis address: redis://[user:password@]host:port/db, a cluster's redis+cluster://host:port,host:port or "
+        "Sentinels' redis+sentinel://host:port,host:port/service/db; rediss in place of redis for TLS",
+        url=address_of,
     )
     redis_ca: str = setting("", "file of the certificate authority that signed Redis's certificate", file=True)
     redis_timeout_s: Annotated[float, Meta(ge=0.05)] = setting(5.0, "seconds after which a Redis call has failed")

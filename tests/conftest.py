@@ -18,6 +18,7 @@ from models.base.threads import one_thread
 from streams.offline.servers import EmbeddedBroker, EmbeddedRedis, LocalServer
 from tests.support.examples import register_profiles
 from tests.support.parallel import SLOW, Spread
+from tests.support.redis_cluster import RealCluster
 from tests.support.servers import Broker, flush, need
 
 register_profiles()
@@ -26,7 +27,7 @@ HERE: Final = Path(__file__).parent
 INTEGRATION: Final = HERE / "integration"
 #: fixtures that start a server
 SERVERS: Final = {
-    "kafka", "broker", "real_broker", "proxied_kafka", "redis_server", "redis_url",
+    "kafka", "broker", "real_broker", "proxied_kafka", "redis_server", "redis_url", "redis_cluster",
     "embedded_servers", "embedded", "own_servers",
 }  # fmt: skip
 
@@ -85,6 +86,25 @@ def redis_url(redis_server: RealRedis) -> str:
     """The real Redis server's URL; its database is empty."""
     flush(redis_server.redis)
     return redis_server.redis
+
+
+@pytest.fixture(scope="session")
+def running_cluster() -> Iterator[RealCluster]:
+    """A real Redis Cluster, shared by the session."""
+    need(missing_redis())
+    with RealCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def redis_cluster(running_cluster: RealCluster) -> RealCluster:
+    """The real Redis Cluster, sound and empty; what a test killed runs again."""
+    for node in running_cluster.nodes:
+        if node.process is None:
+            node.restart()
+    running_cluster.wait()
+    running_cluster.flush()
+    return running_cluster
 
 
 @pytest.fixture(scope="session")

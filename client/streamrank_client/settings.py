@@ -11,11 +11,11 @@ client's. This is the only module that reads the environment.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 from msgspec import Meta
@@ -24,7 +24,7 @@ from streamrank_client.errors import SettingsError
 
 __all__ = [
     "ClientSettings", "allowed", "environment", "given", "parse", "read", "secret_texts", "secrets_given", "setting",
-    "user_cache", "variable",
+    "user_cache", "variable", "without_password",
 ]  # fmt: skip
 
 PREFIX: Final = "STREAMRANK_"
@@ -32,9 +32,11 @@ _YES_NO: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 S = TypeVar("S", bound="ClientSettings")
 
 
-def setting(default: Any, help: str, *, secret: bool = False, url: tuple[str, ...] = (), file: bool = False) -> Any:
-    """A field with its line of help. ``secret``: never shown; ``url``: an address that begins with one of these
-    schemes, its password never shown; ``file``: a path that must exist where it is given.
+def setting(
+    default: Any, help: str, *, secret: bool = False, url: Callable[[str], object] | None = None, file: bool = False
+) -> Any:
+    """A field with its line of help. ``secret``: never shown; ``url``: reads an address whose password is never shown,
+    and raises ValueError with what is wrong; ``file``: a path that must exist where it is given.
     """
     more = {"help": help, "secret": secret, "url": url, "file": file}
     return field(default=default, repr=not (secret or url), metadata=more)
@@ -152,27 +154,18 @@ def parse(kind: type[ClientSettings], name: str, text: str, label: str) -> Any:
     10
     """
     about = kind.__dataclass_fields__[name].metadata
-    shown = "***" if about["secret"] or about["url"] else repr(text)
+    shown = "***" if about["secret"] else repr(without_password(text) if about["url"] else text)
     wanted = _type(kind, name)
     try:
         value = msgspec.convert(_YES_NO.get(text.lower(), text) if wanted is bool else text, wanted, strict=False)
     except msgspec.ValidationError:
         raise SettingsError(f"{label}={shown}: expected {allowed(kind, name)}") from None
-    if about["url"] and not _is_address(text, about["url"]):
-        schemes = ", ".join(f"{scheme}://" for scheme in about["url"])
-        raise SettingsError(
-            f"{label}={shown}: expected an address that begins with one of {schemes}; in a password, write /, #, ? "
-            "and @ as %2F, %23, %3F and %40"
-        )
+    if about["url"]:
+        try:
+            about["url"](text)
+        except ValueError as error:
+            raise SettingsError(f"{label}={shown}: {error}") from None
     return value
-
-
-def _is_address(text: str, schemes: Collection[str]) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in schemes and (parts.port is None or parts.port > 0)
-    except ValueError:  # of a port that is none, and of brackets that do not close
-        return False
 
 
 def allowed(kind: type[ClientSettings], name: str) -> str:
@@ -215,9 +208,18 @@ def _check_together(s: ClientSettings) -> None:
 def _mask(f: Field[Any], value: Any) -> str:
     if f.metadata["secret"]:
         return "***" if value else ""
-    if f.metadata["url"]:
-        parts = urlsplit(str(value))
-        if parts.password:
-            netloc = f"{parts.username or ''}:***@{parts.hostname}" + (f":{parts.port}" if parts.port else "")
-            return urlunsplit((parts.scheme, netloc, parts.path, "", ""))
-    return str(value)
+    return without_password(str(value)) if f.metadata["url"] else str(value)
+
+
+def without_password(url: str) -> str:
+    """An address as it may be shown: without password, and without what follows a question mark.
+
+    >>> without_password("redis://me:hush@r1:6379,r2:6379/0?password=hush")
+    'redis://me:***@r1:6379,r2:6379/0'
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return "***" if {"@", "?"} & set(url) else url
+    account, at, place = rest.rpartition("@")
+    user, colon, _ = account.partition(":")
+    return f"{scheme}://{user}{':***' if colon else ''}{at}{place.partition('?')[0]}"

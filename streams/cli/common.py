@@ -10,11 +10,29 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-__all__ = ["as_json", "echo_json", "json_option", "moment", "names", "run"]
+from state.addresses import address_of
+from streamrank_client.settings import without_password
+
+__all__ = ["as_json", "echo_json", "json_option", "moment", "names", "redis_option", "run"]
 
 T = TypeVar("T")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def _address(ctx: click.Context, option: click.Parameter, url: str | None) -> str | None:
+    """A URL of Redis that can be read."""
+    if url is not None:
+        try:
+            address_of(url)
+        except ValueError as error:
+            raise click.BadParameter(f"{without_password(url)!r}: {error}", param_hint="--redis") from None
+    return url
+
+
+redis_option = click.option(
+    "--redis", callback=_address, help="URL of an empty Redis database; default: an embedded Valkey."
+)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

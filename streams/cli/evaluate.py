@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from state.addresses import another_database
 from streamrank_client.vocabulary import FINDING
-from streams.cli.common import echo_json, json_option, moment, names, run
+from streams.cli.common import echo_json, json_option, moment, names, redis_option, run
 
 if TYPE_CHECKING:
     from models.evaluate.report import EvaluationReport
@@ -38,7 +39,7 @@ TASKS = ("unseen", "repeat", "all")
 @click.option("--plot", type=click.Path(dir_okay=False), help="Draw NDCG@10 over time here (.svg).")
 @click.option("--off-policy", is_flag=True, help="Estimate what the ranker in place would have earned.")
 @click.option("--clip", type=click.FloatRange(1), default=100.0, show_default=True, help="Cut weights (--off-policy).")
-@click.option("--redis", help="URL of an empty Redis database; default: an embedded Valkey.")
+@redis_option
 @json_option
 def command(
     log: str,
@@ -110,7 +111,7 @@ def _evaluate(log: str, redis: str | None, options: Options, quiet: bool) -> Eva
 
         experiment = PlanChoice.of(settings).experiment
         progress = stack.enter_context(stages(quiet=quiet))
-        databases = (redis, next_database(redis), next_database(redis, 2))
+        databases = _databases(redis)
         again = open_models(settings, experiment) if dying(options.drill) else None
         work = evaluate(log, lines, settings, open_models(settings, experiment), databases, options, progress, again)
         return run(work)
@@ -159,14 +160,9 @@ def _embedded(stack: ExitStack) -> str:
     return stack.enter_context(EmbeddedRedis()).redis
 
 
-def next_database(redis: str, further: int = 1) -> str:
-    """The URL of the database after that of ``redis``, or of one further on.
-
-    >>> next_database("redis://127.0.0.1:6379/0"), next_database("redis://h:1")
-    ('redis://127.0.0.1:6379/1', 'redis://h:1/1')
-    """
-    from urllib.parse import urlsplit, urlunsplit
-
-    parts = urlsplit(redis)
-    number = int(parts.path.strip("/") or 0)
-    return urlunsplit(parts._replace(path=f"/{number + further}"))
+def _databases(redis: str) -> tuple[str, str, str]:
+    """The URL's database and the two after it."""
+    try:
+        return redis, another_database(redis, 1), another_database(redis, 2)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--redis") from None

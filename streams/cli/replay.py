@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli.common import echo_json, json_option, run
+from streams.cli.common import echo_json, json_option, redis_option, run
 
 if TYPE_CHECKING:
     from streamrank_client.logs import Line
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option("--answers", type=click.Path(dir_okay=False), help="Write the answers here (.jsonl, .jsonl.gz).")
 @click.option("--expect", type=click.Path(dir_okay=False), help="Compare the answers with this golden file.")
 @click.option("--dead-letters", type=click.Path(dir_okay=False), help="Write the dead letters here.")
-@click.option("--redis", help="URL of an empty Redis database; default: an embedded Valkey.")
+@redis_option
 @click.option("--session", is_flag=True, help="Replay what streamrank-client's fixture sends on stdin, until it ends.")
 @json_option
 def command(

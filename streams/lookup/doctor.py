@@ -10,42 +10,26 @@ import importlib.util
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final, Literal
+from typing import Final
 
-import msgspec
-import redis.asyncio
 from aiokafka import AIOKafkaClient  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 from aiokafka.protocol.admin import ApiVersionRequest  # type: ignore[import-untyped]
-from redis.exceptions import RedisError
 
-from state.layouts import unpacked
 from streamrank_client.doors import refusal
 from streamrank_client.errors import StreamrankError
-from streamrank_client.hiding import hidden
 from streamrank_client.kafka_options import kafka_options
 from streams.kafka.admin import topic_states
+from streams.lookup.check import Check, State
 from streams.lookup.private_parts import REACHED_INTO, installed, untested
+from streams.lookup.redis_checks import redis_checks
 from streams.settings import Settings, variable
 
 __all__ = ["Check", "diagnose"]
 
-State = Literal["ok", "warn", "fail"]
-
-#: a Redis round trip above this many milliseconds is felt in every answer
-SLOW_REDIS_MS: Final = 2.0
 _FETCH: Final = 1
 #: newest version of Fetch that a release speaks -> the release
 _RELEASES: Final = {18: "4.1", 17: "3.9", 16: "3.7", 15: "3.5", 13: "3.1", 12: "2.7"}
-
-
-class Check(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line of the diagnosis; ``remedy`` is what to do, where something is to be done."""
-
-    name: str
-    state: State
-    message: str
-    remedy: str = ""
 
 
 async def diagnose(settings: Settings) -> list[Check]:
@@ -56,7 +40,7 @@ async def diagnose(settings: Settings) -> list[Check]:
     if all(check.state != "fail" for check in kafka):
         checks += await _safely("topics", _topics, settings)
         checks += await _safely("broadcast topics", _broadcasts, settings)
-    checks += await _safely("redis", _redis, settings)
+    checks += await _safely("redis", redis_checks, settings)
     checks += await asyncio.to_thread(
         lambda: [*_packages(), *_wheels(), *_models(settings), *_experiment(settings), *_embedded()]
     )
@@ -129,82 +113,6 @@ async def _broadcasts(settings: Settings) -> list[Check]:
 def _halves(text: str) -> tuple[str, str]:
     message, _, remedy = text.partition(": ")
     return message, remedy
-
-
-async def _redis(settings: Settings) -> list[Check]:
-    shown = settings.shown()["redis"]
-    tls: dict[str, Any] = {"ssl_ca_certs": settings.redis_ca} if settings.redis_ca else {}
-    client = redis.asyncio.Redis.from_url(
-        settings.redis,
-        socket_timeout=settings.redis_timeout_s,
-        socket_connect_timeout=settings.redis_timeout_s,
-        **tls,
-    )
-    try:
-        info: dict[str, Any] = await client.info()
-        spent = []
-        for _ in range(20):
-            start = time.perf_counter()
-            await client.ping()
-            spent.append((time.perf_counter() - start) * 1000)
-        stored = await _stored(client)
-    except (RedisError, OSError) as error:
-        reason = hidden(str(error) or type(error).__name__, settings.secrets())
-        remedy = f"check {variable('redis')}, user and password, and that the server runs"
-        return [Check("redis", "fail", f"{shown}: {reason}", remedy)]
-    finally:
-        await client.aclose()
-    return [*_redis_checks(shown, info, sorted(spent)[len(spent) // 2]), *stored]
-
-
-async def _stored(client: redis.asyncio.Redis) -> list[Check]:
-    """Whether Redis takes writes, and what workers have left word of."""
-    checks = []
-    try:
-        # a key that is not there is not set: this asks, and changes nothing
-        await client.set("stop:{0}:doctor", b"", xx=True)
-        checks.append(Check("redis writes", "ok", "accepted"))
-    except RedisError as error:
-        remedy = "until it takes writes events wait, and answers are degraded: look at its memory, disk and role"
-        checks.append(Check("redis writes", "fail", f"refused: {error}", remedy))
-    async for key in client.scan_iter(match="stop:*", count=10_000):
-        value = await client.get(key)
-        _, partition, topic = key.decode().split(":", 2)
-        reason = unpacked(key, value).decode(errors="replace") if isinstance(value, bytes) else "it was a moment ago"
-        checks.append(Check(f"partition {topic}[{partition.strip('{}')}]", "fail", f"is not read: {reason}"))
-    kept = [key.decode(errors="replace") async for key in client.scan_iter(match="bad:*", count=10_000)]
-    if kept:
-        remedy = "they count as absent; look at what wrote them, then delete the keys"
-        some = ", ".join(sorted(kept)[:5])
-        checks.append(
-            Check("stored values", "warn", f"{len(kept)} could not be read and were kept aside: {some}", remedy)
-        )
-    return checks
-
-
-def _redis_checks(shown: str, info: dict[str, Any], latency_ms: float) -> Iterator[Check]:
-    name = "Valkey" if "valkey_version" in info else "Redis"
-    release = info.get("valkey_version", info.get("redis_version", "?"))
-    message = f"{shown}: {name} {release}, {info.get('used_memory_human', '?')} used, {latency_ms:.2f} ms a ping"
-    slow = latency_ms > SLOW_REDIS_MS
-    remedy = "put Redis nearer to the workers, or look for a slow command (SLOWLOG GET)" if slow else ""
-    yield Check("redis", "warn" if slow else "ok", message, remedy)
-    policy, limit = info.get("maxmemory_policy", "?"), int(info.get("maxmemory", 0))
-    if policy == "noeviction":
-        yield Check("redis memory", "ok", f"maxmemory-policy {policy}")
-    else:
-        remedy = "set maxmemory-policy noeviction: an evicted watermark or context is lost state"
-        yield Check(
-            "redis memory",
-            "fail" if limit else "warn",
-            f"maxmemory-policy {policy}, maxmemory {limit}",
-            remedy,
-        )
-    if info.get("aof_enabled"):
-        yield Check("redis persistence", "ok", "append-only file on")
-    else:
-        remedy = "turn on appendonly (everysec): what a crash loses is read again from Kafka, as far as it is kept"
-        yield Check("redis persistence", "warn", "append-only file off", remedy)
 
 
 def _packages() -> Iterator[Check]:

@@ -20,10 +20,10 @@ from threading import Thread
 from typing import BinaryIO, Final
 
 import msgspec
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from models.base.errors import ModelError
+from state.store import Store
 from streamrank_client.errors import LogError, SettingsError, StreamrankError
 from streamrank_client.logs import Line
 from streamrank_client.replay_frames import (
@@ -77,13 +77,16 @@ class ReplaySession:
     @asynccontextmanager
     async def _emptied(self) -> AsyncIterator[None]:
         """An empty database that is emptied afterwards; what others wrote is not touched. Raises LogError."""
-        async with Redis.from_url(self._redis) as client:
-            if await client.dbsize():
+        store = Store(self._redis)
+        try:
+            if not await store.empty():
                 raise LogError("replay needs an empty Redis database: name another one, or flush it")
             try:
                 yield
             finally:
-                await client.flushdb()
+                await store.flush()
+        finally:
+            await store.close()
 
     def _artifacts(self, settings: Settings) -> Opened:
         """Those of the settings, opened again only where they are others than the last time."""

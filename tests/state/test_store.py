@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import pytest_asyncio
 import redis
-from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
@@ -18,6 +17,7 @@ from bench.servers import RealRedis
 from state import keys
 from state.layouts import NewerLayout, StoredValueError, UnreadableMark, UnreadableValue, packed, unpacked
 from state.marks import source_mark
+from state.server import Talk
 from state.store import BAD, Store
 
 pytestmark = pytest.mark.servers
@@ -227,14 +227,14 @@ async def test_a_value_that_has_changed_meanwhile_is_not_kept_aside(
 ) -> None:
     """What another worker has stored since the read stays, also if it came after a second look; nothing is told."""
     raw.set(COUNT, b"12345")
-    converse = store.converse
+    say = Talk.say
 
-    async def late(connection: AbstractConnection, commands: Sequence[tuple[bytes, ...]]) -> list[object]:
+    async def late(talk: Talk, commands: Sequence[tuple[bytes, ...]]) -> list[object]:
         if commands[0][0] == before:
             raw.set(COUNT, packed(COUNT, bytes(88)))
-        return await converse(connection, commands)
+        return await say(talk, commands)
 
-    monkeypatch.setattr(store, "converse", late)
+    monkeypatch.setattr(Talk, "say", late)
     assert await store.read([COUNT]) == [None]
     assert await store.read([COUNT]) == [bytes(88)]
     assert held(raw) == {COUNT: packed(COUNT, bytes(88))}

@@ -61,6 +61,14 @@ def test_a_variable_is_read_in_its_type(name: str, text: str, value: object) -> 
         ("online", "maybe", "true or false"),
         ("device", "tpu", "auto, cpu, cuda"),
         ("redis", "http://x", "redis://"),
+        ("redis", "redis://me:hush@r1:6379,r2:6379/0", "redis+cluster://"),
+        ("redis", "redis://r1:6379/first", "end with /0"),
+        ("redis", "redis+cluster://r1:6379/1", "leave out what follows"),
+        ("redis", "redis+cluster://r1:many", "host:port,host:port"),
+        ("redis", "redis+cluster://", "host:port,host:port"),
+        ("redis", "redis+sentinel://s1:26379", "redis+sentinel://host:port/service/0"),
+        ("redis", "rediss+sentinel://s1/shop/0?db=1", "%3F"),
+        ("redis", "redis://[r1", "brackets"),
         ("kafka_ca", "/no/such/file", "no such file"),
         ("kafka_security", "SASL_SSL", "STREAMRANK_KAFKA_PASSWORD"),
     ],
@@ -80,6 +88,26 @@ def test_secrets_are_never_shown() -> None:
     })  # fmt: skip
     assert "hush" not in repr(found) + str(found.shown())
     assert found.shown()["redis"] == "rediss://me:***@r1:6380/0"
+
+
+@pytest.mark.parametrize(
+    "url", [
+        "http://me:hush2@r1", "redis://me:hush2/x@r1:1", "redis+cluster://:hush2,hush2@r1/3", "hush2@r1",
+        "redis+sentinel://me:a?hush2@s1/x", "redis://me:a#hush2:7@r1/0", "redis+cluster://r1?password=hush2",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_wrong_is_told_without_its_password(url: str) -> None:
+    """However the password is written."""
     with pytest.raises(SettingsError) as raised:
-        load({"STREAMRANK_REDIS": "http://me:hush2@r1"})
+        load({"STREAMRANK_REDIS": url})
+    assert "STREAMRANK_REDIS=" in str(raised.value)
     assert "hush" not in str(raised.value)
+
+
+def test_addresses_of_clusters_and_sentinels_are_shown_with_their_hosts() -> None:
+    """And without their password."""
+    for scheme in ("redis+cluster", "rediss+cluster"):
+        found = load({"STREAMRANK_REDIS": f"{scheme}://me:hush@r1:7000,r2:7001"})
+        assert found.shown()["redis"] == f"{scheme}://me:***@r1:7000,r2:7001"
+    found = load({"STREAMRANK_REDIS": "redis+sentinel://me:hush@s1,s2:7/shop/0"})
+    assert found.shown()["redis"] == "redis+sentinel://me:***@s1,s2:7/shop/0"

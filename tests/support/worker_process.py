@@ -29,6 +29,7 @@ from streamrank_client.topics import topics
 from streams.offline.servers import HOST, LocalServer, ServerError, free_port
 from streams.settings import Settings, checkout, variable
 from streams.worker.app import Worker
+from tests.support.redis_reading import reading
 
 __all__ = ["WorkerProcess", "deployment", "payload", "progress", "publish_lines", "serving", "settled", "stored"]
 
@@ -154,14 +155,14 @@ async def settled(settings: Settings, timeout: float = 60.0) -> None:
 def progress(settings: Settings, topic: str) -> int:
     """How many records of a topic are stored, by its watermarks."""
     named = [keys.watermark(p, topic) for p in range(settings.partitions)]
-    with redis.Redis.from_url(settings.redis) as client:
-        values = client.mget(named)
+    with reading(settings.redis) as look:
+        values = look.values(named)
     return sum(next_of(payload(name, v)) or 0 for name, v in zip(named, values, strict=True) if v is not None)
 
 
 def _missing(settings: Settings, topic: str, ends: Mapping[int, int]) -> int:
-    with redis.Redis.from_url(settings.redis) as client:
-        found = {p: client.get(keys.watermark(p, topic)) for p in ends}
+    with reading(settings.redis) as look:
+        found = dict(zip(ends, look.values([keys.watermark(p, topic) for p in ends]), strict=True))
     reached = {p: next_of(v and payload(keys.watermark(p, topic), v)) or 0 for p, v in found.items()}
     return sum(max(0, end - reached[p]) for p, end in ends.items())
 
@@ -178,9 +179,9 @@ async def _ends(settings: Settings, topic: str, partitions: int) -> dict[int, in
 
 def stored(url: str, *patterns: str) -> dict[bytes, bytes]:
     """The payload of every string whose key matches one of the patterns."""
-    with redis.Redis.from_url(url) as client:
-        names = sorted({name for pattern in patterns for name in client.scan_iter(pattern, 1000)})
-        values = client.mget(names) if names else []
+    with reading(url) as look:
+        names = sorted({name for pattern in patterns for name in look.names(pattern)})
+        values = look.values(names)
     return {name: payload(name, value) for name, value in zip(names, values, strict=True) if value is not None}
 
 

@@ -218,3 +218,18 @@ def test_a_replay_is_compared_with_its_golden_file(tmp_path: Path) -> None:
     assert different.exit_code == 1
     assert "line 1, request r1, surface" in different.stdout
     assert call("replay", str(log), "--expect", str(tmp_path / "none.jsonl")).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "url", "remedy"),
+    [
+        ("replay", "redis://me:hush@h:1,h:2", "redis+cluster://"),
+        ("evaluate", "redis+sentinel://me:hush@s1", "/service/0"),
+    ],
+)
+def test_an_address_of_redis_that_cannot_be_read_is_refused(command: str, url: str, remedy: str) -> None:
+    """Before anything is read or connected, with what to do and without the password."""
+    result = CliRunner().invoke(main, [command, "log.jsonl", "--redis", url])
+    assert result.exit_code == 2
+    assert remedy in result.output
+    assert "hush" not in result.output

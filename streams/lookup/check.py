@@ -1,0 +1,18 @@
+"""One line of the doctor's diagnosis."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+State: TypeAlias = Literal["ok", "warn", "fail"]
+
+
+class Check(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of the diagnosis; ``remedy`` is what to do, where something is to be done."""
+
+    name: str
+    state: State
+    message: str
+    remedy: str = ""
