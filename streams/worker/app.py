@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
 from faust.types import TP, StreamT
 
 from state.store import Store
+from streamrank_client.errors import StreamrankError
 from streamrank_client.kafka_options import kafka_options
 from streams.artifacts.opening import open_models
 from streams.artifacts.swapping import Swapper
@@ -20,9 +22,10 @@ from streams.kafka.transport import BatchApp, BatchOptions, BatchProducer, Recor
 from streams.lookup.desk import Desk
 from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
-from streams.policy.roles import role_stages
+from streams.policy.roles import group_of, role_stages
 from streams.settings import Settings
 from streams.worker.health import Health
+from streams.worker.joining import refuse_mixed_roles, until_there
 from streams.worker.metrics import Metrics
 from streams.worker.pages import WorkerView, add_pages
 from streams.worker.retraining_schedule import Schedule
@@ -39,10 +42,9 @@ class _App(BatchApp):
 
     worker: Worker
 
-    async def on_start(self) -> None:
-        """Before any agent gets a batch."""
+    async def prepare(self) -> None:
+        """Before it joins its group."""
         await self.worker.start()
-        await super().on_start()
 
     async def on_shutdown(self) -> None:
         """After the agents have drained."""
@@ -63,11 +65,12 @@ class Worker:
         names: Sequence[str] | None = None,
         metrics: Metrics | None = None,
         on_ready: Callable[[], None] = lambda: None,
+        on_refused: Callable[[StreamrankError], None] | None = None,
     ) -> None:
         """Opens the artifacts; connects to nothing before it starts. Raises SettingsError and ArtifactError.
 
         ``names``: run only these stages of the role's, for measurements; ``metrics``: count in these; ``on_ready``:
-        called once, when all tables are read.
+        called once, when all tables are read; ``on_refused``: told instead of an exception why it cannot serve.
         """
         self.settings = settings
         self.role = role
@@ -87,6 +90,7 @@ class Worker:
         self._by_topic = {stage.topic.name: stage for stage in self.stages}
         self.readers = self._readers(bootstrap)
         self._on_ready = on_ready
+        self._on_refused = on_refused
         self._kept: set[asyncio.Task[None]] = set()
         self._starts = Starts(self._by_topic, place, settings.on_gap == "continue")
         self.app = self._faust_app(bootstrap)
@@ -126,13 +130,14 @@ class Worker:
     def _faust_app(self, bootstrap: Sequence[str]) -> _App:
         settings = self.settings
         app = _App(
-            settings.group if self.role == "all" else f"{settings.group}-{self.role}",
+            group_of(settings.group, self.role),
             bootstrap=bootstrap,
             kafka=self._kafka,
             options=BatchOptions(
                 fetch_max_wait_ms=settings.fetch_wait_ms,
                 session_timeout=settings.session_timeout_s,
-                heartbeat_interval=min(2.0, settings.session_timeout_s / 4),
+                # a rebalance begins for a worker with its next heartbeat, and lasts until the last one has come
+                heartbeat_interval=min(0.25, settings.session_timeout_s / 4),
                 start_offsets=self._starts.choose,
                 retriable=RETRIABLE,
                 on_revoking=self._revoking,
@@ -226,24 +231,35 @@ class Worker:
         return not self.health.reasons()
 
     async def start(self) -> None:
-        """Connect, and read the broadcast topics whole."""
-        await self.store.ping()
-        await self._producer.start()
-        for reader in self.readers:
-            await reader.start()
-        self._show_models()
-        self._on_ready()
+        """Connect, read the broadcast topics whole, and see that no other role does the same work; waits for servers
+        that are away.
+        """
         self.health.start()
+        try:
+            await until_there("Redis", self.store.ping)
+            await until_there("Kafka", self._producer.start)
+            for reader in self.readers:
+                await until_there(f"Kafka, to read {reader.topic},", reader.start)
+            self._show_models()
+            self._on_ready()
+            await until_there("Kafka, to see who else serves,", partial(refuse_mixed_roles, self.settings, self.role))
+        except StreamrankError as error:
+            await self._refuse(error)
         self.app.add_future(self._watch())
         self.app.add_future(self._every_second())
+
+    async def _refuse(self, error: StreamrankError) -> None:
+        """End this worker, which cannot serve."""
+        if self._on_refused is None:
+            raise error
+        self._on_refused(error)
+        await self.app.wait_until_stopped()
 
     async def stop(self) -> None:
         """End what was started, and disconnect."""
         await self.health.stop()
         await self.retraining.stop()
-        for reader in self.readers:
-            await reader.stop()
-        await self._producer.stop()
+        await asyncio.gather(*(reader.stop() for reader in self.readers), self._producer.stop())
         await self.store.close()
 
     async def _watch(self) -> None:

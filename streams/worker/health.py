@@ -18,6 +18,7 @@ from state.store import Store
 from streams.kafka.broadcast import BroadcastReader
 from streams.kafka.transport import BatchApp
 from streams.worker.metrics import Metrics
+from streams.worker.retrying import TOLD_EVERY_S
 from streams.worker.stages.base import Stage
 
 log = structlog.get_logger(__name__)
@@ -37,6 +38,7 @@ class WatchedServer:
     def __init__(self, name: str, metrics: Metrics) -> None:
         self.name = name
         self.away = ""
+        self._told = float("-inf")
         self._metrics = metrics
         metrics.away.labels(name).set(0)
 
@@ -49,7 +51,8 @@ class WatchedServer:
     def failed(self, error: BaseException) -> None:
         """It is not."""
         reason = str(error) or type(error).__name__
-        if not self.away:
+        if not self.away or monotonic() - self._told >= TOLD_EVERY_S:
+            self._told = monotonic()
             log.error(f"{self.name} does not answer", error=reason)
         self._tell(reason)
 

@@ -13,6 +13,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, TransportT
 from yarl import URL
 
+from streams.kafka.transport.boot import BatchBoot
 from streams.kafka.transport.consumer import BatchConsumer
 from streams.kafka.transport.credentials import faust_credentials
 from streams.kafka.transport.options import BatchOptions
@@ -75,6 +76,8 @@ class BatchApp(faust.App):
     Everything else goes to ``faust.App`` (``web_port``, ``datadir`` …).
     """
 
+    BootStrategy = BatchBoot
+
     def __init__(
         self,
         id: str,
@@ -114,6 +117,9 @@ class BatchApp(faust.App):
 
     def _create_directories(self) -> None:
         """Make none: tables live in memory, and the working folder may be read-only or somebody's own."""
+
+    async def prepare(self) -> None:
+        """What must be ready before the app joins its group; its web pages are up by then. For subclasses."""
 
     def put_again(self, tps: Set[TP]) -> None:
         """Go back to ``start_offsets`` on these partitions; see ``BatchConsumer.put_again``."""
