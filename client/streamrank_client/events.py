@@ -62,8 +62,8 @@ class UserEvent(Base, kw_only=True):
 
 
 class ItemEvent(UserEvent, kw_only=True):
-    """A user did something with one item. ``query`` is the text that it was found with. ``position``, counted from 0, is
-    for the shop's own reading of the log: where an answer showed the item is known from its ``request_id``.
+    """A user did something with one item. ``query`` is the text that it was found with. ``position``, counted from 0,
+    is for the shop's own reading of the log: where an answer showed the item is known from its ``request_id``.
     """
 
     item_id: Id

@@ -24,6 +24,7 @@ from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
 from streams.policy.roles import group_of, role_stages
 from streams.settings import Settings
+from streams.worker.handover import Handover
 from streams.worker.health import Health
 from streams.worker.joining import refuse_mixed_roles, until_there
 from streams.worker.metrics import Metrics
@@ -45,6 +46,11 @@ class _App(BatchApp):
     async def prepare(self) -> None:
         """Before it joins its group."""
         await self.worker.start()
+
+    async def stop(self) -> None:
+        """Drain and end, once a successor that was announced is about to join."""
+        await self.worker.handover.give_way()
+        await super().stop()
 
     async def on_shutdown(self) -> None:
         """After the agents have drained."""
@@ -94,6 +100,7 @@ class Worker:
         self._kept: set[asyncio.Task[None]] = set()
         self._starts = Starts(self._by_topic, place, settings.on_gap == "continue")
         self.app = self._faust_app(bootstrap)
+        self.handover = Handover(self.app, self.store)
         self.health = Health(self.app, self.store, self.readers, self.stages, self.metrics, kafka_options(settings))
         self._retrying = Retrying(self.app, self.metrics, self.health.done)
         for stage in self.stages:
@@ -237,11 +244,13 @@ class Worker:
         self.health.start()
         try:
             await until_there("Redis", self.store.ping)
+            self.handover.announce()
             await until_there("Kafka", self._producer.start)
             for reader in self.readers:
                 await until_there(f"Kafka, to read {reader.topic},", reader.start)
             self._show_models()
             self._on_ready()
+            await self.handover.joins()
             await until_there("Kafka, to see who else serves,", partial(refuse_mixed_roles, self.settings, self.role))
         except StreamrankError as error:
             await self._refuse(error)
@@ -257,6 +266,7 @@ class Worker:
 
     async def stop(self) -> None:
         """End what was started, and disconnect."""
+        self.handover.stop()
         await self.health.stop()
         await self.retraining.stop()
         await asyncio.gather(*(reader.stop() for reader in self.readers), self._producer.stop())
@@ -284,13 +294,9 @@ class Worker:
     def _show_models(self) -> None:
         models = self.tables.models
         for kind, model in (("encoder", models.encoder), ("ranker", models.ranker)):
-            self.metrics.provider.labels(kind, model.provider).set(1)
-            self.metrics.fell_back.labels(kind).set(1 if model.warning else 0)
             if model.warning:
                 log.warning("inference falls back", model=kind, warning=model.warning)
-        self.metrics.artifact.clear()
-        for kind, version in models.versions().items():
-            self.metrics.artifact.labels(kind, version).set(1)
+        self.metrics.artifacts(models)
 
 
 def _faust_settings(settings: Settings) -> dict[str, Any]:

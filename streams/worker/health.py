@@ -119,7 +119,7 @@ class Health:
         """Why this worker cannot do all its work; none: it can."""
         found = [f"{server.name} does not answer: {server.away}" for server in (self.kafka, self.redis) if server.away]
         found += [f"{reader.topic} is not read whole yet" for reader in self._readers if not reader.ready]
-        if self._app.rebalancing_count == 0 or self._app.rebalancing:
+        if not self._app.joined:
             found.append("its partitions are being assigned")
         elif self._app.waiting:
             found.append(f"its partitions wait to be read: {self._app.waiting}")

@@ -88,6 +88,10 @@ class BatchApp(faust.App):
         **kwargs: Any,
     ) -> None:
         self.batch_options = options or BatchOptions()
+        #: set it to have the app leave its group with the next rebalance, when its work is done and committed
+        self.leaves_next = False
+        #: whether it has left in this way; it must be stopped then
+        self.left = False
         servers = bootstrap.split(",") if isinstance(bootstrap, str) else list(bootstrap)
         settings: dict[str, Any] = {
             "broker": [URL(f"kafkabatch://{server.strip()}") for server in servers],
@@ -128,6 +132,11 @@ class BatchApp(faust.App):
     def stop_partition(self, tp: TP, reason: str) -> None:
         """Read nothing more of a partition for now; see ``BatchConsumer.stop_partition``."""
         cast(BatchConsumer, self.consumer).stop_partition(tp, reason)
+
+    @property
+    def joined(self) -> bool:
+        """Whether the app has a place in its group, and its partitions."""
+        return self.rebalancing_count > 0 and not self.rebalancing
 
     @property
     def stopped(self) -> Mapping[TP, str]:
