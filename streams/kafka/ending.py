@@ -13,7 +13,7 @@ __all__ = ["ENDS_WITHIN_S", "ended"]
 log = structlog.get_logger(__name__)
 
 #: how long a client may take to send what it holds and to disconnect, in seconds
-ENDS_WITHIN_S: Final = 2.0
+ENDS_WITHIN_S: Final = 1.5
 
 
 async def ended(what: str, closing: Coroutine[Any, Any, object], seconds: float) -> bool:

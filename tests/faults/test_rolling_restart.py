@@ -8,15 +8,20 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
+import redis
 
 from bench.servers import RealKafka, RealRedis
+from state import keys
 from streamrank_client.events import encode
 from streams.kafka.admin import create_topics
+from streams.settings import Settings
+from streams.worker.handover import JOINS, READS
 from tests.support.small_log import items
 from tests.support.steady_asking import steady_asking
+from tests.support.transport_apps import until
 from tests.support.worker_process import WorkerProcess, deployment, publish_lines
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("roles", [("all", "all", "all"), ("query", "query", "query", "ingest")])
@@ -50,3 +55,34 @@ async def test_a_rolling_restart_leaves_no_query_unanswered(
         print(f"{len(asking.waits)} queries, the longest wait {asking.longest:.2f} s")
         assert asking.unanswered == 0
         assert len(asking.waits) > 500
+
+
+async def test_a_worker_serves_until_its_successor_joins(
+    kafka: RealKafka, redis_server: RealRedis, topic_prefix: str, tmp_path: Path
+) -> None:
+    """SIGTERM while another one starts: the only worker of its role goes on until that one has the catalogue."""
+    settings = deployment(kafka, redis_server, topic_prefix, 7, session_timeout_s=10.0)
+    await create_topics(settings)
+    old, new = WorkerProcess(settings), WorkerProcess(settings)
+    try:
+        await asyncio.to_thread(old.start)
+        await publish_lines([encode(item) for item in items()], settings, tmp_path)
+        async with steady_asking(settings, a_second=20) as asking:
+            starting = asyncio.create_task(asyncio.to_thread(new.start))
+            await until(lambda: announced(settings), 100)
+            begin = monotonic()
+            assert await asyncio.to_thread(old.terminate) == 0
+            assert "left for its successor" in old.log
+            await starting
+            await asyncio.sleep(1)
+        print(f"it went on for {monotonic() - begin:.1f} s; the longest wait {asking.longest:.2f} s")
+        assert asking.unanswered == 0
+    finally:
+        old.close()
+        new.close()
+
+
+def announced(settings: Settings) -> bool:
+    """Whether a worker has left word that it starts."""
+    with redis.Redis.from_url(settings.redis) as client:
+        return (client.get(keys.starting(settings.group)) or b"").endswith((READS, JOINS))

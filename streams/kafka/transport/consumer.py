@@ -229,6 +229,11 @@ class BatchConsumer(driver.Consumer):
         # what is not committed comes again, and is recognised
         await ended("commit", super().wait_empty(), self.options.commit_timeout)
 
+    async def on_stop(self) -> None:
+        """Commit once more what was done since, if it was ever started."""
+        if self.started:
+            await ended("consumer", super().on_stop(), self.options.commit_timeout)
+
     async def _release(self, tps: Iterable[TP]) -> None:
         if self.options.on_revoking is not None:
             await self.options.on_revoking(set(tps))
