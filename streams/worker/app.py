@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
 from typing import Any
 
 import structlog
@@ -26,7 +25,7 @@ from streams.policy.roles import group_of, role_stages
 from streams.settings import Settings
 from streams.worker.handover import Handover
 from streams.worker.health import Health
-from streams.worker.joining import refuse_mixed_roles, until_there
+from streams.worker.joining import Entrance, Step
 from streams.worker.metrics import Metrics
 from streams.worker.pages import WorkerView, add_pages
 from streams.worker.retraining_schedule import Schedule
@@ -96,11 +95,11 @@ class Worker:
         self._by_topic = {stage.topic.name: stage for stage in self.stages}
         self.readers = self._readers(bootstrap)
         self._on_ready = on_ready
-        self._on_refused = on_refused
         self._kept: set[asyncio.Task[None]] = set()
         self._starts = Starts(self._by_topic, place, settings.on_gap == "continue")
         self.app = self._faust_app(bootstrap)
         self.handover = Handover(self.app, self.store)
+        self._entrance = Entrance(self.app, settings, role, on_refused)
         self.health = Health(self.app, self.store, self.readers, self.stages, self.metrics, kafka_options(settings))
         self._retrying = Retrying(self.app, self.metrics, self.health.done)
         for stage in self.stages:
@@ -242,27 +241,16 @@ class Worker:
         that are away.
         """
         self.health.start()
-        try:
-            await until_there("Redis", self.store.ping)
-            self.handover.announce()
-            await until_there("Kafka", self._producer.start)
-            for reader in self.readers:
-                await until_there(f"Kafka, to read {reader.topic},", reader.start)
-            self._show_models()
-            self._on_ready()
-            await self.handover.joins()
-            await until_there("Kafka, to see who else serves,", partial(refuse_mixed_roles, self.settings, self.role))
-        except StreamrankError as error:
-            await self._refuse(error)
+        self.handover.announce()
+        steps: list[Step] = [("Redis", self.store.ping), ("Kafka", self._producer.start)]
+        steps += [(f"Kafka, to read {reader.topic},", reader.start) for reader in self.readers]
+        await self._entrance.do(*steps)
+        self._show_models()
+        self._on_ready()
+        await self.handover.joins()
+        await self._entrance.do(("Kafka, to see who else serves,", self._entrance.see_alone))
         self.app.add_future(self._watch())
         self.app.add_future(self._every_second())
-
-    async def _refuse(self, error: StreamrankError) -> None:
-        """End this worker, which cannot serve."""
-        if self._on_refused is None:
-            raise error
-        self._on_refused(error)
-        await self.app.wait_until_stopped()
 
     async def stop(self) -> None:
         """End what was started, and disconnect."""
@@ -277,6 +265,7 @@ class Worker:
         swapper = Swapper(self.settings, self.tables)
         while not self.app.should_stop:
             await self.app.sleep(self.settings.artifact_poll_s)
+            await self._entrance.look_again()
             for reader in self.readers:
                 if reader.error is not None:
                     await self.app.crash(reader.error)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from itertools import chain
 from typing import Any, cast
 
 from faust.app.base import BootStrategy
@@ -46,7 +47,7 @@ class BatchBoot(BootStrategy):
     def server(self) -> Iterable[ServiceT]:
         """The services of an app, in the order in which they start."""
         app = cast(Any, self.app)
-        return self._chain(
+        return chain(
             self.sensors(),
             self.web_server(),
             [Preparation(app.prepare, loop=app.loop, beacon=app.beacon)],

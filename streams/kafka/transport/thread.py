@@ -117,7 +117,7 @@ class BatchThread(AIOKafkaConsumerThread):
         await super().on_partitions_revoked(revoked)
         app = cast(Any, self.app)
         if app.leaves_next:
-            await cast(Any, self._ensure_consumer()._coordinator)._maybe_leave_group()
+            await cast(Any, self._ensure_consumer()._coordinator).maybe_leave_group()
             app.left = True
             raise asyncio.CancelledError  # it ends aiokafka's coordination, which would join again
 
