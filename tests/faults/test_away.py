@@ -131,6 +131,6 @@ async def test_roles_that_do_the_same_work_are_refused(
             assert f"--role {second}: 1 of role {first} serve in group {running.app.conf.id}" in said
             assert "stop one of the two" in said
             assert "Traceback" not in worker.log
-            assert running.ready
+            await until(lambda: running.ready)
         finally:
             worker.close()
