@@ -21,7 +21,7 @@ from tests.support.proxy import Proxy
 from tests.support.transport_apps import until
 from tests.support.worker_process import WorkerProcess, deployment, serving
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
 
 
 @pytest_asyncio.fixture
@@ -94,10 +94,10 @@ async def test_a_worker_that_starts_before_kafka_waits_for_it(proxied: tuple[Set
     proxy.refusing = True
     worker = launched(settings)
     try:
-        await until(lambda: "Kafka does not answer" in not_ready(worker), 60)
+        await until(lambda: "Kafka does not answer" in not_ready(worker), 120)
         assert "waits for Kafka before it starts" in worker.log
         proxy.refusing = False
-        await until(worker.answers, 60)
+        await until(worker.answers, 120)
         assert await asyncio.to_thread(worker.terminate) == 0
     finally:
         worker.close()
@@ -108,7 +108,7 @@ async def test_a_worker_that_starts_before_redis_waits_and_can_be_ended(proxied:
     settings, _ = proxied
     worker = launched(replace(settings, redis=f"redis://{HOST}:{free_port()}/0"))
     try:
-        await until(lambda: "Redis does not answer" in not_ready(worker), 60)
+        await until(lambda: "Redis does not answer" in not_ready(worker), 120)
         assert "waits for Redis before it starts" in worker.log
         assert await asyncio.to_thread(worker.terminate) == 0
         assert "Traceback" not in worker.log
@@ -126,7 +126,7 @@ async def test_roles_that_do_the_same_work_are_refused(
         worker = launched(settings, second)
         try:
             assert worker.process is not None
-            assert await asyncio.to_thread(worker.process.wait, 90) == 2
+            assert await asyncio.to_thread(worker.process.wait, 240) == 2
             said = worker.log.splitlines()[-1]
             assert f"--role {second}: 1 of role {first} serve in group {running.app.conf.id}" in said
             assert "stop one of the two" in said

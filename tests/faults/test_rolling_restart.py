@@ -14,6 +14,7 @@ from bench.servers import RealKafka, RealRedis
 from state import keys
 from streamrank_client.events import encode
 from streams.kafka.admin import create_topics
+from streams.policy.roles import group_of
 from streams.settings import Settings
 from streams.worker.handover import JOINS, READS
 from tests.support.small_log import items
@@ -58,18 +59,17 @@ async def test_a_rolling_restart_leaves_no_query_unanswered(
 
 
 async def test_a_worker_serves_until_its_successor_joins(
-    kafka: RealKafka, redis_server: RealRedis, topic_prefix: str, tmp_path: Path
+    kafka: RealKafka, redis_server: RealRedis, topic_prefix: str
 ) -> None:
-    """SIGTERM while another one starts: the only worker of its role goes on until that one has the catalogue."""
+    """SIGTERM while another one starts: the only worker of its role goes on until that one is ready."""
     settings = deployment(kafka, redis_server, topic_prefix, 7, session_timeout_s=10.0)
     await create_topics(settings)
-    old, new = WorkerProcess(settings), WorkerProcess(settings)
+    old, new = WorkerProcess(settings, "query"), WorkerProcess(settings, "query")
     try:
         await asyncio.to_thread(old.start)
-        await publish_lines([encode(item) for item in items()], settings, tmp_path)
         async with steady_asking(settings, a_second=20) as asking:
             starting = asyncio.create_task(asyncio.to_thread(new.start))
-            await until(lambda: announced(settings), 100)
+            await until(lambda: announced(settings), 200)
             begin = monotonic()
             assert await asyncio.to_thread(old.terminate) == 0
             assert "left for its successor" in old.log
@@ -85,4 +85,4 @@ async def test_a_worker_serves_until_its_successor_joins(
 def announced(settings: Settings) -> bool:
     """Whether a worker has left word that it starts."""
     with redis.Redis.from_url(settings.redis) as client:
-        return (client.get(keys.starting(settings.group)) or b"").endswith((READS, JOINS))
+        return (client.get(keys.starting(group_of(settings.group, "query"))) or b"").endswith((READS, JOINS))
