@@ -61,7 +61,7 @@ class Handover:
         """Return at once where no successor was announced, else once this worker has left the group for it; after
         ``MOST_S`` at the latest.
         """
-        if not self._app.joined:
+        if not self._app.joined or self._app.should_stop:
             return
         begun = monotonic()
         while not self._app.left and monotonic() - begun < MOST_S:

@@ -195,9 +195,11 @@ class BatchConsumer(driver.Consumer):
         return window.committable if window is not None else None
 
     def lags(self) -> dict[TP, int]:
-        """Records of each assigned batch partition before its end as last fetched; empty in a rebalance."""
+        """Records of each assigned batch partition before its end as last fetched; empty in a rebalance, and before
+        the first one.
+        """
         lags: dict[TP, int] = {}
-        if not self.flow_active:
+        if not self.flow_active or not self._starts:
             return lags
         for tp in self.assignment():
             if tp.topic in self._batch_topics() and tp in self._starts:
