@@ -95,7 +95,7 @@ async def test_a_worker_that_starts_before_kafka_waits_for_it(proxied: tuple[Set
     worker = launched(settings)
     try:
         await until(lambda: "Kafka does not answer" in not_ready(worker), 120)
-        assert "waits for Kafka before it starts" in worker.log
+        await until(lambda: "waits for Kafka before it starts" in worker.log)
         proxy.refusing = False
         await until(worker.answers, 120)
         await until(lambda: "streamrank_lag{" in (worker.page("metrics") or ""))
@@ -110,7 +110,7 @@ async def test_a_worker_that_starts_before_redis_waits_and_can_be_ended(proxied:
     worker = launched(replace(settings, redis=f"redis://{HOST}:{free_port()}/0"))
     try:
         await until(lambda: "Redis does not answer" in not_ready(worker), 120)
-        assert "waits for Redis before it starts" in worker.log
+        await until(lambda: "waits for Redis before it starts" in worker.log)
         assert await asyncio.to_thread(worker.terminate) == 0
         assert "Traceback" not in worker.log
     finally:
