@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from state.records import CATEGORY_TOP
 from state.rows import Records
+from state.trends import popularity
 from streamrank_client.vocabulary import POPULARITY_DAYS
 
 #: place of the half-life among those of popularity
@@ -64,5 +65,5 @@ def merge(rows: Records, row: NDArray[np.intp], items: NDArray[np.uint64], count
 
 def decayed(rows: Records, now_seconds: float) -> Shelf:
     """CATEGORY_TREND rows (R,) brought to ``now_seconds``."""
-    weight = np.exp2(np.where(rows["item"] != 0, rows["score"] - now_seconds / _HALF_LIFE, -np.inf))
-    return Shelf(rows["item"], weight.astype(np.float32))
+    log = np.where(rows["item"] != 0, rows["score"] - now_seconds / _HALF_LIFE, -np.inf)
+    return Shelf(rows["item"], popularity(log))

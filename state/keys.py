@@ -111,6 +111,11 @@ def stopped(partition: int, topic: str) -> bytes:
     return b"stop:{%d}:%s" % (partition, topic.encode())
 
 
+def starting(group: str) -> bytes:
+    """Word of a worker that is about to join a consumer group (expires)."""
+    return b"start:{0}:%s" % group.encode()
+
+
 def silence(surface: str) -> bytes:
     """What the trainer knows of how often each source of a surface scores anything."""
     return b"silence:{0}:%s" % surface.encode()

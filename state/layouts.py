@@ -134,6 +134,7 @@ LAYOUTS: Final[Mapping[bytes, Layout]] = {
     b"drift": _STRUCT,
     b"silence": _STRUCT,
     b"stop": Layout(2, lambda length: length > 0, lambda value: False),
+    b"start": Layout(2, lambda length: length > 0, lambda value: False),
 }
 
 

@@ -19,6 +19,8 @@ from state.rows import Records
 from streamrank_client.vocabulary import POPULARITY_DAYS
 
 _HALF_LIVES: Final = np.array(POPULARITY_DAYS) * 86_400
+#: log2 of the highest popularity that is told: below float32's largest by what a hundred thousand of them add up to
+_MOST_LOG: Final = 110.0
 #: for each half-life items and scores, read-only
 _Best = tuple[tuple[NDArray[np.uint64], NDArray[np.float64]], ...]
 _lately: Final[deque[tuple[list[bytes], int, _Best]]] = deque(maxlen=2)
@@ -39,8 +41,8 @@ def merge(row: Records, items: NDArray[np.uint64], counts: Records) -> Records:
     merged = np.zeros((), TREND)
     stays = (row["item"] != 0) & ~_among(row["item"], items)
     with np.errstate(divide="ignore"):
-        popularity = np.log2(counts["popularity"])
-    scores = popularity.T + (counts["last"] / 1000) / _HALF_LIVES[:, np.newaxis]
+        log = np.log2(counts["popularity"])
+    scores = log.T + (counts["last"] / 1000) / _HALF_LIVES[:, np.newaxis]
     for place, score in enumerate(scores):
         # Only what beats the row's last place can enter a full row.
         least = row["score"][place].min() if stays[place].all() else -np.inf
@@ -69,9 +71,23 @@ def decayed(rows: Iterable[bytes | Records | None], now_seconds: float, k: int) 
     """
     stored = [row if isinstance(row, bytes) else row.tobytes() for row in rows if row is not None]
     return tuple(
-        Trend(item, np.exp2(score - now_seconds / half_life).astype(np.float32))
+        Trend(item, popularity(score - now_seconds / half_life))
         for half_life, (item, score) in zip(_HALF_LIVES, _best(stored, k), strict=True)
     )
+
+
+def popularity(log: NDArray[np.float64]) -> NDArray[np.float32]:
+    """2 to the power of ``log``, of any shape; where the highest fits no float32, all scaled down alike.
+
+    A query much older than what is stored asks for a popularity that grew beyond all numbers; its ratios are known.
+
+    >>> popularity(np.array([3.0, 1.0])).tolist()
+    [8.0, 2.0]
+    >>> float(np.divide(*popularity(np.array([9_003.0, 9_001.0]))))
+    4.0
+    """
+    highest = log.max(initial=-np.inf)
+    return np.exp2(log - (highest - _MOST_LOG if highest > _MOST_LOG else 0.0)).astype(np.float32)
 
 
 def _best(rows: list[bytes], k: int) -> _Best:

@@ -62,7 +62,9 @@ class UserEvent(Base, kw_only=True):
 
 
 class ItemEvent(UserEvent, kw_only=True):
-    """A user did something with one item; ``position`` counts from 0 in the answer, ``query`` is its text."""
+    """A user did something with one item. ``query`` is the text that it was found with. ``position``, counted from 0,
+    is for the shop's own reading of the log: where an answer showed the item is known from its ``request_id``.
+    """
 
     item_id: Id
     position: Annotated[int, Meta(ge=0, le=limits.POSITION)] | None = None

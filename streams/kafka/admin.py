@@ -23,7 +23,7 @@ from streamrank_client.kafka_options import kafka_options
 from streamrank_client.topics import Topics, TopicSpec, topics
 from streams.settings import Settings, variable
 
-__all__ = ["TopicState", "create_topics", "topic_states"]
+__all__ = ["TopicState", "create_topics", "group_members", "topic_states"]
 
 _EXISTS: Final = 36
 #: seconds that new topics may take to have leaders
@@ -104,6 +104,23 @@ async def topic_states(settings: Settings) -> list[TopicState]:
         there = await partition_counts(client)
         policies = await _policies(admin, [spec.name for spec in wanted if spec.name in there])
     return [_state(spec, there.get(spec.name, 0), policies.get(spec.name), wanted) for spec in wanted]
+
+
+async def group_members(settings: Settings, groups: Sequence[str]) -> dict[str, int]:
+    """How many members each consumer group has; one of which the broker does not tell is left out.
+
+    Raises Unavailable when Kafka does not answer.
+    """
+    members: dict[str, int] = {}
+    async with _admin(settings) as (admin, _):
+        for name in groups:  # one at a time: aiokafka misreads an answer about several
+            for answer in await admin.describe_consumer_groups([name]):
+                for code, group, _, _, _, of_group in (entry[:6] for entry in answer.groups):
+                    if code and for_code(code).retriable:  # its coordinator is loading, or moves
+                        raise for_code(code)(group)
+                    if not code:
+                        members[group] = len(of_group)
+    return members
 
 
 def _state(spec: TopicSpec, partitions: int, policy: str | None, wanted: Topics) -> TopicState:

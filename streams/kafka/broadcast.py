@@ -20,6 +20,7 @@ import structlog
 
 from streamrank_client.errors import StreamrankError
 from streamrank_client.following import metadata_client, partition_counts
+from streams.kafka.ending import ENDS_WITHIN_S, ended
 from streams.kafka.transport.records import Record, unpack_to_tuples
 
 __all__ = ["BroadcastError", "BroadcastReader", "Pace", "Read", "Skipped", "Take", "pair", "say_skipped"]
@@ -162,6 +163,8 @@ class BroadcastReader:
                 await self.task
         except BaseException:
             await self.stop()
+            self.task = None  # it may be started again
+            self._ends.clear()
             raise
 
     async def stop(self) -> None:
@@ -171,7 +174,7 @@ class BroadcastReader:
             await asyncio.wait({self.task})
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await consumer.stop()
+            await ended(f"reader of {self.topic}", consumer.stop(), ENDS_WITHIN_S)
 
     async def __aenter__(self) -> Self:
         await self.start()

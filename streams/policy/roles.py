@@ -16,6 +16,15 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
+def group_of(group: str, role: str) -> str:
+    """The consumer group of a role's workers; ``group`` is the setting.
+
+    >>> group_of("streamrank", "all"), group_of("streamrank", "query")
+    ('streamrank', 'streamrank-query')
+    """
+    return group if role == "all" else f"{group}-{role}"
+
+
 def role_stages(role: str) -> tuple[str, ...]:
     """The names of a role's stages. Raises SettingsError for a role that there is not.
 

@@ -10,6 +10,7 @@ import structlog
 from faust.types import TP, StreamT
 
 from state.store import Store
+from streamrank_client.errors import StreamrankError
 from streamrank_client.kafka_options import kafka_options
 from streams.artifacts.opening import open_models
 from streams.artifacts.swapping import Swapper
@@ -20,9 +21,11 @@ from streams.kafka.transport import BatchApp, BatchOptions, BatchProducer, Recor
 from streams.lookup.desk import Desk
 from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
-from streams.policy.roles import role_stages
+from streams.policy.roles import group_of, role_stages
 from streams.settings import Settings
+from streams.worker.handover import Handover
 from streams.worker.health import Health
+from streams.worker.joining import Entrance, Step
 from streams.worker.metrics import Metrics
 from streams.worker.pages import WorkerView, closed_to_operators, pages
 from streams.worker.retraining_schedule import Schedule
@@ -40,10 +43,14 @@ class _App(BatchApp):
 
     worker: Worker
 
-    async def on_start(self) -> None:
-        """Before any agent gets a batch."""
+    async def prepare(self) -> None:
+        """Before it joins its group."""
         await self.worker.start()
-        await super().on_start()
+
+    async def stop(self) -> None:
+        """Drain and end, once a successor that was announced is about to join."""
+        await self.worker.handover.give_way()
+        await super().stop()
 
     async def on_shutdown(self) -> None:
         """After the agents have drained."""
@@ -64,11 +71,12 @@ class Worker:
         names: Sequence[str] | None = None,
         metrics: Metrics | None = None,
         on_ready: Callable[[], None] = lambda: None,
+        on_refused: Callable[[StreamrankError], None] | None = None,
     ) -> None:
         """Opens the artifacts; connects to nothing before it starts. Raises SettingsError and ArtifactError.
 
         ``names``: run only these stages of the role's, for measurements; ``metrics``: count in these; ``on_ready``:
-        called once, when all tables are read.
+        called once, when all tables are read; ``on_refused``: told instead of an exception why it cannot serve.
         """
         self.settings = settings
         self.role = role
@@ -91,6 +99,8 @@ class Worker:
         self._kept: set[asyncio.Task[None]] = set()
         self._starts = Starts(self._by_topic, place, settings.on_gap == "continue")
         self.app = self._faust_app(bootstrap)
+        self.handover = Handover(self.app, self.store)
+        self._entrance = Entrance(self.app, settings, role, on_refused)
         self.health = Health(self.app, self.store, self.readers, self.stages, self.metrics, kafka_options(settings))
         self._retrying = Retrying(self.app, self.metrics, self.health.done)
         for stage in self.stages:
@@ -127,13 +137,14 @@ class Worker:
     def _faust_app(self, bootstrap: Sequence[str]) -> _App:
         settings = self.settings
         app = _App(
-            settings.group if self.role == "all" else f"{settings.group}-{self.role}",
+            group_of(settings.group, self.role),
             bootstrap=bootstrap,
             kafka=self._kafka,
             options=BatchOptions(
                 fetch_max_wait_ms=settings.fetch_wait_ms,
                 session_timeout=settings.session_timeout_s,
-                heartbeat_interval=min(2.0, settings.session_timeout_s / 4),
+                # a rebalance begins for a worker with its next heartbeat, and lasts until the last one has come
+                heartbeat_interval=min(0.25, settings.session_timeout_s / 4),
                 start_offsets=self._starts.choose,
                 retriable=RETRIABLE,
                 on_revoking=self._revoking,
@@ -229,28 +240,31 @@ class Worker:
         return not self.health.reasons()
 
     async def start(self) -> None:
-        """Connect, and read the broadcast topics whole."""
+        """Connect, read the broadcast topics whole, and see that no other role does the same work; waits for servers
+        that are away.
+        """
         await self._web.start()
         closed = closed_to_operators(self.settings)
         if closed is not None:
             log.warning(closed)
-        await self.store.ping()
-        await self._producer.start()
-        for reader in self.readers:
-            await reader.start()
+        self.health.start()
+        self.handover.announce()
+        steps: list[Step] = [("Redis", self.store.ping), ("Kafka", self._producer.start)]
+        steps += [(f"Kafka, to read {reader.topic},", reader.start) for reader in self.readers]
+        await self._entrance.do(*steps)
         self._show_models()
         self._on_ready()
-        self.health.start()
+        await self.handover.joins()
+        await self._entrance.do(("Kafka, to see who else serves,", self._entrance.see_alone))
         self.app.add_future(self._watch())
         self.app.add_future(self._every_second())
 
     async def stop(self) -> None:
         """End what was started, and disconnect."""
+        self.handover.stop()
         await self.health.stop()
         await self.retraining.stop()
-        for reader in self.readers:
-            await reader.stop()
-        await self._producer.stop()
+        await asyncio.gather(*(reader.stop() for reader in self.readers), self._producer.stop())
         await self.store.close()
         await self._web.stop()
 
@@ -259,6 +273,7 @@ class Worker:
         swapper = Swapper(self.settings, self.tables)
         while not self.app.should_stop:
             await self.app.sleep(self.settings.artifact_poll_s)
+            await self._entrance.look_again()
             for reader in self.readers:
                 if reader.error is not None:
                     await self.app.crash(reader.error)
@@ -277,10 +292,6 @@ class Worker:
     def _show_models(self) -> None:
         models = self.tables.models
         for kind, model in (("encoder", models.encoder), ("ranker", models.ranker)):
-            self.metrics.provider.labels(kind, model.provider).set(1)
-            self.metrics.fell_back.labels(kind).set(1 if model.warning else 0)
             if model.warning:
                 log.warning("inference falls back", model=kind, warning=model.warning)
-        self.metrics.artifact.clear()
-        for kind, version in models.versions().items():
-            self.metrics.artifact.labels(kind, version).set(1)
+        self.metrics.artifacts(models)

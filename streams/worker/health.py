@@ -19,6 +19,7 @@ from state.store import Store
 from streams.kafka.broadcast import BroadcastReader
 from streams.kafka.transport import BatchApp
 from streams.worker.metrics import Metrics
+from streams.worker.retrying import TOLD_EVERY_S
 from streams.worker.stages.base import Stage
 
 log = structlog.get_logger(__name__)
@@ -38,6 +39,7 @@ class WatchedServer:
     def __init__(self, name: str, metrics: Metrics) -> None:
         self.name = name
         self.away = ""
+        self._told = float("-inf")
         self._metrics = metrics
         metrics.away.labels(name).set(0)
 
@@ -50,7 +52,8 @@ class WatchedServer:
     def failed(self, error: BaseException) -> None:
         """It is not."""
         reason = str(error) or type(error).__name__
-        if not self.away:
+        if not self.away or monotonic() - self._told >= TOLD_EVERY_S:
+            self._told = monotonic()
             log.error(f"{self.name} does not answer", error=reason)
         self._tell(reason)
 
@@ -118,7 +121,7 @@ class Health:
         """Why this worker cannot do all its work; none: it can."""
         found = [f"{server.name} does not answer: {server.away}" for server in (self.kafka, self.redis) if server.away]
         found += [f"{reader.topic} is not read whole yet" for reader in self._readers if not reader.ready]
-        if self._app.rebalancing_count == 0 or self._app.rebalancing:
+        if not self._app.joined:
             found.append("its partitions are being assigned")
         elif self._app.waiting:
             found.append(f"its partitions wait to be read: {self._app.waiting}")

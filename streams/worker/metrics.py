@@ -209,6 +209,15 @@ class Metrics:
         for surface, weights in models.weights.items():
             self.weights.labels(surface).set(weights.version)
 
+    def artifacts(self, models: Models) -> None:
+        """Show which artifacts are in use, and where they run."""
+        for kind, model in (("encoder", models.encoder), ("ranker", models.ranker)):
+            self.provider.labels(kind, model.provider).set(1)
+            self.fell_back.labels(kind).set(1 if model.warning else 0)
+        self.artifact.clear()
+        for kind, version in models.versions().items():
+            self.artifact.labels(kind, version).set(1)
+
     def text(self) -> bytes:
         """All metrics as Prometheus reads them."""
         return generate_latest(self.registry)

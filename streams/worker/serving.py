@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Final
@@ -15,6 +16,7 @@ import structlog
 import uvloop
 
 from models.base.threads import one_thread
+from streamrank_client.errors import StreamrankError
 from streams.lookup.private_parts import untested
 from streams.settings import Settings
 from streams.worker.app import Worker
@@ -30,7 +32,8 @@ _MMAP_THRESHOLD: Final = (-3, 32 << 20)
 
 
 def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str], Worker] | None = None) -> None:
-    """Run a worker in this process until SIGTERM or SIGINT, which drain and commit. Never returns: exits.
+    """Run a worker in this process until SIGTERM or SIGINT, which drain and commit. Never returns: exits, or
+    raises why it cannot serve.
 
     ``make`` builds the worker; measurements give one that runs some stages only.
     """
@@ -43,13 +46,26 @@ def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str],
     keep_freed_memory()
     one_thread()
     asyncio.run(knock(settings))
-    worker = make(settings, role) if make else Worker(settings, role, on_ready=freeze_objects)
+    refused: list[StreamrankError] = []
+
+    def on_refused(error: StreamrankError) -> None:
+        refused.append(error)
+        signal.raise_signal(signal.SIGTERM)  # as an operator would end it
+
+    if make:
+        worker = make(settings, role)
+    else:
+        worker = Worker(settings, role, on_ready=freeze_objects, on_refused=on_refused)
     if {"behavior", "signals"} & set(worker.names):
         compile_loops()
     log.info("worker starts", role=role, web=f"http://{settings.web_host}:{settings.web_port}", pid=os.getpid())
     process = faust.Worker(worker.app, loglevel="WARN", redirect_stdouts=False, quiet=True)
     process.spinner = None  # it would write escape codes into a log
-    process.execute_from_commandline()
+    try:
+        process.execute_from_commandline()
+    finally:
+        if refused:
+            raise refused[0]
 
 
 def keep_freed_memory() -> None:

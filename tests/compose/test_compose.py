@@ -65,7 +65,7 @@ def test_each_role_has_a_worker_that_waits_and_reports(services: Services, role:
     }
     assert ":6066/ready" in worker["healthcheck"]["test"][-1]
     assert worker["restart"] == "unless-stopped"
-    assert worker["stop_grace_period"] == "30s"
+    assert worker["stop_grace_period"] == "40s"
 
 
 def test_the_topics_are_made_once_and_never_by_accident(services: Services) -> None:

@@ -83,3 +83,15 @@ def test_no_rows_give_empty_trends() -> None:
     """An empty Redis has nothing that trends, at every half-life."""
     found = trends.decayed([None], NOW, 10)
     assert [len(trend.item) for trend in found] == [0] * len(POPULARITY_DAYS)
+
+
+def test_a_query_of_long_ago_sees_the_same_ratios_and_no_infinity() -> None:
+    """In 1970 what happened in 2023 would be more popular than a float32 can say: order and ratios stay."""
+    _, row = history(1, 3)
+    with np.errstate(all="raise", under="ignore"):
+        then, today = trends.decayed([row], 0.0, 5), trends.decayed([row], float(NOW), 5)
+    for old, new in zip(then, today, strict=True):
+        assert np.isfinite(old.weight).all()
+        assert (old.weight > 0).all()
+        np.testing.assert_array_equal(old.item, new.item)
+        np.testing.assert_allclose(old.weight / old.weight[0], new.weight / new.weight[0], rtol=1e-5)

@@ -31,7 +31,7 @@ from models.retrieval.sentences import BESIDE, FOLLOWED
 from models.retrieval.sources.base import TableSource
 from models.retrieval.tables import summed
 
-#: anchors that count, and how their weight falls
+#: anchors that count here, of the 31 whose co-visits are read for all sources, and how their weight falls
 ANCHORS: Final = 20
 FALL: Final = 0.5
 

@@ -15,6 +15,7 @@ from faust.types.tuples import ack_lock
 from mode import Service
 from mode.utils.futures import notify
 
+from streams.kafka.ending import ended
 from streams.kafka.transport.message import BatchMessage
 from streams.kafka.transport.options import BatchOptions, Bounds
 from streams.kafka.transport.records import RecordBatch
@@ -225,7 +226,13 @@ class BatchConsumer(driver.Consumer):
         """Wait until what is in work is done, but not for an agent that hangs or keeps raising; commit."""
         await self._release(self.assignment())
         await self._drain()
-        await super().wait_empty()
+        # what is not committed comes again, and is recognised
+        await ended("commit", super().wait_empty(), self.options.commit_timeout)
+
+    async def on_stop(self) -> None:
+        """Commit once more what was done since, if it was ever started."""
+        if self.started:
+            await ended("consumer", super().on_stop(), self.options.commit_timeout)
 
     async def _release(self, tps: Iterable[TP]) -> None:
         if self.options.on_revoking is not None:
@@ -255,7 +262,7 @@ class BatchConsumer(driver.Consumer):
             self.app.flow_control.clear()
             await self._release(revoked)
             await self._drain()
-            await self.force_commit()
+            await ended("commit", self.force_commit(), self.options.commit_timeout)
         # every rebalance takes all partitions away first (aiokafka's protocol is the eager one)
         self._forget(list(self._starts))
         self.stopped.clear()

@@ -13,6 +13,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, TransportT
 from yarl import URL
 
+from streams.kafka.transport.boot import BatchBoot
 from streams.kafka.transport.consumer import BatchConsumer
 from streams.kafka.transport.credentials import faust_credentials
 from streams.kafka.transport.options import BatchOptions
@@ -75,6 +76,8 @@ class BatchApp(faust.App):
     Everything else goes to ``faust.App`` (``web_port``, ``datadir`` …).
     """
 
+    BootStrategy = BatchBoot
+
     def __init__(
         self,
         id: str,
@@ -85,6 +88,10 @@ class BatchApp(faust.App):
         **kwargs: Any,
     ) -> None:
         self.batch_options = options or BatchOptions()
+        #: set it to have the app leave its group with the next rebalance, when its work is done and committed
+        self.leaves_next = False
+        #: whether it has left in this way; it must be stopped then
+        self.left = False
         servers = bootstrap.split(",") if isinstance(bootstrap, str) else list(bootstrap)
         settings: dict[str, Any] = {
             "broker": [URL(f"kafkabatch://{server.strip()}") for server in servers],
@@ -115,6 +122,9 @@ class BatchApp(faust.App):
     def _create_directories(self) -> None:
         """Make none: tables live in memory, and the working folder may be read-only or somebody's own."""
 
+    async def prepare(self) -> None:
+        """What must be ready before the app joins its group; its web pages are up by then. For subclasses."""
+
     def put_again(self, tps: Set[TP]) -> None:
         """Go back to ``start_offsets`` on these partitions; see ``BatchConsumer.put_again``."""
         cast(BatchConsumer, self.consumer).put_again(tps)
@@ -122,6 +132,11 @@ class BatchApp(faust.App):
     def stop_partition(self, tp: TP, reason: str) -> None:
         """Read nothing more of a partition for now; see ``BatchConsumer.stop_partition``."""
         cast(BatchConsumer, self.consumer).stop_partition(tp, reason)
+
+    @property
+    def joined(self) -> bool:
+        """Whether the app has a place in its group, and its partitions."""
+        return self.rebalancing_count > 0 and not self.rebalancing
 
     @property
     def stopped(self) -> Mapping[TP, str]:

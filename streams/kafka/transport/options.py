@@ -52,6 +52,9 @@ class BatchOptions:
     commit_interval: float = 0.25
     #: at a rebalance and at the end, how long batches in work may take to finish
     drain_timeout: float = 5.0
+    #: how long the commit after it may take, and then how long leaving the group may
+    commit_timeout: float = 1.0
+    leave_timeout: float = 1.5
     #: a partition is not fetched while it has so many batches or records in work
     max_inflight_batches: int = 64
     max_inflight_records: int = 20_000

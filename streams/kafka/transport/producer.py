@@ -8,6 +8,8 @@ from typing import Any, Self
 
 import aiokafka  # type: ignore[import-untyped]
 
+from streams.kafka.ending import ENDS_WITHIN_S, ended
+
 __all__ = ["BatchProducer"]
 
 
@@ -47,15 +49,15 @@ class BatchProducer:
         try:
             await producer.start()
         except BaseException:
-            await producer.stop()
+            await ended("producer", producer.stop(), ENDS_WITHIN_S)
             raise
         self._producer = producer
 
     async def stop(self) -> None:
-        """Send what is pending and disconnect."""
+        """Send what is pending and disconnect; where that takes long, what is pending is not sent."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await producer.stop()
+            await ended("producer", producer.stop(), ENDS_WITHIN_S)
 
     async def __aenter__(self) -> Self:
         await self.start()

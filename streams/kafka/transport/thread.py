@@ -21,6 +21,7 @@ from faust.transport.drivers.aiokafka import (
 )
 from faust.types import TP
 
+from streams.kafka.ending import ended
 from streams.kafka.transport.options import BatchOptions, Bounds
 from streams.kafka.transport.records import unpack_to_tuples
 from streams.wire.messages import Record
@@ -106,7 +107,19 @@ class BatchThread(AIOKafkaConsumerThread):
         coordinator = getattr(self._consumer, "_coordinator", None)
         if getattr(coordinator, "generation", None) == 0:
             cast(Any, coordinator).generation = 1
-        await super().on_thread_stop()
+        await ended("consumer", super().on_thread_stop(), self._options.leave_timeout)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Have work finished and committed; then leave the group instead of joining it again, where that was asked for.
+
+        Others whose rebalance it is do not wait for a second one so.
+        """
+        await super().on_partitions_revoked(revoked)
+        app = cast(Any, self.app)
+        if app.leaves_next:
+            await cast(Any, self._ensure_consumer()._coordinator).maybe_leave_group()
+            app.left = True
+            raise asyncio.CancelledError  # it ends aiokafka's coordination, which would join again
 
     async def _fetch_records(  # type: ignore[override]  # runs instead of lists: BatchConsumer alone takes them
         self,

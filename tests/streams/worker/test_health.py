@@ -18,7 +18,7 @@ from streams.lookup.doctor import diagnose
 from streams.offline.servers import free_port
 from streams.settings import Settings
 from streams.worker import health as module
-from streams.worker.health import Health
+from streams.worker.health import Health, WatchedServer
 from streams.worker.metrics import Metrics
 from streams.worker.stages.base import Stage
 from tests.support.worker_process import payload
@@ -138,3 +138,21 @@ async def test_a_stage_that_gets_nothing_done_is_a_reason(redis_url: str, monkey
     assert not any(one.startswith("stage") for one in health.reasons())
     await health.stop()
     await store.close()
+
+
+def test_a_server_that_is_away_is_told_at_once_and_then_once_a_minute(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A look a second for 150 seconds makes three lines; its return makes one."""
+    now = 0.0
+    monkeypatch.setattr(module, "monotonic", lambda: now)
+    server = WatchedServer("Kafka", Metrics())
+    for second in range(150):
+        now = float(second)
+        server.failed(OSError("refused"))
+    assert server.away == "refused"
+    assert capsys.readouterr().out.count("Kafka does not answer") == 3
+    server.answered()
+    server.answered()
+    assert server.away == ""
+    assert capsys.readouterr().out.count("Kafka answers again") == 1
