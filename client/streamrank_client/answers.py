@@ -106,6 +106,7 @@ class Answer(Base, tag="answer", kw_only=True):
     ``arm`` is that of the ``experiment`` in which the query took part; ``control`` where it took part in none.
     ``exploration`` is the policy's name. ``degraded``: what kept the answer from being as good as it could be
     ("not_stored": Redis takes no writes for now; "unreadable": another version wrote what it was to contain).
+    ``after_unmet``: the event that the query's ``after`` names is not in it, or lies on another partition.
     """
 
     request_id: str
@@ -122,6 +123,7 @@ class Answer(Base, tag="answer", kw_only=True):
     error: AnswerError | None = None
     exploration: str = "none"
     degraded: list[str] = []
+    after_unmet: bool = False
 
 
 class DeadLetter(Struct, tag="dead_letter", tag_field="event"):
