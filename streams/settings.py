@@ -93,6 +93,10 @@ class Settings(PlanSettings):
     on_gap: Literal["stop", "continue"] = setting(
         "stop", "what becomes of a partition where events are missing that Kafka or Redis no longer has"
     )
+    wrong_partition: Literal["reroute", "refuse"] = setting(
+        "reroute",
+        "what becomes of a record on another partition than its key's: published again where it belongs, or refused",
+    )
     web_host: str = setting("127.0.0.1", "address of /health, /ready and /metrics")
     web_port: Annotated[int, Meta(ge=0, le=65535)] = setting(
         6066, "port of /health, /ready and /metrics (0: a free one)"

@@ -115,6 +115,7 @@ class Answer(Base, tag="answer", kw_only=True):
     what would have been more work than one query may be ("candidates": the last of those given were not ranked;
     "reasons": explained among the best only, the line ``not_explained`` being what the others change; where even that
     is too much, the last items have no reasons).
+    ``after_unmet``: the event that the query's ``after`` names is not in it, or lies on another partition.
     """
 
     request_id: str
@@ -132,6 +133,7 @@ class Answer(Base, tag="answer", kw_only=True):
     exploration: str = "none"
     degraded: list[str] = []
     cut: list[str] = []
+    after_unmet: bool = False
 
 
 class DeadLetter(Struct, tag="dead_letter", tag_field="event"):

@@ -46,7 +46,7 @@ Reads = Generator[list[bytes], Values, "ContextChanges"]
 #: interest that a behaviour shows, by kind's code; a valued kind's depends on its value
 _INTEREST: Final = np.array([kind.interest for kind in KINDS], np.float32)
 _VALUED: Final = np.array([kind.valued for kind in KINDS])
-_user_id = attrgetter("user_id")
+user_id = attrgetter("user_id")
 
 
 @dataclass(slots=True)
@@ -79,13 +79,13 @@ def on_behavior(
     of contexts and impressions, is sent their values, returns the changes.
     """
     topic = deployment.topics.behavior_events.name
-    batch = decode_batch(records, decode_behavior, _user_id, topic, partition)
+    batch = decode_batch(records, decode_behavior, user_id, topic, partition)
     newest = _reject_future(batch, mark.newest, topic, partition)
     usable = len(batch.events)
     ids = _reject_repeated(batch, window)
     acts = _Acts(batch, catalogue)
 
-    users = list(dict.fromkeys(map(_user_id, batch.events)))
+    users = list(dict.fromkeys(map(user_id, batch.events)))
     requests = list(dict.fromkeys(e.request_id for e in acts.events if e.request_id))
     p = partition
     acts.place({u: i for i, u in enumerate(users)})

@@ -35,7 +35,7 @@ def decode_batch(
 ) -> Decoded[T]:
     """Decode a partition's records; the fast path is one comprehension, a bad record is looked at alone.
 
-    A record must be at most 1 MiB, decode, and be keyed by ``key_of(event)``.
+    A record must be at most 1 MiB, decode, and be keyed by ``key_of(event)``, or by nothing.
     """
     try:
         events = [decode(r.value) for r in records]  # type: ignore[arg-type]
@@ -63,7 +63,7 @@ def _one_by_one(
 
 
 def decode_one(record: Record, decode: Callable[[bytes], T], key_of: Callable[[T], str]) -> T:
-    """Decode one record or raise InvalidEvent."""
+    """Decode one record or raise InvalidEvent; a missing key is that of its event."""
     key, value = record.key, record.value
     if value is None:
         raise InvalidEvent("tombstone", "", "a record without a value means nothing here")
@@ -74,9 +74,8 @@ def decode_one(record: Record, decode: Callable[[bytes], T], key_of: Callable[[T
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise invalid(error, value) from None
     expected = key_of(event)
-    if key != expected.encode():
-        shown = "no key" if key is None else repr(key[:140])
-        raise InvalidEvent("wrong_key", "key", f"{shown}, expected {expected!r}; the key decides the partition")
+    if key is not None and key != expected.encode():
+        raise InvalidEvent("wrong_key", "key", f"{key[:140]!r}, expected {expected!r}; the key decides the partition")
     return event
 
 

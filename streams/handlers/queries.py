@@ -20,6 +20,7 @@ from state.impressions import encode as encode_impression
 from state.sessions import encode as encode_session
 from streamrank_client.answers import CANDIDATES_CUT, REASONS_CUT, Answer, AnswerItem, IntentLabel
 from streamrank_client.events import Query
+from streamrank_client.fields import Place
 from streams.handlers.keeping import impression
 from streams.handlers.knowing import know
 from streams.handlers.ranking import Ranked, in_order, prepare
@@ -61,11 +62,18 @@ def on_queries(
         ranked = in_order(query, asks[n], candidates, inputs, offline[n], models, plans[n])
         answer, shown = _answer(ranked, models.catalogue, deployment.retrained)
         answer.seen = seen
+        answer.after_unmet = _is_unmet(query.after, seen)
         result.answers.append(answer)
         if shown is not None:
             result.expiring.append((keys.impression(partition, shown.request_id), encode_impression(shown)))
             result.expiring += _session(ranked, shown, partition, models.catalogue)
     return result
+
+
+def _is_unmet(after: Place | None, seen: Place | None) -> bool:
+    if after is None:
+        return False
+    return seen is None or seen.partition != after.partition or seen.offset < after.offset
 
 
 def _answer(ranked: Ranked, catalogue: Catalogue, retrained: bool) -> tuple[Answer, StoredImpression | None]:

@@ -19,7 +19,8 @@ class KafkaPublisher:
     async def publish(self, messages: Sequence[Message]) -> None:
         """Send all, then wait for all acknowledgements."""
         if messages:
-            sent = [await self._producer.send(m.topic, m.key, m.value, m.partition, list(m.headers)) for m in messages]
+            send = self._producer.send
+            sent = [await send(m.topic, m.key, m.value, m.partition, list(m.headers), m.timestamp_ms) for m in messages]
             await asyncio.gather(*sent)
 
     async def exists(self, topic: str) -> bool:

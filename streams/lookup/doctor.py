@@ -21,6 +21,7 @@ from streamrank_client.errors import StreamrankError
 from streamrank_client.kafka_options import kafka_options
 from streams.kafka.admin import topic_states
 from streams.lookup.check import Check, State
+from streams.lookup.placement import placements
 from streams.lookup.private_parts import REACHED_INTO, installed, untested
 from streams.lookup.redis_checks import redis_checks
 from streams.settings import Settings, variable
@@ -40,6 +41,7 @@ async def diagnose(settings: Settings) -> list[Check]:
     if all(check.state != "fail" for check in kafka):
         checks += await _safely("topics", _topics, settings)
         checks += await _safely("broadcast topics", _broadcasts, settings)
+        checks += await _safely("partitions of keys", _placements, settings)
     checks += await _safely("redis", redis_checks, settings)
     checks += await asyncio.to_thread(
         lambda: [*_packages(), *_wheels(), *_models(settings), *_experiment(settings), *_embedded()]
@@ -108,6 +110,17 @@ async def _broadcasts(settings: Settings) -> list[Check]:
         Check(f"topic {one.name}", "warn", f"the record of {one.key.decode(errors='replace')!r}: {one.reason}", remedy)
         for one in bad
     ] or [Check("broadcast topics", "ok", "every record can be used")]
+
+
+async def _placements(settings: Settings) -> list[Check]:
+    name, remedy = "partitions of keys", "let the producer choose partitions by murmur2 (docs/connect.md)"
+    looked_at = await placements(settings)
+    wrong = [
+        Check(name, "warn", f"{p.topic}: {p.wrong} of the {p.looked_at} newest records lie on wrong partitions", remedy)
+        for p in looked_at
+        if p.wrong
+    ]
+    return wrong or [Check(name, "ok", f"right for the {sum(p.looked_at for p in looked_at)} newest records")]
 
 
 def _halves(text: str) -> tuple[str, str]:

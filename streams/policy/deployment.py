@@ -12,13 +12,14 @@ from streams.settings import Settings
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """``join_ms``: behaviour joins an impression at most so much older; ``retrained``: whether impressions keep what
-    rankers are retrained on.
+    rankers are retrained on; ``reroute``: whether a record on another partition than its key's goes on to that.
     """
 
     topics: Topics
     partitions: int
     join_ms: int
     retrained: bool = False
+    reroute: bool = True
 
     @classmethod
     def of(cls, settings: Settings) -> Deployment:
@@ -28,4 +29,5 @@ class Deployment:
             partitions=settings.partitions,
             join_ms=int(settings.join_hours * HOUR_MS),
             retrained=settings.retrain_every > 0,
+            reroute=settings.wrong_partition == "reroute",
         )

@@ -48,13 +48,17 @@ class Batch(list[Record]):
 
 
 class Message(NamedTuple):
-    """A record to be published; without ``partition`` the key decides, as in every Kafka client."""
+    """A record to be published; without ``partition`` the key decides, as in every Kafka client.
+
+    ``timestamp_ms``: when it was produced first, where it is published again.
+    """
 
     topic: str
     key: bytes | None
     value: bytes | None
     partition: int | None = None
     headers: Headers = ()
+    timestamp_ms: int | None = None
 
 
 class Publisher(Protocol):

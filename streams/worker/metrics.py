@@ -76,6 +76,12 @@ class Metrics:
             ["kind"],
             registry=registry,
         )
+        self.rerouted = Counter(
+            "streamrank_rerouted",
+            "records that lay on another partition than their key's, and were published again",
+            ["topic"],
+            registry=registry,
+        )
         self.bad_records = Counter(
             "streamrank_bad_records", "records of broadcast topics that were skipped", ["topic"], registry=registry
         )

@@ -11,8 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
+import msgspec
 import structlog
 
 from state import keys
@@ -20,9 +21,11 @@ from state.store import Store, Transaction
 from streamrank_client.answers import DeadLetter
 from streamrank_client.errors import InvalidEvent
 from streamrank_client.topics import TopicSpec
+from streamrank_client.vocabulary import HOUR_S
 from streams.artifacts.tables import Tables
 from streams.errors import NotOwner, Undecided
 from streams.handlers.decoding import dead_letter, letters
+from streams.handlers.rerouting import Home, sort_out
 from streams.handlers.steps import ReadingSteps, run_steps
 from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
@@ -32,6 +35,7 @@ from streams.worker.poison import TOO_LARGE, at_fault, fails, fault, handle_each
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T", bound=msgspec.Struct)
 GuardedRead = Callable[[list[bytes]], Awaitable[list[bytes | None]]]
 
 
@@ -95,6 +99,8 @@ class Stage(ABC):
 
     def __init__(self, at: Workplace) -> None:
         self.at = at
+        #: when it is next told that records lie on wrong partitions
+        self._tell_rerouted = float("-inf")
 
     def most(self) -> int:
         """How many records a batch may hold now."""
@@ -143,6 +149,27 @@ class Stage(ABC):
         """Publish dead letters, and count them."""
         self.at.metrics.dead(dead)
         await self.at.publisher.publish(letters(dead, self.at.deployment.topics.dead_letters.name))
+
+    async def sort_out(
+        self, partition: int, batch: Batch, decode: Callable[[bytes], T], key_of: Callable[[T], str]
+    ) -> Batch:
+        """The records of a batch that belong to its partition; the others are published where they belong."""
+        result = sort_out(batch, Home(self.topic, partition, self.at.deployment.reroute), decode, key_of)
+        if result.dead:
+            await self.bury(result.dead)
+        if result.rerouted:
+            await self.at.publisher.publish(result.rerouted)
+            self.at.metrics.rerouted.labels(self.topic.name).inc(len(result.rerouted))
+            if monotonic() >= self._tell_rerouted:
+                self._tell_rerouted = monotonic() + HOUR_S
+                log.warning(
+                    "records lie on other partitions than their keys', and are published again where they belong: "
+                    "let the producer choose partitions by murmur2 (docs/connect.md)",
+                    topic=self.topic.name,
+                    partition=partition,
+                    key=str(result.rerouted[0].key),
+                )
+        return result.staying
 
     async def at_fault(self, partition: int, record: Record, error: Exception) -> bool:
         """Whether a record that failed alone is at fault itself; else the stored values that are have been kept aside.

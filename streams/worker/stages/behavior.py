@@ -8,8 +8,8 @@ from typing import Final
 from state import keys
 from state.event_ids import BLOCKS, IdWindow, block_keys
 from state.marks import BehaviorMark, behavior_mark
-from streamrank_client.events import View, encode
-from streams.handlers.contexts import on_behavior
+from streamrank_client.events import View, decode_behavior, encode
+from streams.handlers.contexts import on_behavior, user_id
 from streams.handlers.decoding import letters
 from streams.handlers.steps import ReadingSteps, run_steps
 from streams.wire.feedback import encode_feedback
@@ -55,6 +55,7 @@ class BehaviorStage(MarkedStage):
         at, topics = self.at, self.at.deployment.topics
         mine = await self._loaded(partition)
         self.follows(partition, batch.position, mine.mark.next)
+        batch = await self.sort_out(partition, batch, decode_behavior, user_id)
         steps = on_behavior(batch, mine.mark, mine.window, partition, at.tables.models.catalogue, at.deployment)
         async with at.store.transaction(keys.watermark(partition, self.topic.name)) as transaction:
             changes = await run_steps(steps, self.guarded(transaction, mine.mark.raw, partition))

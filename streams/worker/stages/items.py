@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from streamrank_client.events import Item, encode
-from streams.handlers.catalogue import on_items
+from streamrank_client.events import Item, decode_item, encode
+from streams.handlers.catalogue import key_of, on_items
 from streams.handlers.decoding import letters
 from streams.handlers.steps import ReadingSteps
 from streams.wire.messages import Batch, Record
@@ -35,6 +35,7 @@ class ItemStage(Stage):
     async def step(self, partition: int, batch: Batch) -> None:
         """Understand items and broadcast them."""
         topics = self.at.deployment.topics
+        batch = await self.sort_out(partition, batch, decode_item, key_of)
         changes = on_items(batch, self._newest.get(partition, -1), partition, self.at.tables.models, topics)
         self._newest[partition] = changes.newest
         await self.at.publisher.publish(changes.messages + letters(changes.dead, topics.dead_letters.name))

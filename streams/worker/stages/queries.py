@@ -201,7 +201,7 @@ class QueryStage(Stage):
     async def _usable(self, partition: int, batch: Batch) -> list[Waiting]:
         """The usable queries that were not answered yet; those that are not usable are refused."""
         asked: list[Waiting] = []
-        for record in batch:
+        for record in await self.sort_out(partition, batch, decode_query, _query_key):
             place = partition, record.offset, record.timestamp_ms
             if place in self._answered:
                 continue
