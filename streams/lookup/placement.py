@@ -45,7 +45,7 @@ async def placements(settings: Settings) -> list[Placement]:
         await consumer.start()
         keys = await _newest_keys(consumer, [TopicPartition(s.name, p) for s in specs for p in range(s.partitions)])
     except (KafkaError, OSError) as error:
-        raise unavailable(settings, error) from error
+        raise await unavailable(settings, error) from error
     finally:
         await consumer.stop()
     return [_placement(spec, keys) for spec in specs]

@@ -57,8 +57,8 @@ class Foreign:
     def send(self, topic: TopicSpec, key: str, *events: Event) -> None:
         """Produce events under one key."""
         for event in events:
-            where = {} if self.choose is None else {"partition": self.choose(key.encode(), topic.partitions)}
-            self.producer.produce(topic.name, encode(event), key.encode(), **where)
+            where = -1 if self.choose is None else self.choose(key.encode(), topic.partitions)
+            self.producer.produce(topic.name, encode(event), key.encode(), where)
 
     def flush(self) -> None:
         """Wait for all acknowledgements."""

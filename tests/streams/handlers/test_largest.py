@@ -29,7 +29,9 @@ def largest_item() -> Item:
 
 def largest_query(**more: object) -> Query:
     """A query with as much in every part as it may have."""
-    wanted = {f"a{n}": [f"v{m}" for m in range(limits.FILTER_VALUES)] for n in range(limits.FILTERED_ATTRIBUTES - 1)}
+    wanted: dict[str, list[bool | float | str] | Range] = {
+        f"a{n}": [f"v{m}" for m in range(limits.FILTER_VALUES)] for n in range(limits.FILTERED_ATTRIBUTES - 1)
+    }
     names = [f"n{n}" for n in range(limits.FILTER_VALUES)]
     asked = {
         "time": START + 1, "request_id": "r" * limits.ID_CHARACTERS, "user_id": "u" * limits.ID_CHARACTERS,
