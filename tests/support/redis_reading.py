@@ -9,7 +9,9 @@ from time import monotonic, sleep
 from typing import Any
 
 import redis
+from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode
+from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from state.addresses import Address, address_of
@@ -30,17 +32,16 @@ class Look:
         """What keys hold."""
         if not names:
             return []
-        if self._whole:
-            return list(self._client.mget(names))
         deadline = monotonic() + 30
         while True:  # a master may be away, and this client learns who follows it only when told to
             try:
-                return list(self._client.mget_nonatomic(names))
+                return list(self._client.mget(names) if self._whole else self._client.mget_nonatomic(names))
             except redis.RedisError:
-                assert monotonic() < deadline, "the cluster does not answer for 30 s"
+                assert monotonic() < deadline, "Redis does not answer for 30 s"
                 sleep(0.2)
-                with suppress(redis.RedisError):
-                    self._client.nodes_manager.initialize()
+                if not self._whole:
+                    with suppress(redis.RedisError):
+                        self._client.nodes_manager.initialize()
 
 
 @contextmanager
@@ -62,6 +63,8 @@ def _cluster(address: Address) -> redis.RedisCluster:
 
 
 def _master(address: Address) -> redis.Redis:
-    sentinel = Sentinel(address.hosts)  # type: ignore[no-untyped-call]
+    # one that is not there is passed over at once
+    at_once = {"retry": Retry(NoBackoff(), 0)}
+    sentinel = Sentinel(address.hosts, sentinel_kwargs=at_once)  # type: ignore[no-untyped-call]
     master: redis.Redis = sentinel.master_for(address.service, db=address.database)  # type: ignore[no-untyped-call]
     return master
