@@ -194,7 +194,7 @@ class BatchConsumer(driver.Consumer):
         return window.committable if window is not None else None
 
     def lags(self) -> dict[TP, int]:
-        """Records of each assigned batch partition before its end as last fetched; none at the start or in a rebalance."""
+        """Records of each assigned batch partition before its end as last fetched; empty at a start."""
         lags: dict[TP, int] = {}
         if not self.flow_active or not self._starts:
             return lags
