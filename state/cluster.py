@@ -25,7 +25,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from state.addresses import Node
-from state.server import Command, Server, StoredValue, Talk, listed
+from state.server import Command, OneServer, StoredValue, Talk, listed
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ class Cluster:
         self._seeds = tuple(seeds)
         #: every node that may know the map; whoever was asked last comes last
         self._known: dict[Node, None] = dict.fromkeys(seeds)
-        self._servers: dict[Node, Server] = {}
+        self._servers: dict[Node, OneServer] = {}
         self._owners: list[Node | None] = [None] * SLOTS
         self._stale = True
         self._reading = asyncio.Lock()
@@ -203,10 +203,10 @@ class Cluster:
     def _masters(self) -> list[Node]:
         return list(dict.fromkeys(node for node in self._owners if node is not None))
 
-    def _server(self, node: Node) -> Server:
+    def _server(self, node: Node) -> OneServer:
         server = self._servers.get(node)
         if server is None:
-            server = self._servers[node] = Server(self._pool(node), self._timeout_s)
+            server = self._servers[node] = OneServer(self._pool(node), self._timeout_s)
         return server
 
     def _owner(self, slot: int) -> Node:

@@ -42,7 +42,7 @@ class Talk:
             raise RedisTimeoutError(f"Redis did not answer within {self._timeout_s} s") from error
 
 
-class Server:
+class OneServer:
     """All keys on one server, or on the master that Sentinels name."""
 
     def __init__(self, pool: ConnectionPool, timeout_s: float) -> None:

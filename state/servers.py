@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 
 from state.addresses import Address, Node, address_of
 from state.cluster import Cluster
-from state.server import Command, Server, StoredValue
+from state.server import Command, OneServer, StoredValue
 
 #: of redis-py's connections
 Options: TypeAlias = dict[str, Any]
@@ -59,7 +59,7 @@ def open_servers(url: str, timeout_s: float, ca: str) -> Servers:
         pool: ConnectionPool = ConnectionPool.from_url(
             url, socket_timeout=None, socket_connect_timeout=timeout_s, protocol=2, **tls
         )
-        return Server(pool, timeout_s)
+        return OneServer(pool, timeout_s)
     if address.kind == "sentinel":
         return _Watched(address, timeout_s, ca)
 
@@ -73,7 +73,7 @@ def open_servers(url: str, timeout_s: float, ca: str) -> Servers:
     return Cluster(address.hosts, pool_of, timeout_s)
 
 
-class _Watched(Server):
+class _Watched(OneServer):
     """The master that Sentinels name, found anew by each new connection."""
 
     def __init__(self, address: Address, timeout_s: float, ca: str) -> None:

@@ -43,12 +43,13 @@ async def placements(settings: Settings) -> list[Placement]:
     )
     try:
         await consumer.start()
-        keys = await _newest_keys(consumer, [TopicPartition(s.name, p) for s in specs for p in range(s.partitions)])
+        every_partition = [[TopicPartition(s.name, p) for p in range(s.partitions)] for s in specs]
+        keys = await _newest_keys(consumer, [tp for own in every_partition for tp in own])
     except (KafkaError, OSError) as error:
         raise await unavailable(settings, error) from error
     finally:
         await consumer.stop()
-    return [_placement(spec, keys) for spec in specs]
+    return [_placement(spec, [keys[tp] for tp in own]) for spec, own in zip(specs, every_partition, strict=True)]
 
 
 async def _newest_keys(consumer: Any, partitions: Sequence[Any]) -> dict[Any, list[bytes]]:
@@ -69,10 +70,7 @@ async def _newest_keys(consumer: Any, partitions: Sequence[Any]) -> dict[Any, li
     return keys
 
 
-def _placement(spec: TopicSpec, keys: dict[Any, list[bytes]]) -> Placement:
-    wrong = looked_at = 0
-    for (name, partition), here in keys.items():
-        if name == spec.name and here:
-            looked_at += len(here)
-            wrong += int((partitions_of(here, spec.partitions) != partition).sum())
-    return Placement(spec.name, looked_at, wrong)
+def _placement(spec: TopicSpec, keys: Sequence[Sequence[bytes]]) -> Placement:
+    """``keys``: those of each partition, in order."""
+    wrong = [int((partitions_of(here, spec.partitions) != p).sum()) for p, here in enumerate(keys)]
+    return Placement(spec.name, sum(map(len, keys)), sum(wrong))
