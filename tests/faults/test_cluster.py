@@ -21,7 +21,7 @@ from tests.integration.test_exactness import EXACT, integers, stored_so_many
 from tests.support.redis_cluster import ClusterNode, RealCluster, wait_until
 from tests.support.small_log import Size, behaviors, items, lines
 from tests.support.small_log import log as whole_log
-from tests.support.worker_process import deployment, publish_lines, serving, settled, stored
+from tests.support.worker_process import deployment, known_to, publish_lines, serving, settled, stored
 
 pytestmark = pytest.mark.servers
 SIZE = Size(users=200, items=80, behaviors=1_500)
@@ -45,8 +45,8 @@ async def served_through(
     """Serve and publish a log; once so many behaviours are stored, ``disturb`` runs in a thread of its own."""
     await create_topics(settings)
     behavior = topics(settings.partitions, settings.topic_prefix).behavior_events.name
-    async with serving(settings):
-        publishing = asyncio.create_task(publish_lines(raw, settings, folder))
+    async with serving(settings) as worker:
+        publishing = asyncio.create_task(publish_lines(raw, settings, folder, known_to(worker)))
         await stored_so_many(settings, behavior, after)
         await asyncio.to_thread(disturb)
         await publishing
@@ -61,8 +61,8 @@ async def test_a_whole_log_leaves_the_state_of_one_server(
     settings = replace(smooth, redis=redis_cluster.url)
     raw = whole_log(Size(behaviors=800))
     await create_topics(settings)
-    async with serving(settings):
-        await publish_lines(raw, settings, tmp_path)
+    async with serving(settings) as worker:
+        await publish_lines(raw, settings, tmp_path, known_to(worker))
         await settled(settings)
     assert all(int(node.say("DBSIZE")) > 50 for node in redis_cluster.masters)
     assert stored(settings.redis, "imp:*")

@@ -13,7 +13,7 @@ from streams.kafka.admin import create_topics
 from tests.support.faults import SIZE, assert_as_replayed, log, proxied, told
 from tests.support.proxy import Proxy
 from tests.support.redis_cuts import PLACES, cutting
-from tests.support.worker_process import WorkerProcess, deployment, publish_lines, serving, settled
+from tests.support.worker_process import WorkerProcess, deployment, known_to, publish_lines, serving, settled
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
@@ -27,9 +27,9 @@ async def test_a_batch_that_is_cut_counts_once(
     raw = log()
     await create_topics(settings)
     with Proxy(int(redis_server.port)) as proxy:
-        async with serving(proxied(settings, proxy)):
+        async with serving(proxied(settings, proxy)) as worker:
             proxy.look = cutting(place, every=7, times=20)
-            await publish_lines(raw, settings, tmp_path)
+            await publish_lines(raw, settings, tmp_path, known_to(worker))
             await settled(settings)
         assert proxy.cuts >= 20
     await assert_as_replayed(settings, raw, deployment(kafka, redis_server, topic_prefix, 2))
@@ -56,9 +56,9 @@ async def test_a_second_cut_while_a_partition_is_read_again_loses_nothing(
             more = 2 if verdict[1] else more
             return verdict
 
-        async with serving(proxied(settings, proxy)):
+        async with serving(proxied(settings, proxy)) as worker:
             proxy.look = look
-            await publish_lines(raw, settings, tmp_path)
+            await publish_lines(raw, settings, tmp_path, known_to(worker))
             await settled(settings)
         assert proxy.cuts >= 36
     await assert_as_replayed(settings, raw, deployment(kafka, redis_server, topic_prefix, 2))
@@ -75,7 +75,7 @@ async def test_300_cuts_of_connections_to_redis_lose_nothing(
     with Proxy(int(redis_server.port)) as proxy:
         with WorkerProcess(proxied(settings, proxy)) as worker:
             cutter = proxy.cut_at_random(300, 0.01, seed=5)
-            await publish_lines(raw, settings, tmp_path)
+            await publish_lines(raw, settings, tmp_path, worker.items)
             await asyncio.to_thread(cutter.join, 60)
             await settled(settings)
             assert worker.terminate() == 0
@@ -94,7 +94,7 @@ async def test_300_cuts_of_connections_to_kafka_lose_nothing(
     await create_topics(settings)
     with WorkerProcess(replace(settings, kafka=f"127.0.0.1:{proxy.port}")) as worker:
         cutter = proxy.cut_at_random(300, 0.02, seed=6)
-        await publish_lines(raw, settings, tmp_path)
+        await publish_lines(raw, settings, tmp_path, worker.items)
         await asyncio.to_thread(cutter.join, 60)
         await settled(settings)
         assert worker.terminate() == 0

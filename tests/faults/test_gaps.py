@@ -42,7 +42,7 @@ async def test_an_emptied_redis_stops_its_partitions_until_told_to_go_on(
         behavior = topics(settings.partitions, settings.topic_prefix).behavior_events.name
         await create_topics(settings)
         with WorkerProcess(settings) as worker:
-            await publish_lines(raw[:1_000], settings, tmp_path)
+            await publish_lines(raw[:1_000], settings, tmp_path, worker.items)
             await settled(settings)
             counted = progress(settings, behavior)
             await asyncio.sleep(0.5)  # for the commits

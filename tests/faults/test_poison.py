@@ -67,7 +67,7 @@ async def test_a_thousand_poison_records_on_each_topic_end_nothing(
     raw = log(SMALL)
     await create_topics(settings)
     with WorkerProcess(settings) as worker:
-        await publish_lines(raw[:1_000], settings, tmp_path)
+        await publish_lines(raw[:1_000], settings, tmp_path, worker.items)
         await settled(settings)
         began = monotonic()
         await send_poison(settings)

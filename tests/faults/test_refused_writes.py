@@ -56,7 +56,7 @@ async def test_queries_are_answered_once_each_while_redis_refuses_writes(
         await create_topics(settings)
         behavior = topics(settings.partitions, settings.topic_prefix).behavior_events.name
         with WorkerProcess(settings) as worker:
-            await publish_lines(raw[:1_000], settings, tmp_path)
+            await publish_lines(raw[:1_000], settings, tmp_path, worker.items)
             await settled(settings)
             begin(client)
             before = progress(settings, behavior)

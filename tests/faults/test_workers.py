@@ -67,7 +67,7 @@ async def test_a_worker_outlives_a_rebalance_while_redis_is_away(
     with Proxy(int(redis_server.port)) as proxy:
         behind = proxied(settings, proxy)
         with WorkerProcess(behind) as worker, WorkerProcess(behind) as partner:
-            await publish_lines(raw[:1_000], settings, tmp_path)
+            await publish_lines(raw[:1_000], settings, tmp_path, worker.items)
             await settled(settings)
             proxy.refusing = True
             proxy.cut_all()
@@ -101,7 +101,7 @@ async def test_ready_tells_of_servers_that_are_away(
     with Proxy(int(redis_server.port)) as redis_proxy:
         behind = replace(proxied(settings, redis_proxy), kafka=f"127.0.0.1:{kafka_proxy.port}")
         with WorkerProcess(behind) as worker:
-            await publish_lines(raw, settings, tmp_path)
+            await publish_lines(raw, settings, tmp_path, worker.items)
             await settled(settings)
             async with asking(settings) as queries:
                 for name, proxy in (("Redis", redis_proxy), ("Kafka", kafka_proxy)):

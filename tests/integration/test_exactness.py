@@ -23,6 +23,7 @@ from tests.support.small_log import Size, behaviors, items, lines
 from tests.support.worker_process import (
     WorkerProcess,
     deployment,
+    known_to,
     progress,
     publish_lines,
     serving,
@@ -82,8 +83,8 @@ async def test_a_redis_that_lost_its_data_in_mid_stream_gets_them_again(
             deployment(kafka, redis_server, topic_prefix, 1, batch_records=20, on_gap="continue"), redis=own.redis
         )
         await create_topics(settings)
-        async with serving(settings):
-            publishing = asyncio.create_task(publish_lines(raw, settings, tmp_path))
+        async with serving(settings) as worker:
+            publishing = asyncio.create_task(publish_lines(raw, settings, tmp_path, known_to(worker)))
             topic = topics(settings.partitions, settings.topic_prefix).behavior_events.name
             await stored_so_many(settings, topic, 1_000)
             assert progress(settings, topic) < size.behaviors

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import fields, replace
 from pathlib import Path
@@ -114,6 +114,10 @@ class WorkerProcess(LocalServer):
             process.wait()
             raise
 
+    def items(self) -> float:
+        """How many items it knows."""
+        return self.metric("streamrank_catalogue_items")
+
     @property
     def log(self) -> str:
         """What it has written so far."""
@@ -132,12 +136,27 @@ def deployment(kafka: RealKafka, server: RealRedis, prefix: str, db: int, **more
     return Settings(**given)  # type: ignore[arg-type]
 
 
-async def publish_lines(raw: Sequence[bytes], settings: Settings, folder: Path) -> None:
-    """Publish a log as `streamrank publish` does: items first, the rest once the catalogue has them."""
+async def publish_lines(
+    raw: Sequence[bytes], settings: Settings, folder: Path, known: Callable[[], float] | None = None
+) -> None:
+    """Publish a log as `streamrank publish` does: items first, the rest once the catalogue has them.
+
+    ``known``: how many items the worker knows; then the rest waits for it, too, and a busy worker's state is that of a
+    replay.
+    """
     from streams.offline.publishing.publish_log import publish_log
 
     path = folder / "published.jsonl"
-    path.write_bytes(b"\n".join(raw) + b"\n")
+    items = [line for line in raw if b'"event":"item"' in line] if known else []
+    rest = [line for line in raw if b'"event":"item"' not in line] if known else raw
+    if known and items:
+        path.write_bytes(b"\n".join(items) + b"\n")
+        await publish_log(path, settings)
+        deadline = monotonic() + 60
+        while await asyncio.to_thread(known) < len(items):
+            assert monotonic() < deadline, f"the worker knows {known()} of {len(items)} items after 60 s"
+            await asyncio.sleep(0.02)
+    path.write_bytes(b"\n".join(rest) + b"\n")
     await publish_log(path, settings)
 
 
@@ -203,3 +222,8 @@ async def serving(settings: Settings, role: str = "all") -> AsyncIterator[Worker
         yield worker
     finally:
         await worker.app.stop()
+
+
+def known_to(worker: Worker) -> Callable[[], int]:
+    """How many items a worker of this process knows."""
+    return lambda: len(worker.tables.models.catalogue)
