@@ -92,8 +92,8 @@ class Catalogue:
         self._vectors[rows] = wide
         self._compact[rows] = narrow
         self._keys[rows] = [entry.key for entry in entries]
-        self._price[rows] = [np.nan if entry.price is None else entry.price for entry in entries]
-        self._list_price[rows] = [np.nan if e.list_price is None else e.list_price for e in entries]
+        self._price[rows] = [entry.price or np.nan for entry in entries]
+        self._list_price[rows] = [e.list_price or np.nan for e in entries]
         self._valid_from[rows] = [ALWAYS[0] if e.valid_from is None else e.valid_from for e in entries]
         self._valid_to[rows] = [ALWAYS[1] if e.valid_to is None else e.valid_to for e in entries]
         self._windows = self._windows or any((e.valid_from, e.valid_to) != (None, None) for e in entries)
@@ -174,7 +174,7 @@ class Catalogue:
 
     @property
     def price(self) -> NDArray[np.float32]:
-        """Prices, (n,), NaN when unknown."""
+        """Prices, (n,), NaN when unknown; 0 is no price."""
         return self._price[: len(self)]
 
     @property

@@ -22,7 +22,7 @@ from models.base.arrays import Floats, Mask, Places, Rows
 from models.base.errors import ModelError
 from models.items.catalogue import Catalogue
 from models.retrieval.fusion import joined
-from models.retrieval.intent_candidates import named, wants_no_product
+from models.retrieval.intent_candidates import named
 from models.retrieval.sources.base import Search, Source, TableSource, liked
 from models.retrieval.sources.registry import COLUMN, SOURCES
 from models.shop.rules import PLAIN, Rules, allowed, mask
@@ -99,11 +99,7 @@ def retrieve(
         few = sum(len(one.rows) for one in lists.values()) < search.ask.query.limit
         if few and FILLER in sources and FILLER not in lists:
             lists[FILLER] = SOURCES[FILLER].candidates(search, k_each)
-        meant = Weighted()
-        if wants_no_product(search.ask, catalogue):
-            lists = {}
-        else:
-            meant = named(search.ask, catalogue, k_each, search.allowed)
+        meant = named(search.ask, catalogue, k_each, search.allowed)
         united = _union(search, used, lists, k_total, meant.rows)
         out.append(_with_pinned(united, search, used, rules))
     return out
