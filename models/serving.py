@@ -80,7 +80,7 @@ class Models:
         """A text that asks something, corrected only where it finds little as it stands."""
         plain = normalise(text.asked)
         vector, compact = self._encoded(text.asked)
-        read = self._read(plain, vector, compact)
+        read = self._read(plain)
         if read.corrected:
             # what was typed keeps its say
             other, narrow = self._encoded(read.corrected)
@@ -107,19 +107,24 @@ class Models:
             product_compact=product_compact,
         )
 
-    def _read(self, plain: str, vector: Floats, compact: Floats) -> TextRead:
-        """A normalised text's words and what they are expanded by; corrected only where nothing is near as it is."""
+    def _read(self, plain: str) -> TextRead:
+        """A normalised text's words and what they are expanded by; corrected only where it finds little as it is."""
         tokens, lexical = self.words.tokens(plain), self.catalogue.lexical
         known_as = self.lore.meant(plain, tokens, lexical)
         known = self.words.tokens(known_as) if known_as else tokens
         read = self.lore.understand(known_as or plain, known, lexical, self.encoder.is_word)
         guessed = read.corrected or known_as
-        if guessed and squeezed(guessed) != squeezed(plain) and self._finds(vector, compact):
+        if guessed and squeezed(guessed) != squeezed(plain) and self._finds(plain, tokens):
             return TextRead(tuple(tokens), self.lore.expanded(tokens, lexical), "", "")
         return TextRead(read.tokens, read.expansion, guessed, known_as)
 
-    def _finds(self, vector: Floats, compact: Floats) -> bool:
-        """Whether some item that is to be had is near to a text's meaning."""
+    def _finds(self, plain: str, tokens: Sequence[str]) -> bool:
+        """Whether some item that is to be had is near to the meaning of a text's words that no title holds.
+
+        The others would speak for it: a number alone makes "xz 12" and "rolls 12" alike.
+        """
+        strange = [token for token in tokens if not self.catalogue.lexical.frequency(token)]
+        vector, compact = self._encoded(" ".join(strange) or plain)
         cosine = nearest(vector, compact, self.catalogue, self.catalogue.recommendable)
         return nearness(cosine, self.encoder.unrelated) >= NEAR
 

@@ -106,6 +106,7 @@ class Catalogue:
         self.images.put(rows, [entry.image for entry in entries])
         for row, entry in zip(rows.tolist(), entries, strict=True):
             self.titles[row] = entry.title
+            self._titled[row] = bool(entry.title.strip())
             self.lexical.put(row, entry.tokens)
             self.attributes.put(row, entry.attributes)
         self.version += 1
@@ -215,6 +216,11 @@ class Catalogue:
         return self._in_stock[: len(self)]
 
     @property
+    def titled(self) -> NDArray[np.bool_]:
+        """Whether the item has a title, (n,)."""
+        return self._titled[: len(self)]
+
+    @property
     def alive(self) -> NDArray[np.bool_]:
         """False for deleted items, (n,)."""
         return self._alive[: len(self)]
@@ -273,6 +279,7 @@ class Catalogue:
         self._valid_from = np.empty(capacity, np.int64)
         self._valid_to = np.empty(capacity, np.int64)
         self._in_stock = np.empty(capacity, np.bool_)
+        self._titled = np.empty(capacity, np.bool_)
         self._alive = np.empty(capacity, np.bool_)
         self._recommendable = np.empty(capacity, np.bool_)
         self._category = np.empty(capacity, np.int32)

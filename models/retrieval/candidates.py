@@ -119,7 +119,17 @@ def _search(ask: Ask, catalogue: Catalogue, tower: TowerColumn | None, rules: Ru
     if ask.query.surface == "rerank":
         nowhere = np.zeros(0, np.bool_)
         return Search(ask, catalogue, tower, nowhere, nowhere)
-    return Search(ask, catalogue, tower, mask(ask, catalogue, rules), liked(ask, catalogue))
+    return Search(ask, catalogue, tower, _with_text(ask, catalogue, mask(ask, catalogue, rules)), liked(ask, catalogue))
+
+
+def _with_text(ask: Ask, catalogue: Catalogue, allowed: Mask) -> Mask:
+    """The rows that a search by text may show: one without a title only where it holds a word of the text."""
+    if ask.query.surface != "search" or not ask.text.tokens or ask.query.image is not None or catalogue.titled.all():
+        return allowed
+    untitled = np.flatnonzero(~catalogue.titled).astype(np.int32)
+    out = allowed.copy()
+    out[untitled[catalogue.lexical.score(ask.text.tokens, untitled) == 0]] = False
+    return out
 
 
 def _plan(search: Search, used: Sequence[Source]) -> list[tuple[Source, list[Floats]]]:

@@ -17,8 +17,8 @@ from models.ranking.diversity import PageShare, paged
 from models.retrieval.intent_candidates import named_categories, of_product, sure
 from models.retrieval.sentences import RATED, REDUCED
 
-#: A quarter off is two spreads: above all that the words happen to resemble.
-DISCOUNT: Final = 8.0
+#: A quarter off is three spreads: above all that the words happen to resemble.
+DISCOUNT: Final = 12.0
 #: What is of the product named outweighs what the words of promotions resemble.
 NAMED_PRODUCT: Final = 2.0
 #: The product in question stands first unless another fits the words nearly as well.
