@@ -29,7 +29,7 @@ from models.tower.column import TowerColumn
 
 
 class TextRead(NamedTuple):
-    """A text's words and what they are expanded by; the text it is corrected to, and the known query it is taken for."""
+    """A text's words, what they are expanded by, the text it is corrected to, and the known query it is taken for."""
 
     tokens: tuple[str, ...]
     expansion: tuple[Expansion, ...]

@@ -36,7 +36,8 @@ _OFFER_WORDS = """
 _AROUND_OFFERS = """
     what whats which any some are is there do you have got a an the on in of for with to me my show find give i want
     looking please good now right store shop site today
-    有什么 有没有 有哪些 有无 哪些 什么 请问 我想 想要 我要 要买 买 有 的 吗 呢 吧 啊 在 正在 做 搞 找 看看 中 都 哪 个"""
+    有什么 有没有 有哪些 有无 哪些 什么 请问 我想 想要 我要 要买 买 有 的 吗 呢 吧 啊 在 正在 做
+    搞 找 看看 中 都 哪 个"""
 #: Words of promotions; what else a text says is the product whose offers are wanted.
 OFFER_WORDS: Final = frozenset(_OFFER_WORDS.split())
 _SAYS_OFFER: Final = OFFER_WORDS | frozenset(_AROUND_OFFERS.split())

@@ -143,8 +143,8 @@ def fit(
     """One network, from scratch: AdamW, cross entropy with label smoothing .05, cosine.
 
     With each batch come as many ``products`` (m, 512), drawn at random: what counts of them is the probability of
-    the intents that look for products, all together. A text of none of the intents (-1) should get all of them alike (Hendrycks et al., "Deep Anomaly Detection with
-    Outlier Exposure", ICLR 2019).
+    the intents that look for products, all together. A text of none of the intents (-1) should get all of them alike
+    (Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure", ICLR 2019).
     """
     torch.manual_seed(seed)
     network = IntentNetwork(count, recipe.hidden, recipe.drop)
