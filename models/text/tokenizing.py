@@ -41,10 +41,6 @@ class SentencePieces:
         """As ``Tokenizer`` says."""
         return len(self.ids(word, 4)) == 3
 
-    def words(self) -> list[str]:
-        """Every whole word that it knows, in small letters."""
-        return [piece[1:].lower() for piece in self._pieces._pieces if piece.startswith("▁")]
-
 
 class HuggingFace:
     """The tokenizer of an exported checkpoint. Raises ``ArtifactError`` where ``tokenizers`` is not installed."""

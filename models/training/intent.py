@@ -23,15 +23,11 @@ from models.base.artifact import Artifact, Manifest
 from models.base.onnx_session import Port
 from models.base.paths import DATA
 from models.text.encoder import DIM, Encoder
-from models.text.intent import HEAD, INTENTS, PRODUCTS, IntentHead
+from models.text.intent import HEAD, IntentHead
 from models.training.intent_data import LabelledTexts, read_labelled, split, with_copies
 from models.training.intent_graph import intent_graph
 
 TRAIN, TEST = DATA / "intent" / "train.csv", DATA / "intent" / "test.csv"
-#: texts of people who look for a product, made from other sources (streams/offline/building/product_texts.py)
-PRODUCT_TEXTS = DATA / "intent" / "products.csv"
-#: How much a product text of another source counts beside a text that was labelled by hand.
-PRODUCT_WEIGHT = 0.4
 #: Unit vectors of 512 have entries near .04; the optimiser wants them near 1.
 SCALE = 20.0
 
@@ -40,8 +36,7 @@ SCALE = 20.0
 class Recipe:
     """``folds`` of the training set that judge it, all of them or only the first; networks of ``hidden`` units.
 
-    Each text is learnt from itself and from ``copies`` of it with one or two random edits in turn; ``rate``: of
-    learning.
+    Each text is learnt from itself and from ``copies`` of it with one or two random edits in turn.
     """
 
     copies: int
@@ -52,16 +47,11 @@ class Recipe:
     seeds: tuple[int, ...]
     folds: int
     judged_folds: int
-    rate: float = 2e-3
 
 
 #: Found on the six intents, and on BANKING77 and CLINC150 (docs/quality.md): many texts want a wider layer.
 FEW: Final = Recipe(copies=10, hidden=384, epochs=10, drop=0.6, batch=64, seeds=(0, 1, 2), folds=5, judged_folds=5)
 MANY: Final = Recipe(copies=1, hidden=512, epochs=30, drop=0.5, batch=128, seeds=(0, 1), folds=10, judged_folds=1)
-#: The six intents with product texts of other sources beside them: larger batches, so that it takes minutes.
-SIX: Final = Recipe(
-    copies=6, hidden=384, epochs=10, drop=0.6, batch=256, seeds=(0, 1, 2), folds=5, judged_folds=1, rate=4e-3
-)
 MANY_TEXTS: Final = 4_000
 
 
@@ -86,12 +76,8 @@ def train_intent(
     encoder: Encoder,
     out: Path,
     progress: Callable[[float], None] = lambda share: None,
-    products: Path | None = None,
 ) -> Artifact:
     """Train on ``train``, judge on ``test``, or on a fifth of ``train`` without it; write the artifact to ``out``.
-
-    ``products``: texts of the six intents' product searches from other sources. They say only that a text looks for
-    a product or a category, not which of the two.
 
     The files are what ``intent_data.read_labelled`` takes. Takes a minute for a thousand texts of six intents,
     a few for 15,000 of 150, on one core; the same files and encoder give the same figures. ``progress`` is told
@@ -100,8 +86,7 @@ def train_intent(
     torch.set_num_threads(1)
     known = read_labelled(train)
     known, unseen = (known, read_labelled(test, known.labels)) if test else split(known)
-    recipe = SIX if products else FEW if len(known.texts) < MANY_TEXTS else MANY
-    others = encoder.encode(read_labelled(products, known.labels).texts).vector if products else vectors_of_none()
+    recipe = FEW if len(known.texts) < MANY_TEXTS else MANY
     vectors, judged = with_copies(known.texts, recipe.copies, encoder), encoder.encode(unseen.texts).vector
     fits = len(recipe.seeds) * (recipe.judged_folds + 1)
     done = iter(range(1, fits + 1))
@@ -110,7 +95,7 @@ def train_intent(
         networks = []
         for seed in recipe.seeds:
             learnt = vectors[:, places].reshape(-1, DIM), np.tile(known.intents[places], len(vectors))
-            networks.append(fit(*learnt, len(known.labels), recipe, seed, others))
+            networks.append(fit(*learnt, len(known.labels), recipe, seed))
             progress(next(done) / fits)
         return networks
 
@@ -132,37 +117,23 @@ def train_intent(
     return artifacts.verify(out)
 
 
-def vectors_of_none() -> np.ndarray:
-    """The vectors of no texts, (0, 512)."""
-    return np.zeros((0, DIM), np.float32)
-
-
-def fit(
-    vectors: np.ndarray, intents: np.ndarray, count: int, recipe: Recipe, seed: int, products: np.ndarray
-) -> IntentNetwork:
+def fit(vectors: np.ndarray, intents: np.ndarray, count: int, recipe: Recipe, seed: int) -> IntentNetwork:
     """One network, from scratch: AdamW, cross entropy with label smoothing .05, cosine.
 
-    With each batch come as many ``products`` (m, 512), drawn at random: what counts of them is the probability of
-    the intents that look for products, all together. A text of none of the intents (-1) should get all of them alike
-    (Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure", ICLR 2019).
+    A text of none of the intents (-1) should get all of them alike (Hendrycks et al., "Deep Anomaly Detection with
+    Outlier Exposure", ICLR 2019).
     """
     torch.manual_seed(seed)
     network = IntentNetwork(count, recipe.hidden, recipe.drop)
     wanted = np.where(intents[:, None] < 0, 1 / count, np.eye(count)[intents]).astype(np.float32)
     x, y = torch.from_numpy(vectors), torch.from_numpy(wanted)
-    others, looking = torch.from_numpy(products), [INTENTS.index(label) for label in PRODUCTS]
-    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=0.1)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.epochs)
     loss = nn.CrossEntropyLoss(label_smoothing=0.05)
     for _ in range(recipe.epochs):
         for batch in torch.split(torch.randperm(len(x)), recipe.batch):
             optimiser.zero_grad()
-            total = loss(network(x[batch]), y[batch])
-            if len(others):
-                some = others[torch.randint(len(others), (len(batch),))]
-                likely = torch.log_softmax(network(some), dim=1)[:, looking]
-                total = total - PRODUCT_WEIGHT * torch.logsumexp(likely, dim=1).mean()
-            total.backward()
+            loss(network(x[batch]), y[batch]).backward()
             optimiser.step()
         schedule.step()
     return network.eval()
@@ -297,7 +268,7 @@ def _manifest(
         kind="intent",
         name="intent-six" if own else f"intent-{train.name.split('.')[0]}",
         created_from={
-            "train": "data/intent/train.csv, data/intent/products.csv" if own else train.name,
+            "train": "data/intent/train.csv" if own else train.name,
             "test": "data/intent/test.csv" if test == TEST else test.name if test else "a fifth of train",
             "command": "streamrank artifact build intent" + ("" if own else f" --data {train.name}"),
         },
