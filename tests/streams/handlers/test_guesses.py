@@ -24,9 +24,9 @@ def stocked(shop: Answering, *items: Item) -> Answering:
     return own
 
 
-def titled(*titles: str, **more: object) -> list[Item]:
+def titled(*titles: str) -> list[Item]:
     """Old items whose ids are their titles."""
-    return [item(title, title, time=OLD, **more) for title in titles]
+    return [item(title, title, time=OLD) for title in titles]
 
 
 FILLING = titled(*(f"{kind} {what}" for kind in ("Oak", "Steel", "Glass") for what in ("vase", "lamp", "rug", "bowl")))
