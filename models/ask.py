@@ -120,7 +120,9 @@ class AskedText:
     (64,): unit length, None without text; ``intent``: probabilities of the six intents in the order of
     ``models.text.intent.INTENTS``, zeros without text; ``meant``: the intent's label, one of a shop's own where it
     has its own intents, and its confidence; ``near``: known queries like it; ``about``: the row of the product that
-    the text speaks of without naming it.
+    the text speaks of without naming it; ``unrelated``: the cosine of texts that have nothing to do with each other;
+    ``product`` and ``product_compact``: the vectors of the product whose offers are hunted for, None where none is
+    named.
     """
 
     asked: str = ""
@@ -137,6 +139,9 @@ class AskedText:
     meant: tuple[str, float] | None = None
     near: tuple[NearText, ...] = ()
     about: Rows = field(default_factory=_rows)
+    unrelated: float = 0.0
+    product: Floats | None = None
+    product_compact: Floats | None = None
 
 
 # ---------------------------------------------------------------- its user

@@ -9,18 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
-from models.ask import AskedText
+from models.ask import AskedText, Expansion
 from models.base.arrays import Floats
+from models.base.vectors import unit
 from models.items.catalogue import Catalogue
 from models.lore.query_lore import QueryLore
+from models.lore.query_spelling import squeezed
 from models.ranking.ranker import Ranker, RankInput
 from models.ranking.weights import OnlineWeights
+from models.retrieval.intent_candidates import product_named
+from models.retrieval.matching import NEAR, nearest, nearness
 from models.shop.rule_book import RuleBook
 from models.text.encoder import Encoder
 from models.text.intent import IntentModel
 from models.text.words import Words, normalise
 from models.tower.column import TowerColumn
+
+
+class TextRead(NamedTuple):
+    """A text's words, what they are expanded by, the text it is corrected to, and the known query it is taken for."""
+
+    tokens: tuple[str, ...]
+    expansion: tuple[Expansion, ...]
+    corrected: str
+    known_as: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,39 +74,64 @@ class Models:
 
     def understand(self, texts: Sequence[AskedText]) -> list[AskedText]:
         """The texts with their words, vectors and intents; as they are where nothing is asked."""
-        asked = [self._with_words(text) for text in texts if text.asked.strip()]
-        if not asked:
-            return list(texts)
-        encoded = self.encoder.encode([text.corrected or text.asked for text in asked])
-        probabilities = self.intent.probabilities(encoded.vector)
-        intents = self.intent.of_six(probabilities)
-        understood = []
-        for n, text in enumerate(asked):
-            decided = self.intent.decide(probabilities[n])
-            understood.append(
-                replace(
-                    text,
-                    vector=encoded.vector[n],
-                    compact=encoded.compact[n],
-                    intent=intents[n],
-                    meant=(decided.label, decided.confidence),
-                )
-            )
-        told = iter(understood)
-        return [next(told) if text.asked.strip() else text for text in texts]
+        return [self._understood(text) if text.asked.strip() else text for text in texts]
 
-    def _with_words(self, text: AskedText) -> AskedText:
-        """A text with its words, corrected, and what they are expanded by."""
+    def _understood(self, text: AskedText) -> AskedText:
+        """A text that asks something, corrected only where it finds little as it stands."""
         plain = normalise(text.asked)
-        tokens, lexical = self.words.tokens(plain), self.catalogue.lexical
-        known_as = self.lore.meant(plain, tokens, lexical)
-        if known_as:
-            tokens = self.words.tokens(known_as)
-        read = self.lore.understand(known_as or plain, tokens, lexical, self.encoder.is_word)
+        vector, compact = self._encoded(text.asked)
+        read = self._read(plain)
+        if read.corrected:
+            # what was typed keeps its say
+            other, narrow = self._encoded(read.corrected)
+            vector, compact = unit(vector + other), unit(compact + narrow)
+        known = self.lore.knows(plain) or self._on_sale(read.tokens)
+        probabilities = self.intent.probabilities(vector[None])
+        if known:
+            probabilities = self.intent.of_shop(probabilities)
+        decided = self.intent.decide(probabilities[0])
+        hunted = product_named(read.corrected or plain) if decided.label == "promotion" else ""
+        product, product_compact = self._encoded(hunted) if hunted else (None, None)
         return replace(
             text,
             tokens=read.tokens,
             expansion=read.expansion,
-            corrected=read.corrected or known_as,
-            known_as=known_as,
+            corrected=read.corrected,
+            known_as=read.known_as,
+            vector=vector,
+            compact=compact,
+            intent=self.intent.of_six(probabilities)[0],
+            meant=(decided.label, decided.confidence),
+            unrelated=self.encoder.unrelated,
+            product=product,
+            product_compact=product_compact,
         )
+
+    def _read(self, plain: str) -> TextRead:
+        """A normalised text's words and what they are expanded by; corrected only where it finds little as it is."""
+        tokens, lexical = self.words.tokens(plain), self.catalogue.lexical
+        known_as = self.lore.meant(plain, tokens, lexical)
+        known = self.words.tokens(known_as) if known_as else tokens
+        read = self.lore.understand(known_as or plain, known, lexical, self.encoder.is_word)
+        guessed = read.corrected or known_as
+        if guessed and squeezed(guessed) != squeezed(plain) and self._finds(plain, tokens):
+            return TextRead(tuple(tokens), self.lore.expanded(tokens, lexical), "", "")
+        return TextRead(read.tokens, read.expansion, guessed, known_as)
+
+    def _finds(self, plain: str, tokens: Sequence[str]) -> bool:
+        """Whether some item that is to be had is near to the meaning of a text's words that no title holds.
+
+        The others would speak for it: a number alone makes "xz 12" and "rolls 12" alike.
+        """
+        strange = [token for token in tokens if not self.catalogue.lexical.frequency(token)]
+        vector, compact = self._encoded(" ".join(strange) or plain)
+        cosine = nearest(vector, compact, self.catalogue, self.catalogue.recommendable)
+        return nearness(cosine, self.encoder.unrelated) >= NEAR
+
+    def _on_sale(self, tokens: Sequence[str]) -> bool:
+        """Whether one item that is to be had holds all of some words."""
+        return bool(self.catalogue.recommendable[self.catalogue.lexical.holding(tokens)].any())
+
+    def _encoded(self, text: str) -> tuple[Floats, Floats]:
+        encoded = self.encoder.encode([text])
+        return encoded.vector[0], encoded.compact[0]

@@ -60,10 +60,12 @@ class NearQuery(Struct):
 
 
 class Understood(Struct, omit_defaults=True):
-    """How the query's text was read. ``refined_from``: the search that it goes on from ("red" after "dress").
+    """How the query's text was read, where something was guessed. ``refined_from``: the search that it goes on from
+    ("red" after "dress"); ``corrected``: the text that was searched for too, where that is not what was typed;
+    ``expansions``: the words that were corrected.
 
-    With ``explain`` also: its ``words`` after correction, the ``corrected`` text where that is not what was typed,
-    how words were corrected and what was searched for beside them, and the known queries like it.
+    With ``explain`` also: its ``words`` after correction, all that was searched for beside them, and the known queries
+    like it.
     """
 
     refined_from: str = ""

@@ -49,6 +49,17 @@ def nearest(vectors: Floats, rows: Rows, directions: Sequence[Floats]) -> Floats
     return found
 
 
+def unit(vector: Floats) -> Floats:
+    """The vector at unit length; zeros stay zeros.
+
+    >>> unit(np.array([3.0, 4.0], np.float32)).tolist()
+    [0.6000000238418579, 0.800000011920929]
+    """
+    norm = np.sqrt(np.einsum("i,i->", vector, vector, dtype=np.float64))
+    out: Floats = (vector / norm).astype(np.float32) if norm else vector
+    return out
+
+
 def places(rows: Rows, wanted: Rows) -> NDArray[np.int32]:
     """Where each of ``wanted`` stands among distinct ``rows``, (m,); -1 where it does not.
 

@@ -92,8 +92,8 @@ class Catalogue:
         self._vectors[rows] = wide
         self._compact[rows] = narrow
         self._keys[rows] = [entry.key for entry in entries]
-        self._price[rows] = [np.nan if entry.price is None else entry.price for entry in entries]
-        self._list_price[rows] = [np.nan if e.list_price is None else e.list_price for e in entries]
+        self._price[rows] = [entry.price or np.nan for entry in entries]
+        self._list_price[rows] = [e.list_price or np.nan for e in entries]
         self._valid_from[rows] = [ALWAYS[0] if e.valid_from is None else e.valid_from for e in entries]
         self._valid_to[rows] = [ALWAYS[1] if e.valid_to is None else e.valid_to for e in entries]
         self._windows = self._windows or any((e.valid_from, e.valid_to) != (None, None) for e in entries)
@@ -106,6 +106,7 @@ class Catalogue:
         self.images.put(rows, [entry.image for entry in entries])
         for row, entry in zip(rows.tolist(), entries, strict=True):
             self.titles[row] = entry.title
+            self._titled[row] = bool(entry.title.strip())
             self.lexical.put(row, entry.tokens)
             self.attributes.put(row, entry.attributes)
         self.version += 1
@@ -174,7 +175,7 @@ class Catalogue:
 
     @property
     def price(self) -> NDArray[np.float32]:
-        """Prices, (n,), NaN when unknown."""
+        """Prices, (n,), NaN when unknown; 0 is no price."""
         return self._price[: len(self)]
 
     @property
@@ -213,6 +214,11 @@ class Catalogue:
     def in_stock(self) -> NDArray[np.bool_]:
         """Whether the item's last event said that it is in stock, (n,)."""
         return self._in_stock[: len(self)]
+
+    @property
+    def titled(self) -> NDArray[np.bool_]:
+        """Whether the item has a title, (n,)."""
+        return self._titled[: len(self)]
 
     @property
     def alive(self) -> NDArray[np.bool_]:
@@ -273,6 +279,7 @@ class Catalogue:
         self._valid_from = np.empty(capacity, np.int64)
         self._valid_to = np.empty(capacity, np.int64)
         self._in_stock = np.empty(capacity, np.bool_)
+        self._titled = np.empty(capacity, np.bool_)
         self._alive = np.empty(capacity, np.bool_)
         self._recommendable = np.empty(capacity, np.bool_)
         self._category = np.empty(capacity, np.int32)

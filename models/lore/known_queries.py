@@ -97,6 +97,10 @@ class KnownQueries:
         """The rows' vectors, (n, 64)."""
         return self._compact[: len(self)]
 
+    def holds(self, text: str) -> bool:
+        """Whether a normalised text is one of them."""
+        return key(text) in self._rows
+
     def frequency(self, word: str) -> int:
         """How many known queries hold a word."""
         return len(self.holding.get(word, ()))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple
 
 from rapidfuzz.distance import OSA
@@ -40,18 +39,12 @@ class WordsRead(NamedTuple):
 
 
 class QueryLore:
-    """The known queries with their words and synonyms, and every word of the catalogue to correct to.
+    """The known queries with their words and synonyms, and every word of the catalogue to correct to."""
 
-    ``common``: other words in use, by how often: those that the intents are told by.
-    """
-
-    def __init__(self, limit: int = 50_000, common: Mapping[str, int] = MappingProxyType({})) -> None:
+    def __init__(self, limit: int = 50_000) -> None:
         self.table = KnownQueries(limit)
         self.synonyms = Synonyms(self.table)
         self.speller = Speller()
-        self._common = common
-        for word in common:
-            self.speller.add(word)
         self._terms = 0
         #: words to correct to that only known queries have: they leave with these
         self._learnt: set[str] = set()
@@ -96,7 +89,11 @@ class QueryLore:
         kept = tuple(token for token in kept if token not in STOP_WORDS) or kept
         spelt = [Expansion(better, token, "spelling", 1.0) for token, better in changes.items()]
         corrected = replace_words(text, changes) if changes else ""
-        return WordsRead(kept, (*spelt, *self._expand(kept, lexical)), corrected)
+        return WordsRead(kept, (*spelt, *self.expanded(kept, lexical)), corrected)
+
+    def knows(self, text: str) -> bool:
+        """Whether something was chosen after a normalised text."""
+        return self.table.holds(text)
 
     def meant(self, text: str, tokens: Sequence[str], lexical: Bm25) -> str:
         """The known query that a normalised text probably should be; "" when it is one, or is near none.
@@ -120,11 +117,11 @@ class QueryLore:
         return tuple(self.table.near(compact, NEIGHBOURS, LEAST_COSINE, exclude))
 
     def _correct(self, token: str, lexical: Bm25, is_word: Callable[[str], bool]) -> str | None:
-        if not correctable(token) or lexical.frequency(token) or token in self._common or is_word(token):
+        if not correctable(token) or lexical.frequency(token) or is_word(token):
             return None
 
         def frequency(word: str) -> int:
-            return lexical.frequency(word) + self.table.frequency(word) + self._common.get(word, 0)
+            return lexical.frequency(word) + self.table.frequency(word)
 
         better = self.speller.correct(token, frequency)
         own = self.table.frequency(token)
@@ -132,7 +129,7 @@ class QueryLore:
             return None
         return better
 
-    def _expand(self, tokens: Sequence[str], lexical: Bm25) -> list[Expansion]:
+    def expanded(self, tokens: Sequence[str], lexical: Bm25) -> tuple[Expansion, ...]:
         """At most three words of the catalogue that stand for the query's, heaviest first."""
         found: dict[str, Expansion] = {}
         for token in dict.fromkeys(tokens):
@@ -141,7 +138,7 @@ class QueryLore:
                 if known and (term not in found or found[term].weight < weight):
                     kind = "spelling" if looks_like(token, term) else "synonym"
                     found[term] = Expansion(term, token, kind, weight)
-        return sorted(found.values(), key=lambda one: (-one.weight, one.term))[:MOST_TERMS]
+        return tuple(sorted(found.values(), key=lambda one: (-one.weight, one.term))[:MOST_TERMS])
 
 
 def nearness(near: NearText) -> float:

@@ -22,7 +22,7 @@ from models.base.arrays import Floats, Mask, Places, Rows
 from models.base.errors import ModelError
 from models.items.catalogue import Catalogue
 from models.retrieval.fusion import joined
-from models.retrieval.intent_candidates import named, wants_no_product
+from models.retrieval.intent_candidates import named
 from models.retrieval.sources.base import Search, Source, TableSource, liked
 from models.retrieval.sources.registry import COLUMN, SOURCES
 from models.shop.rules import PLAIN, Rules, allowed, mask
@@ -99,11 +99,7 @@ def retrieve(
         few = sum(len(one.rows) for one in lists.values()) < search.ask.query.limit
         if few and FILLER in sources and FILLER not in lists:
             lists[FILLER] = SOURCES[FILLER].candidates(search, k_each)
-        meant = Weighted()
-        if wants_no_product(search.ask, catalogue):
-            lists = {}
-        else:
-            meant = named(search.ask, catalogue, k_each, search.allowed)
+        meant = named(search.ask, catalogue, k_each, search.allowed)
         united = _union(search, used, lists, k_total, meant.rows)
         out.append(_with_pinned(united, search, used, rules))
     return out
@@ -123,7 +119,17 @@ def _search(ask: Ask, catalogue: Catalogue, tower: TowerColumn | None, rules: Ru
     if ask.query.surface == "rerank":
         nowhere = np.zeros(0, np.bool_)
         return Search(ask, catalogue, tower, nowhere, nowhere)
-    return Search(ask, catalogue, tower, mask(ask, catalogue, rules), liked(ask, catalogue))
+    return Search(ask, catalogue, tower, _with_text(ask, catalogue, mask(ask, catalogue, rules)), liked(ask, catalogue))
+
+
+def _with_text(ask: Ask, catalogue: Catalogue, allowed: Mask) -> Mask:
+    """The rows that a search by text may show: one without a title only where it holds a word of the text."""
+    if ask.query.surface != "search" or not ask.text.tokens or ask.query.image is not None or catalogue.titled.all():
+        return allowed
+    untitled = np.flatnonzero(~catalogue.titled).astype(np.int32)
+    out = allowed.copy()
+    out[untitled[catalogue.lexical.score(ask.text.tokens, untitled) == 0]] = False
+    return out
 
 
 def _plan(search: Search, used: Sequence[Source]) -> list[tuple[Source, list[Floats]]]:

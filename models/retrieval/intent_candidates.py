@@ -1,4 +1,6 @@
-"""What the intent of a search asks for whatever its words find: offers, the product in question, a named category.
+"""What the intent of a search asks for beside what its words find: offers, the product in question, a named category.
+
+An intent is a guess: it adds candidates and re-orders, and takes none away.
 
 >>> from models.sample import asked, sample
 >>> catalogue = sample(["tea", "cup", "pot"], price=[6.0, 4.0, 5.0], list_price=[8.0, 5.0, None])
@@ -9,33 +11,50 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 
 from models.ask import Ask, Weighted
-from models.base.arrays import Mask
-from models.base.vectors import near_top
+from models.base.arrays import Mask, Rows
+from models.base.vectors import SLACK, near_top
 from models.items.catalogue import Catalogue
 from models.items.codes import folded
+from models.retrieval.matching import same_meaning
 from models.retrieval.tables import best
+from models.text.words import normalise
 
-#: Intents that ask for no product: answered without items unless the text matches some.
+#: Intents that ask for no product; the answer tells them, with the items that match all the same.
 NO_PRODUCT: Final = ("order_service", "chitchat_other")
 _OFFER_WORDS = """
     deal sale offer promo promotion coupon voucher discount code clearance bargain special off half price free cheap
     cheapest today now week weekend friday monday save saving percent get one two best all new first order
     优惠 优惠券 优惠码 打折 折扣 特价 促销 活动 满减 券 红包 便宜 秒杀 清仓 甩卖 大促 半价 今天 今日 现在 本周 最近 商品
     东西 降价 新人 会员 限时 抢购 惠 折 薅 羊毛 福利 领 最 全部 所有"""
+_AROUND_OFFERS = """
+    what whats which any some are is there do you have got a an the on in of for with to me my show find give i want
+    looking please good now right store shop site today
+    有什么 有没有 有哪些 有无 哪些 什么 请问 我想 想要 我要 要买 买 有 的 吗 呢 吧 啊 在 正在 做
+    搞 找 看看 中 都 哪 个"""
 #: Words of promotions; what else a text says is the product whose offers are wanted.
 OFFER_WORDS: Final = frozenset(_OFFER_WORDS.split())
+_SAYS_OFFER: Final = OFFER_WORDS | frozenset(_AROUND_OFFERS.split())
+#: The same within a text: English words whole and in any number, Chinese ones anywhere, the longest first.
+_NO_PRODUCT_WORD: Final = re.compile(
+    r"(?<![^\W_])(?:" + "|".join(sorted((w for w in _SAYS_OFFER if w.isascii()), key=len, reverse=True))
+    + r")(?:s|es)?(?![^\W_])|"
+    + "|".join(sorted((w for w in _SAYS_OFFER if not w.isascii()), key=lambda word: (-len(word), word)))
+)  # fmt: skip
 #: Characters of a text in which a category is looked for, and characters or words of its name.
 LONGEST_TEXT: Final = 200
 LONGEST_NAME: Final = 12
+#: An item is of the product named if its words score so much of what the best item's do.
+HALF: Final = 0.5
 #: How much an offer gains in a category, brand or style of the user's interest, which no text says.
 INTEREST: Final = 1.0
-#: The largest discounts, among which the user's interest chooses.
+#: The largest discounts, among which the user's interest chooses; and what is nearest to a product by name.
 POOL: Final = 1_000
 
 
@@ -47,7 +66,7 @@ def sure(ask: Ask, intent: str) -> float:
 
 
 def wants_no_product(ask: Ask, catalogue: Catalogue) -> bool:
-    """Whether the text is about orders or small talk and matches no product: no item that is to be had holds all its
+    """Whether the text is about orders or small talk and names no product: no item that is to be had holds all its
     words, and nothing was ever chosen after it.
     """
     if (
@@ -95,18 +114,37 @@ def _runs(length: int) -> Iterator[tuple[int, int]]:
     return ((n, m) for n in range(length) for m in range(n + 1, min(n + LONGEST_NAME, length) + 1))
 
 
-def product_words(ask: Ask, catalogue: Catalogue) -> list[str]:
-    """The words of a promotion hunt that name a product: those that are not of promotions and that some item holds."""
-    return [token for token in ask.text.tokens if token not in OFFER_WORDS and catalogue.lexical.frequency(token)]
+def product_named(text: str) -> str:
+    """What a hunt for offers says of a product, normalised: the text without the words of promotions.
+
+    >>> product_named("有什么优惠的咖啡"), product_named("Coffee on sale"), product_named("any deals today?")
+    ('咖啡', 'coffee', '')
+    """
+    rest = _NO_PRODUCT_WORD.sub(" ", normalise(text))
+    return " ".join(rest.split()) if any(character.isalpha() for character in rest) else ""
+
+
+def of_product(ask: Ask, catalogue: Catalogue, rows: Rows) -> Mask:
+    """Which of the rows are of the product whose offers a text hunts for, (n,) bool; all where it names none.
+
+    By its words, or by its meaning: "咖啡" finds coffee.
+    """
+    if ask.text.product is None:
+        return np.ones(len(rows), np.bool_)
+    words = [token for token in ask.text.tokens if token not in OFFER_WORDS]
+    held = catalogue.lexical.score(words, rows)
+    by_words = held >= HALF * held.max(initial=0) if held.any() else np.zeros(len(rows), np.bool_)
+    meant: Mask = by_words | same_meaning(ask.text.product, ask.text.unrelated, catalogue, rows)
+    return meant
 
 
 def _offers(ask: Ask, catalogue: Catalogue, k: int, allowed: Mask) -> Weighted:
     """The largest discounts now: of the product that the text names, else in what interests the user."""
     weight = np.where(allowed, catalogue.discount_at(ask.query.now), np.float32(0))
-    product = product_words(ask, catalogue)
-    if product:
-        weight = np.where(catalogue.lexical.scores(product, len(catalogue)) > 0, weight, np.float32(0))
-        rows = near_top(weight, k, above=0.0)
+    if ask.text.product is not None:
+        rows = _near_product(ask, catalogue, allowed)
+        rows = rows[of_product(ask, catalogue, rows)]
+        rows = rows[weight[rows] > 0]
         return best(rows, weight[rows], k)
     rows = near_top(weight, POOL, above=0.0)
     liked = ask.user.short if ask.user.short.any() else ask.user.long
@@ -114,6 +152,16 @@ def _offers(ask: Ask, catalogue: Catalogue, k: int, allowed: Mask) -> Weighted:
         near = np.einsum("ij,j->i", catalogue.compact[rows], liked)
         return best(rows, (weight[rows] * (1 + INTEREST * np.maximum(near, 0))).astype(np.float32), k)
     return best(rows, weight[rows], k)
+
+
+def _near_product(ask: Ask, catalogue: Catalogue, allowed: Mask) -> Rows:
+    """Allowed rows among which those of the named product are: they hold a word of it, or are nearest in meaning."""
+    words = [token for token in ask.text.tokens if token not in OFFER_WORDS]
+    by_words = near_top(np.where(allowed, catalogue.lexical.scores(words, len(catalogue)), 0), POOL, above=0.0)
+    if ask.text.product_compact is None:
+        return by_words
+    cosine = np.where(allowed, catalogue.compact @ ask.text.product_compact, np.float32(-2))
+    return np.union1d(by_words, near_top(cosine, POOL, above=-1.5, slack=2 * SLACK)).astype(np.int32)
 
 
 def _categories(ask: Ask, catalogue: Catalogue, k: int, allowed: Mask) -> Weighted:

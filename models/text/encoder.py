@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -22,6 +23,11 @@ DIM, COMPACT = 512, 64
 PREFIXES = "prefixes.json"
 #: Tokens read of a text, begin and end marks included; a title or a query that is longer says no more.
 MAX_TOKENS = 64
+#: Texts of different subjects: how near they are to each other is how near texts are that share nothing.
+UNRELATED: Final = (
+    "red cotton dress", "dog food", "engine oil 5w-30", "wireless headphones", "a novel about love", "garden chair",
+    "电饭煲", "手机壳", "儿童积木", "今天天气怎么样",
+)  # fmt: skip
 #: Characters read of a text: cutting into pieces costs 0.4 µs a character.
 MAX_CHARACTERS = 400
 
@@ -61,6 +67,8 @@ class Encoder:
         self.version = artifact.version
         self.provider = self._session.provider
         self.warning = self._session.warning
+        #: mean cosine of texts that have nothing to do with each other
+        self.unrelated = _mean_cosine(self.encode(UNRELATED).vector)
 
     def encode(self, texts: Sequence[str], passages: bool = False) -> EncodedTexts:
         """Encode queries, or items' texts with ``passages``, normalised first.
@@ -83,6 +91,12 @@ class Encoder:
     def is_word(self, word: str) -> bool:
         """Whether the tokenizer knows a normalised word as a whole: a common word of some language."""
         return self._tokenizer.is_word(word)
+
+
+def _mean_cosine(vectors: np.ndarray) -> float:
+    """Of each two of some unit vectors (n, 512)."""
+    among = np.sum(vectors.sum(axis=0, dtype=np.float64) ** 2)
+    return float((among - len(vectors)) / (len(vectors) * (len(vectors) - 1)))
 
 
 def _remembering(

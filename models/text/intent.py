@@ -25,6 +25,10 @@ INTENTS = (
     "order_service",
     "chitchat_other",
 )
+#: The intents that look for products.
+PRODUCTS = ("product_search", "category_browse")
+#: How much more likely a text looks for products if one item holds all its words, or something was chosen after it.
+OF_SHOP = 8.0
 #: The neutral label: no text, or no intent confident enough to change the answer.
 UNKNOWN = "unknown"
 HEAD = "head.json"
@@ -38,14 +42,11 @@ class Intent(msgspec.Struct, frozen=True):
 
 
 class IntentHead(msgspec.Struct, frozen=True):
-    """What the graph does not hold: the order of its outputs, the confidence below which none counts, and in how many
-    of its training texts it saw each of its English words (but for those that it saw once).
-    """
+    """What the graph does not hold: the order of its outputs, and the confidence below which none counts."""
 
     labels: tuple[str, ...]
     threshold: float
     temperature: float
-    words: dict[str, int] = {}
 
 
 class IntentModel:
@@ -66,8 +67,7 @@ class IntentModel:
         self.version = artifact.version
         self.threshold = self._head.threshold
         self.labels = self._head.labels
-        #: what a misspelt word may be corrected to, so that the head understands it
-        self.words = self._head.words
+        self._of_shop = np.array([OF_SHOP if label in PRODUCTS else 1.0 for label in self.labels], np.float32)
 
     def probabilities(self, vectors: np.ndarray) -> np.ndarray:
         """Probabilities (n, intents) float32 in the order of ``labels`` for the encoder's vectors (n, 512).
@@ -91,6 +91,12 @@ class IntentModel:
                 if not any(character.isalnum() for character in text):
                     probabilities[row] = 0.0
         return [self.decide(row) for row in probabilities]
+
+    def of_shop(self, probabilities: np.ndarray) -> np.ndarray:
+        """Probabilities (n, intents) of texts that the shop's own titles or known queries hold: product searches."""
+        likely = probabilities * self._of_shop
+        found: np.ndarray = likely / np.maximum(likely.sum(axis=1, keepdims=True), np.float32(1e-9))
+        return found
 
     def of_six(self, probabilities: np.ndarray) -> np.ndarray:
         """Probabilities (n, intents) as those of ``INTENTS``, (n, 6): 0 for one that this head does not know."""

@@ -24,7 +24,7 @@ from models.base.onnx_session import Port
 from models.base.paths import DATA
 from models.text.encoder import DIM, Encoder
 from models.text.intent import HEAD, IntentHead
-from models.training.intent_data import LabelledTexts, read_labelled, split, with_copies, words_of
+from models.training.intent_data import LabelledTexts, read_labelled, split, with_copies
 from models.training.intent_graph import intent_graph
 
 TRAIN, TEST = DATA / "intent" / "train.csv", DATA / "intent" / "test.csv"
@@ -111,7 +111,7 @@ def train_intent(
         **judge(softmax(_logits(networks, judged) / temperature), unseen, threshold),
     }
     graph = intent_graph([_layers(network) for network in networks], SCALE, temperature)
-    head = msgspec.json.encode(IntentHead(known.labels, threshold, round(temperature, 4), words_of(known.texts)))
+    head = msgspec.json.encode(IntentHead(known.labels, threshold, round(temperature, 4)))
     manifest = _manifest(encoder.version, known.labels, figures, train, test)
     artifacts.write(out, manifest, {"model.onnx": graph, HEAD: head})
     return artifacts.verify(out)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +20,11 @@ from models.base.errors import ArtifactError
 from models.evaluate.edits import edited
 from models.text.encoder import Encoder
 from models.text.intent import INTENTS, UNKNOWN
-from models.text.words import normalise, singular
 
 COLUMNS: Final = ("intent", "category", "label")
 OUT_OF_SCOPE: Final = frozenset({UNKNOWN, "oos"})
 #: Fewest texts of an intent that can be learnt and judged.
 LEAST: Final = 5
-_WORD: Final = re.compile("[a-z]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +79,6 @@ def with_copies(texts: Sequence[str], copies: int, encoder: Encoder) -> np.ndarr
     rng = np.random.default_rng(0)
     every = [texts, *([edited(text, 1 + copy % 2, rng)[0] for text in texts] for copy in range(copies))]
     return np.stack([encoder.encode(some).vector for some in every])
-
-
-def words_of(texts: Sequence[str]) -> dict[str, int]:
-    """The English words that several texts hold, as tokens, with the number of the texts, in alphabetical order.
-
-    >>> words_of(["Where is my order?", "my orders", "cancel"])
-    {'my': 2, 'order': 2}
-    """
-    counts = Counter(word for text in texts for word in {singular(word) for word in _WORD.findall(normalise(text))})
-    return {word: count for word, count in sorted(counts.items()) if count > 1}
 
 
 def _rows(path: Path) -> tuple[list[dict[str, str]], str]:

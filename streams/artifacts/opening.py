@@ -93,7 +93,7 @@ def open_models(
         encoder=artifacts.encoder,
         intent=artifacts.intent,
         ranker=artifacts.ranker,
-        lore=QueryLore(settings.queries, artifacts.intent.words),
+        lore=QueryLore(settings.queries),
         rankers=open_rankers(settings, experiment) if experiment is not None else {},
         tower=TowerColumn(artifacts.tower) if searched and artifacts.tower is not None else None,
     )

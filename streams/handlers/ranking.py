@@ -12,7 +12,6 @@ from models.ask import Ask
 from models.base.arrays import Floats
 from models.features.kernels import compute, recent_inputs
 from models.ranking.adjustments.base import ScoredList
-from models.ranking.adjustments.by_intent import broad
 from models.ranking.adjustments.registry import adjust
 from models.ranking.order import Arranged, arrange
 from models.ranking.ranker import Ranker, RankInput
@@ -129,7 +128,7 @@ def in_order(
     adjustments = adjust(scored)
     for added in adjustments.values():
         score = score + added
-    arranged = arrange(candidates.rows, score, ask, models.catalogue, broad(ask, plan.rules))
+    arranged = arrange(candidates.rows, score, ask, models.catalogue, plan.rules)
     order = arranged.order
     return Ranked(
         query=query,

@@ -12,7 +12,8 @@ from models.ask import Ask, AskedQuery, AskedText, Continued, Filter
 from models.base.arrays import Mask, Rows
 from models.items.attributes import one_of
 from models.items.catalogue import Catalogue
-from models.retrieval.intent_candidates import sure
+from models.items.codes import folded
+from models.retrieval.intent_candidates import sure, wants_no_product
 from models.serving import Models
 from models.text.refinement import Said, kind_of, points_back, said
 from models.text.words import normalise
@@ -30,7 +31,8 @@ def continued(asked: AskedQuery, query: Query, value: bytes | None, models: Mode
     together.
 
     A text refines when nothing remains of it but what it says about the price, words of the search before, colours,
-    sizes, or brands and attributes of the items shown or found then; in Chinese a short one that ends with 的 too.
+    sizes, or brands and attributes of the items shown or found then; in Chinese a short one that ends with 的 too. It
+    must also be right: an item found then has what is new, and no other fits the text better by itself.
     """
     alone = asked, AskedText(query.text)
     previous = sessions.decode(value, query.time) if asked.surface == "search" and query.text.strip() else None
@@ -40,7 +42,7 @@ def continued(asked: AskedQuery, query: Query, value: bytes | None, models: Mode
         return _page_on(asked, query, previous, models) or alone
     meant = said(query.text)
     words = _refining(meant, query.text, previous, models)
-    if words is None:
+    if words is None or (words and not _fits(words, meant, previous, models)):
         return alone
     low, high = _limits(meant, previous, models)
     kept = [word for word in previous.words if not any(_replaces(new, word) for new in words)]
@@ -72,8 +74,7 @@ def _both(
     """What asks for the search before with these words, within these prices."""
     preferred: Rows = np.zeros(0, np.int32)
     if every:
-        by_words = _by_words(previous, models)
-        preferred = _having(every, by_words if by_words.any() else _found(previous, models), models)
+        preferred = _having(every, _base(previous, models), models)
     if low is not None or high is not None:
         asked = replace(asked, filter=_within(asked.filter or Filter(), low, high))
     text = AskedText(
@@ -100,6 +101,8 @@ def spoken_of(ask: Ask, query: Query, catalogue: Catalogue) -> Rows:
 def remembered(ask: Ask, query: Query, rows: Rows, catalogue: Catalogue) -> SearchSession | None:
     """What to keep of an answered search that showed ``rows``, in order; None when it was for no product."""
     if ask.query.surface != "search" or not query.text.strip() or not len(rows) or len(ask.text.about) or query.offset:
+        return None
+    if wants_no_product(ask, catalogue):
         return None
     prices = catalogue.price_at(query.time, rows[:SHOWN])
     now = ask.text.continued or Continued(query.text)
@@ -137,6 +140,34 @@ def _refining(meant: Said, text: str, previous: SearchSession, models: Models) -
     return [(whole, "said")] if ends and not _is_category(words, models) else None
 
 
+def _fits(words: Sequence[Word], meant: Said, previous: SearchSession, models: Models) -> bool:
+    """Whether an item found before has the new words, and no other fits the text better by itself."""
+    base = _base(previous, models)
+    having = _having(words, base, models)
+    tokens = models.words.tokens(meant.rest)
+    if words[0][1] == "said" and not len(having):
+        # the particle says that it goes on; nothing else holds the words either
+        return not models.catalogue.recommendable[models.catalogue.lexical.holding(tokens)].any()
+    return len(having) > 0 and not _better(normalise(meant.rest), tokens, base, models)
+
+
+def _better(text: str, tokens: Sequence[str], base: Mask, models: Models) -> bool:
+    """Whether the text alone is the id, the title or the category of items that were not found before."""
+    catalogue = models.catalogue
+    fits = np.zeros(len(catalogue), np.bool_)
+    row = catalogue.row(text)
+    if row >= 0:
+        fits[row] = True
+    for row in catalogue.lexical.holding(tokens).tolist():
+        fits[row] |= set(models.words.tokens(catalogue.titles[row])) == set(tokens)
+    fits &= catalogue.recommendable
+    codes = [
+        code for name in catalogue.categories.folded.get(folded(text), ()) for code in catalogue.categories.under(name)
+    ]
+    inside = np.isin(catalogue.category, codes) & catalogue.recommendable
+    return bool((fits & ~base).any() or (inside.any() and not (inside & base).any()))
+
+
 def _kind(word: str, found: Mask, models: Models) -> str:
     """What a word is among the items found: "brand", an attribute's name, "colour", "size"; "" when it is neither."""
     catalogue = models.catalogue
@@ -154,6 +185,12 @@ def _found(previous: SearchSession, models: Models) -> Mask:
     shown = models.catalogue.rows(np.array(previous.shown, np.uint64))
     out[shown[shown >= 0]] = True
     return out
+
+
+def _base(previous: SearchSession, models: Models) -> Mask:
+    """The items among which a refinement looks: those that hold a word of the search before, else those shown."""
+    by_words = _by_words(previous, models)
+    return by_words if by_words.any() else _found(previous, models)
 
 
 def _by_words(previous: SearchSession, models: Models) -> Mask:

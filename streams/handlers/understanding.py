@@ -15,12 +15,13 @@ def understood(ask: Ask, explain: bool) -> Understood | None:
     >>> understood(asked("search", asked="tea", tokens=("tea",)), explain=True).words
     ['tea']
     """
-    if not ask.text.refined_from and not (explain and ask.text.asked):
+    text = ask.text
+    guessed = [one for one in text.expansion if explain or (one.kind == "spelling" and one.term in text.tokens)]
+    if not (text.refined_from or text.corrected or guessed or (explain and text.asked)):
         return None
-    found = Understood(refined_from=ask.text.refined_from)
+    found = Understood(refined_from=text.refined_from, corrected=text.corrected)
+    found.expansions = [WordExpansion(one.term, one.of, one.kind, one.weight) for one in guessed]
     if explain:
         found.words = list(ask.text.tokens)
-        found.corrected = ask.text.corrected
-        found.expansions = [WordExpansion(e.term, e.of, e.kind, e.weight) for e in ask.text.expansion]
         found.neighbours = [NearQuery(near.text, round(min(near.cosine, 1.0), 4)) for near in ask.text.near]
     return found

@@ -1,25 +1,26 @@
-"""What the shopper means changes the answer of a search: the effects of each intent, as adjustments and as rules.
+"""What the shopper means changes the order of a search: the effects of each intent, as adjustments.
 
-Every effect is scaled by the intent's confidence; ``unknown`` changes nothing.
+Every effect is scaled by the intent's confidence; ``unknown`` changes nothing. An intent is a guess: it re-orders what
+matches, and takes nothing away.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
-from models.ask import Ask
-from models.base.arrays import Floats
+from models.base.arrays import Floats, Mask
 from models.features.registry import INDEX
 from models.ranking.adjustments.base import Adjustment, ScoredList, in_spreads
-from models.retrieval.intent_candidates import named_categories, product_words, sure
+from models.ranking.diversity import PageShare, paged
+from models.retrieval.intent_candidates import named_categories, of_product, sure
 from models.retrieval.sentences import RATED, REDUCED
-from models.shop.rules import Rules
 
-#: A quarter off is two spreads: above all that the words happen to resemble.
-DISCOUNT: Final = 8.0
+#: A quarter off is three spreads: above all that the words happen to resemble.
+DISCOUNT: Final = 12.0
+#: What is of the product named outweighs what the words of promotions resemble.
+NAMED_PRODUCT: Final = 2.0
 #: The product in question stands first unless another fits the words nearly as well.
 IN_QUESTION: Final = 3.0
 #: The product that a question points back to ("is it true to size") stands first whatever the words resemble.
@@ -30,14 +31,15 @@ MEAN_RATING: Final = 3.5
 BEST_RATING: Final = 5.0
 #: Of the named category, or not, outweighs what the words say.
 NAMED_CATEGORY: Final = 2.0
-#: Breadth for browsing: at most a third of a page of one leaf category or brand, but two; some variety beyond that.
+#: Breadth for browsing: at most a third of a page of one leaf category or brand, but two.
 SHARE_OF_PAGE: Final = 3
 FEWEST: Final = 2
-VARIETY: Final = 0.3
+#: Parts of the list's spread by which items that change places stay apart.
+APART: Final = 1e-4
 
 
 class Promotion(Adjustment):
-    """A promotion hunt prefers what is discounted now, by how much; where it names a product, what holds its words."""
+    """A promotion hunt prefers what is discounted now, by how much; where it names a product, only of that."""
 
     name = "intent:promotion"
     sentences = (REDUCED,)
@@ -47,11 +49,11 @@ class Promotion(Adjustment):
         confidence = sure(to.ask, "promotion")
         if not confidence:
             return None
-        discount = to.catalogue.discount_at(to.ask.query.now, to.candidates.rows)
-        product = product_words(to.ask, to.catalogue)
-        if product:
-            discount = discount * (to.catalogue.lexical.score(product, to.candidates.rows) > 0)
-        return in_spreads(DISCOUNT * confidence * discount, to.score)
+        rows = to.candidates.rows
+        effect = DISCOUNT * to.catalogue.discount_at(to.ask.query.now, rows)
+        if to.ask.text.product is not None:
+            effect = of_product(to.ask, to.catalogue, rows) * (NAMED_PRODUCT + effect)
+        return in_spreads(confidence * effect, to.score)
 
 
 class Question(Adjustment):
@@ -69,7 +71,8 @@ class Question(Adjustment):
         if len(to.ask.text.about):
             match = POINTED_AT * np.isin(to.candidates.rows, to.ask.text.about)
         else:
-            match = IN_QUESTION * _match(to.features)
+            match = _match(to.features)
+            rated, match = rated * match, IN_QUESTION * match
         return in_spreads(confidence * (match + WELL_RATED * rated), to.score)
 
 
@@ -89,17 +92,39 @@ class NamedCategory(Adjustment):
         return in_spreads(NAMED_CATEGORY * confidence * inside, to.score)
 
 
-def broad(ask: Ask, rules: Rules) -> Rules:
-    """The rules of a list; those of browsing give breadth where the shop's own say nothing."""
-    if not sure(ask, "category_browse"):
-        return rules
-    most = max(-(-ask.query.limit // SHARE_OF_PAGE), FEWEST)
-    return replace(
-        rules,
-        per_category=(("search", most), *rules.per_category),
-        per_brand=(("search", most), *rules.per_brand),
-        diversity=(("search", VARIETY), *rules.diversity),
-    )
+class Breadth(Adjustment):
+    """Browsing shows a category's kinds and brands in turn: items that match change places among themselves."""
+
+    name = "breadth"
+
+    def added(self, to: ScoredList) -> Floats | None:
+        """What gives each item that matches the score of the place it moves to; 0 for all others."""
+        if not sure(to.ask, "category_browse"):
+            return None
+        order = np.lexsort((to.candidates.rows, -to.score))
+        order = order[self._matching(to)[order]]
+        query, rows = to.ask.query, to.candidates.rows[order]
+        most = max(-(-query.limit // SHARE_OF_PAGE), FEWEST)
+        shares = [
+            PageShare(kinds, most)
+            for kinds in (to.catalogue.category[rows].tolist(), to.catalogue.brand[rows].tolist())
+            if len(set(kinds)) > 1
+        ]
+        if not shares:
+            return None
+        broad = order[paged(range(len(order)), shares, [], query.limit, query.offset + 2 * query.limit).order]
+        scores = to.score[order].astype(np.float64)
+        scores -= APART * max(float(to.score.std()), 1.0) * np.arange(len(order))
+        added = np.zeros(len(to.score), np.float32)
+        added[broad] = scores - to.score[broad]
+        return added
+
+    def _matching(self, to: ScoredList) -> Mask:
+        """Which candidates hold all the text's words, or are of a category that it names, (n,) bool."""
+        rows = to.candidates.rows
+        held = np.isin(rows, to.catalogue.lexical.holding(to.ask.text.tokens))
+        out: Mask = held | np.isin(to.catalogue.category[rows], named_categories(to.ask, to.catalogue))
+        return out
 
 
 def _match(features: Floats) -> Floats:

@@ -1,7 +1,8 @@
 """New arrivals: items of the last days, those near what is asked for or liked first, the newest first among equals.
 
 Score: (1 + c) / 2, where c is the largest cosine of the item's compact vector with the query's text, the similar item,
-or the user's short and long interest; 0.5 in a feed for a user of whom nothing is known. In (0, 1]; 0 for older items.
+or the user's short and long interest; 0.5 in a feed for a user of whom nothing is known. In (0, 1]; 0 for older items,
+for those without a title, and on a search for those that do not match: by a word, or by meaning.
 
 >>> from models.sample import asked, sample
 >>> from models.retrieval.sources.base import candidates_of
@@ -20,9 +21,10 @@ from typing import Final
 import numpy as np
 
 from models.ask import Ask, Weighted
-from models.base.arrays import Floats, Rows
-from models.base.vectors import nearest
+from models.base.arrays import Floats, Mask, Rows
+from models.base.vectors import cosines, nearest
 from models.items.catalogue import Catalogue
+from models.retrieval.matching import NEAR, cosine_at
 from models.retrieval.sentences import NEW
 from models.retrieval.sources.base import Search, Source
 from streamrank_client.vocabulary import DAY_MS
@@ -67,8 +69,18 @@ class NewArrivals(Source):
         if not wishes and ask.query.surface not in FEEDS:
             return np.zeros(len(rows), np.float32)
         near = nearest(catalogue.compact, rows, wishes) if wishes else np.zeros(len(rows), np.float32)
+        new &= catalogue.compact.take(rows, axis=0).any(axis=1)
+        if ask.query.surface == "search" and ask.text.vector is not None:
+            new &= _matching(ask, ask.text.vector, catalogue, rows)
         score: Floats = np.where(new, np.maximum((1 + near) / 2, 1e-6), 0).astype(np.float32)
         return score
+
+
+def _matching(ask: Ask, vector: Floats, catalogue: Catalogue, rows: Rows) -> Mask:
+    """Which of the rows share a word with a search, or are near to its meaning, (n,) bool."""
+    meant = cosines(catalogue.vectors, rows, vector) >= cosine_at(NEAR, ask.text.unrelated)
+    held: Mask = catalogue.lexical.score(ask.text.tokens, rows) > 0
+    return held | meant
 
 
 def _since(ask: Ask) -> int:

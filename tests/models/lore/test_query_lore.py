@@ -96,14 +96,12 @@ def test_without_anything_learnt_words_stay_as_they_are(text: str) -> None:
     assert QueryLore().understand(text, tokens, Bm25()) == (tuple(tokens), (), "")
 
 
-def test_a_common_word_is_corrected_to_and_never_away() -> None:
-    """Words that the intents are told by are known in a shop that sells nothing yet; a stop word is none to search."""
-    lore = QueryLore(common={"order": 30, "track": 9, "where": 40, "oders": 5})
-    found = lore.understand("whre is my ordr", ["whre", "ordr"], Bm25())
-    assert found.corrected == "where is my order"
-    assert found.tokens == ("order",)
-    assert lore.understand("oders", ["oders"], Bm25()).corrected == ""
-    assert QueryLore().understand("whre is my ordr", ["whre", "ordr"], Bm25()).corrected == ""
+def test_only_words_of_the_catalogue_and_of_known_queries_are_corrected_to() -> None:
+    """Where neither holds a word, nothing is near enough to be meant."""
+    lore = QueryLore()
+    assert lore.understand("whre is my ordr", ["whre", "ordr"], Bm25()).corrected == ""
+    lore, lexical = taught(["order book"] * 2)
+    assert lore.understand("ordr", ["ordr"], lexical).corrected == "order"
 
 
 def test_a_query_nobody_asked_becomes_the_known_one_it_looks_like() -> None:

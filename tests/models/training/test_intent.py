@@ -13,7 +13,7 @@ from models.base.errors import ArtifactError
 from models.text.encoder import Encoder
 from models.text.intent import INTENTS, UNKNOWN, IntentModel
 from models.training.intent import train_intent
-from models.training.intent_data import read_labelled, split, with_copies, words_of
+from models.training.intent_data import read_labelled, split, with_copies
 from streams.artifacts.opening import artifact_path
 from streams.settings import Settings
 
@@ -66,12 +66,6 @@ def test_texts_are_learnt_with_edits_too(encoder: Encoder) -> None:
     assert np.array_equal(found[0], encoder.encode(texts).vector)
     assert all(np.abs(found[copy] - found[0]).max() > 0.01 for copy in (1, 2, 3))
     assert np.array_equal(found, with_copies(texts, 3, encoder))
-
-
-def test_words_of_several_texts_are_kept_for_spelling() -> None:
-    """As tokens: folded, in the singular, once a text; Chinese words are not corrected to."""
-    texts = ["Orders, orders and ORDER", "my order", "my 订单", "order once"]
-    assert words_of(texts) == {"my": 2, "order": 3}
 
 
 def test_the_six_intents_keep_their_own_order(tmp_path: Path) -> None:

@@ -73,12 +73,17 @@ def test_a_query_is_no_neighbour_of_its_own(taught: Answering) -> None:
 
 
 def test_a_misspelt_word_finds_what_the_right_one_finds(taught: Answering) -> None:
-    """The same candidates and scores, but for what the query's own row would say."""
+    """The same items by words, told with and without explain; the meaning of what was typed keeps its say."""
     wrong, right = asked(taught, {}, "expresso"), asked(taught, {}, "espresso")
     assert wrong.understood is not None
     assert wrong.understood.corrected == "espresso"
     assert [(e.of, e.term, e.kind) for e in wrong.understood.expansions] == [("expresso", "espresso", "spelling")]
-    assert [(item.item_id, item.score) for item in wrong.items] == [(i.item_id, i.score) for i in right.items]
+    by_words = [{i.item_id for i in one.items if "lexical" in i.sources} for one in (wrong, right)]
+    assert by_words[0] == by_words[1] != set()
+    plain = asked(taught, {}, "expresso", explain=False).understood
+    assert plain is not None
+    assert (plain.corrected, plain.words) == ("espresso", [])
+    assert [(one.of, one.term) for one in plain.expansions] == [("expresso", "espresso")]
 
 
 def test_a_word_learnt_from_others_finds_items_that_do_not_hold_it(taught: Answering) -> None:
@@ -99,7 +104,7 @@ def test_a_word_learnt_from_others_finds_items_that_do_not_hold_it(taught: Answe
 
 
 def test_how_a_text_was_understood_is_told_on_request_only(taught: Answering) -> None:
-    """Its words with explain; nothing without, and nothing without a text."""
+    """Its words with explain; nothing without where nothing was guessed, and nothing without a text."""
     assert asked(taught, {}, "milk", explain=False).understood is None
     assert asked(taught, {}, "milk").understood == Understood(words=["milk"])
     assert asked(taught, {}, "").understood is None
@@ -115,7 +120,7 @@ def test_only_who_answers_queries_learns_the_words_of_the_catalogue(shelf: Answe
 
 
 def test_a_slip_in_a_whole_query_finds_what_was_chosen_after_the_known_one(taught: Answering) -> None:
-    """Its candidates, scores and reasons are those of the query that was meant."""
+    """What was chosen after the query that was meant is found, and it is told without explain too."""
     stored: dict[bytes, bytes] = {}
     chose(taught, stored, "zx 12", "p30", "p31")
     wrong, right = asked(taught, stored, "xz 12"), asked(taught, stored, "ZX 12")
@@ -124,8 +129,9 @@ def test_a_slip_in_a_whole_query_finds_what_was_chosen_after_the_known_one(taugh
     assert right.understood is not None
     assert right.understood.corrected == ""
     assert {i.item_id for i in wrong.items if "query_clicks" in i.sources} == {"p30", "p31"}
-    scores = [[(item.item_id, item.score, item.reasons) for item in answer.items] for answer in (wrong, right)]
-    assert scores[0] == scores[1]
+    plain = asked(taught, stored, "xz 12", explain=False).understood
+    assert plain is not None
+    assert plain.corrected == "zx 12"
 
 
 def test_a_text_that_was_chosen_after_keeps_its_own_choices(taught: Answering) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -9,10 +10,10 @@ import numpy as np
 import pytest
 
 from models.ask import AskingUser
-from models.ranking.adjustments.by_intent import broad
+from models.items.catalogue import Catalogue
+from models.lore.query_lore import QueryLore
 from models.retrieval.intent_candidates import named, named_categories
 from models.sample import asked
-from models.shop.rules import Rules
 from models.text.intent import UNKNOWN
 from state import keys
 from state.records import COUNT
@@ -21,6 +22,7 @@ from streamrank_client.making import behavior
 from tests.support.composing import Answering
 from tests.support.driving import AT, PARTITIONS, Ingest, records
 from tests.support.shop import Shopper, ids
+from tests.support.shop import item as made
 
 
 @pytest.mark.parametrize("text", ["今天有什么优惠", "any deals"])
@@ -123,18 +125,23 @@ def test_browsing_a_category_gets_that_category_in_its_breadth(shop: Answering, 
     assert {path[-1] for path in inside} == {"dresses", "裙子", "外套"}
 
 
-def test_breadth_is_a_share_of_the_page_unless_the_shop_says_otherwise(shop: Answering) -> None:
-    """A third of the page for browsing; the shop's own share wins; other searches keep the shop's rules."""
-    ask = asked("search", AT, asked="dresses", meant=("category_browse", 0.9), limit=10)
-    own = Rules(per_brand=(("search", 7),))
-    assert dict(broad(ask, own).per_category)["search"] == 4
-    assert dict(broad(ask, own).per_brand)["search"] == 7
-    for surface, meant in (
-        ("home", ("category_browse", 0.9)),
-        ("search", ("product_search", 0.9)),
-        ("search", None),
-    ):
-        assert broad(asked(surface, AT, asked="dresses", meant=meant, limit=10), own) == own
+def test_breadth_changes_places_among_what_matches_only(shop: Answering) -> None:
+    """A brand of ten of twelve dresses gets a third of the first page; no other kind comes before a dress."""
+    own = shop.with_models(catalogue=Catalogue(), lore=QueryLore())
+    own.take(
+        *(made(f"oz{n}", f"Oz dress {n}", 50 + n, category=["clothes", "dresses"], brand="Oz") for n in range(10)),
+        *(made(f"ur{n}", f"Ur dress {n}", 50 + n, category=["clothes", "dresses"], brand="Ur") for n in range(4)),
+        *(made(f"mi{n}", f"Mi dress {n}", 50 + n, category=["clothes", "dresses"], brand="Mi") for n in range(4)),
+        *(made(f"x{n}", f"Washing machine {n}", 400, category=["home", f"k{n}"], brand=f"B{n}") for n in range(9)),
+    )
+    for text in ("dresses", "show me all your dresses"):
+        answer = Shopper(own).ask(text, limit=9, explain=True)
+        assert answer.intent is not None
+        assert answer.intent.label == "category_browse"
+        assert Counter(name[:2] for name in ids(answer)) == {"oz": 3, "ur": 3, "mi": 3}
+        assert any((one.reasons or {}).get("breadth") for one in answer.items)
+        whole = Shopper(own).ask(text, limit=50)
+        assert all("x" not in name for name in ids(whole)[:18])
 
 
 def test_the_longest_category_that_a_text_names_counts(shop: Answering) -> None:
@@ -151,14 +158,14 @@ def test_the_longest_category_that_a_text_names_counts(shop: Answering) -> None:
 
 
 @pytest.mark.parametrize("text", ["where is my order", "我要退货", "你好", "thank you"])
-def test_service_and_small_talk_are_answered_without_items(shop: Answering, text: str) -> None:
-    """The intent is told; nothing is shown and no impression or session kept."""
+def test_service_and_small_talk_are_told_and_take_no_item_away(shop: Answering, text: str) -> None:
+    """The client decides; what it says is no search that the next one could refine."""
     shopper = Shopper(shop)
     answer = shopper.ask(text)
     assert answer.intent is not None
     assert answer.intent.label in ("order_service", "chitchat_other")
-    assert answer.items == []
-    assert shopper.stored == {}
+    assert answer.items
+    assert keys.session(0, "u1") not in shopper.stored
 
 
 def test_small_talk_that_names_a_product_finds_it(shop: Answering) -> None:
