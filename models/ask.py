@@ -45,7 +45,7 @@ class Filter:
     name, all of which must hold.
     """
 
-    category: tuple[str, ...] | None = None
+    category: tuple[str | tuple[str, ...], ...] | None = None
     brand: tuple[str, ...] | None = None
     price_min: float | None = None
     price_max: float | None = None

@@ -43,6 +43,11 @@ def impression(partition: int, request_id: str) -> bytes:
     return b"imp:{%d}:%s" % (partition, request_id.encode())
 
 
+def item_times(partition: int, name: str) -> bytes:
+    """What is held of an item, or under ``rule:`` and its id of a rule (``item_times.ItemTimes``)."""
+    return b"item:{%d}:%s" % (partition, name.encode())
+
+
 def covisits(partitions: int, item: int) -> bytes:
     """An item's co-visit row (``records.COVISIT``); ``item`` is the item's u64 key."""
     return b"cov:{%d}:%016x" % (item % partitions, item)

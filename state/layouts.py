@@ -133,6 +133,7 @@ LAYOUTS: Final[Mapping[bytes, Layout]] = {
     b"position_bias": _STRUCT,
     b"drift": _STRUCT,
     b"silence": _STRUCT,
+    b"item": Layout(2, lambda length: length > 0, lambda value: False),
     b"stop": Layout(2, lambda length: length > 0, lambda value: False),
 }
 

@@ -119,6 +119,15 @@ def key(text: str) -> int:
     return xxh3_64_intdigest(text.encode()) or 1
 
 
+def event_key(event_id: str, kind: str, user_id: str, item_id: str) -> int:
+    """The u64 key by which a behaviour event is counted once: lines of an order may share an ``event_id``.
+
+    >>> event_key("o7", "purchase", "u1", "p1") != event_key("o7", "purchase", "u1", "p2")
+    True
+    """
+    return key(f"{event_id}\x1f{kind}\x1f{user_id}\x1f{item_id}")
+
+
 def path_key(path: tuple[str, ...]) -> int:
     """The u64 key of a category path, root first.
 

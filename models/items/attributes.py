@@ -28,7 +28,7 @@ from xxhash import xxh3_64_intdigest
 
 from models.text.words import normalise
 
-AttributeValue = bool | float | str | list[str]
+AttributeValue = bool | float | str | list[bool | float | str]
 #: Names that are indexed; an item's attributes beyond them are not found by a filter. Shops have tens.
 MOST_NAMES: Final = 10_000
 #: Pairs of items that have changed may be so many more than half of all before they are cleared away.
@@ -84,14 +84,13 @@ class Attributes:
             code = self._code(name)
             if code < 0:
                 self.left_out += len(value) if isinstance(value, list) else 1
-            elif isinstance(value, float | int) and not isinstance(value, bool):
-                self._numbers.setdefault(name, _Numbers()).append(row, generation, value)
+                continue
+            for one in value if isinstance(value, list) else [value]:
+                if isinstance(one, bool | str):
+                    self._texts.append(row, generation, code, _text(one))
+                else:
+                    self._numbers.setdefault(name, _Numbers()).append(row, generation, one)
                 added += 1
-            else:
-                texts = value if isinstance(value, list) else [value]
-                for text in texts:
-                    self._texts.append(row, generation, code, _text(text))
-                added += len(texts)
         self._live += added - int(self._size[row])
         self._pairs += added
         self._generation[row], self._size[row], self._digest[row] = generation, added, digest

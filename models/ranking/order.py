@@ -86,9 +86,9 @@ def _within_shares(
     wanted = ask.query.filter
     shares = []
     if per_brand and (wanted is None or wanted.brand is None):
-        shares.append(PageShare(catalogue.brand[rows].tolist(), per_brand))
+        shares.append(PageShare(catalogue.brands.first_alike(catalogue.brand[rows]), per_brand))
     if per_category and (wanted is None or wanted.category is None):
-        shares.append(PageShare(catalogue.category[rows].tolist(), per_category))
+        shares.append(PageShare(catalogue.categories.first_alike(catalogue.category[rows]), per_category))
     if not shares:
         return free, 0
     # one page beyond the one shown, because exploration may take from it

@@ -20,6 +20,7 @@ from models.ask import Ask, Filter
 from models.ask import NamedItems as Named
 from models.base.arrays import Mask, Rows
 from models.items.catalogue import Catalogue
+from models.items.codes import normal
 from streamrank_client.vocabulary import PURCHASE, UNASKED
 
 
@@ -104,12 +105,12 @@ def _excluded(ask: Ask, catalogue: Catalogue, rules: Rules) -> Rows:
 
 def _just_bought(ask: Ask, catalogue: Catalogue, rules: Rules) -> Rows:
     """Rows among the user's last events that were bought less long ago than their category asks for."""
-    recent, by_category = ask.user.recent, dict(rules.repeat_by_category)
+    recent, by_category = ask.user.recent, {normal(name): after for name, after in rules.repeat_by_category}
     bought = np.flatnonzero((recent.kind == PURCHASE) & (recent.rows >= 0))
     rows = recent.rows[bought]
     paths = [catalogue.categories.paths[code] if code >= 0 else () for code in catalogue.category[rows]]
     rest = [
-        next((by_category[name] for name in reversed(path) if name in by_category), rules.repeat_after)
+        next((by_category[name] for name in map(normal, reversed(path)) if name in by_category), rules.repeat_after)
         for path in paths
     ]
     return rows[recent.age[bought] < np.array(rest, np.float64)]
@@ -125,11 +126,12 @@ def _matches(want: Filter, catalogue: Catalogue, rows: slice | Rows, now: int) -
     if want.in_stock is not None:
         out &= in_stock == want.in_stock
     if want.category is not None:
-        codes = (code for name in want.category for code in catalogue.categories.under(name))
-        out &= _among(codes, len(catalogue.categories.paths))[catalogue.category[rows]]
+        out &= _among(catalogue.categories.among(want.category), len(catalogue.categories.paths))[
+            catalogue.category[rows]
+        ]
     if want.brand is not None:
-        codes = (catalogue.brands.find(name) for name in want.brand)
-        out &= _among(codes, len(catalogue.brands.names))[catalogue.brand[rows]]
+        brands = (code for name in want.brand for code in catalogue.brands.alike(name))
+        out &= _among(brands, len(catalogue.brands.names))[catalogue.brand[rows]]
     if want.price_min is not None or want.price_max is not None:
         price = catalogue.price_at(now, rows)
         if want.price_min is not None:

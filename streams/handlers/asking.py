@@ -174,13 +174,17 @@ def _filter(filters: Filters | None) -> Filter | None:
         return None
     price = filters.price
     return Filter(
-        category=tuple(filters.category) if filters.category is not None else None,
+        category=_categories(filters.category) if filters.category is not None else None,
         brand=tuple(filters.brand) if filters.brand is not None else None,
         price_min=price.min if price else None,
         price_max=price.max if price else None,
         in_stock=filters.in_stock,
         attributes=tuple((name, _wanted(value)) for name, value in filters.attributes.items()),
     )
+
+
+def _categories(wanted: Sequence[str | list[str]]) -> tuple[str | tuple[str, ...], ...]:
+    return tuple(name if isinstance(name, str) else tuple(name) for name in wanted)
 
 
 def _wanted(value: WantedValue) -> attributes.Wanted:

@@ -27,6 +27,7 @@ from streamrank_client.vocabulary import (
     KINDS,
     PURCHASE,
     dwell_interest,
+    event_key,
     key,
     rating_interest,
 )
@@ -112,10 +113,10 @@ def on_behavior(
         mark=mark.moved(records.next_offset, mark.accepted + len(ids), newest),
         ids=ids,
         signals=signals,
-        feedback=join(acts.events, acts.offsets, shown, p, deployment.join_ms) if shown else [],
+        feedback=join(acts.events, acts.offsets, shown, p, deployment.join_ms, deployment.skew_ms) if shown else [],
         dead=batch.dead,
         repeated=usable - len(ids),
-        outcomes=outcomes(acts.events, shown, deployment.join_ms) if shown else {},
+        outcomes=outcomes(acts.events, shown, deployment.join_ms, deployment.skew_ms) if shown else {},
     )
 
 
@@ -157,19 +158,28 @@ def _reject_future(batch: Decoded[Behavior], newest: int, topic: str, partition:
 
 
 def _reject_repeated(batch: Decoded[Behavior], window: IdWindow) -> list[int]:
-    """Drop events whose id was counted before; returns the ids of the others, in order."""
-    ids = [key(e.event_id) for e in batch.events]
-    if len(set(ids)) == len(ids) and window.isdisjoint(ids):
+    """Drop events that were counted before; returns the ids of the others, in order.
+
+    The lines of an order may share an ``event_id``: another item, kind or user is another event. Windows of earlier
+    versions hold the key of the ``event_id`` alone.
+    """
+    ids = [event_key(e.event_id, KINDS[CODE_OF[type(e)]].name, e.user_id, _item_of(e)) for e in batch.events]
+    before = [key(e.event_id) for e in batch.events]
+    if len(set(ids)) == len(ids) and window.isdisjoint(ids) and window.isdisjoint(before):
         return ids
     seen: set[int] = set()
     keep = []
     for i, event_id in enumerate(ids):
-        if event_id not in seen and event_id not in window:
+        if event_id not in seen and event_id not in window and before[i] not in window:
             keep.append(i)
         seen.add(event_id)
     batch.events = [batch.events[i] for i in keep]
     batch.records = [batch.records[i] for i in keep]
     return [ids[i] for i in keep]
+
+
+def _item_of(event: Behavior) -> str:
+    return "" if isinstance(event, Impression) else event.item_id
 
 
 class _Acts:

@@ -71,7 +71,7 @@ def decode_one(record: Record, decode: Callable[[bytes], T], key_of: Callable[[T
     try:
         event = decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise invalid(error) from None
+        raise invalid(error, value) from None
     expected = key_of(event)
     if key != expected.encode():
         shown = "no key" if key is None else repr(key[:140])

@@ -11,13 +11,16 @@ from streams.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """``join_ms``: behaviour joins an impression at most so much older; ``retrained``: whether impressions keep what
-    rankers are retrained on.
+    """``join_ms``: behaviour joins an impression at most so much older, or ``skew_ms`` newer, as clocks differ;
+    ``user_daily``: how often one user's events of a kind on an item count in a day (0: always); ``retrained``: whether
+    impressions keep what rankers are retrained on.
     """
 
     topics: Topics
     partitions: int
     join_ms: int
+    skew_ms: int = 5_000
+    user_daily: int = 2
     retrained: bool = False
 
     @classmethod
@@ -27,5 +30,7 @@ class Deployment:
             topics=topics(settings.partitions, settings.topic_prefix),
             partitions=settings.partitions,
             join_ms=int(settings.join_hours * HOUR_MS),
+            skew_ms=int(settings.skew_seconds * 1_000),
+            user_daily=settings.user_daily,
             retrained=settings.retrain_every > 0,
         )
