@@ -50,6 +50,9 @@ class PlanSettings(ClientSettings):
     new_days: Annotated[float, Meta(ge=0, le=3_650)] = setting(
         14.0, "how long an item is new, in days from its first event"
     )
+    dislike_days: Annotated[float, Meta(ge=0, le=3_650)] = setting(
+        90.0, "days for which a disliked item is left out of its user's home, cart and similar, and sinks in searches"
+    )
     repeat_days: str = setting(
         "0",
         "days for which a bought item is not recommended again on home, cart and similar; by category with "

@@ -19,6 +19,7 @@ __all__ = [
     "AnswerError",
     "AnswerItem",
     "DeadLetter",
+    "FacetValue",
     "IntentLabel",
     "NearQuery",
     "Understood",
@@ -92,6 +93,17 @@ class AnswerItem(Struct, omit_defaults=True):
     why: str | None = None
 
 
+class FacetValue(Struct, omit_defaults=True):
+    """A value of a facet and how many matches have it; of prices a range, from ``min`` to below ``max``, where they are
+    not open.
+    """
+
+    count: int
+    value: bool | float | str | None = None
+    min: float | None = None
+    max: float | None = None
+
+
 class AnswerError(Struct):
     """Why a query could not be answered: a word for programs, the field, a sentence for people."""
 
@@ -106,6 +118,9 @@ class Answer(Base, tag="answer", kw_only=True):
     ``arm`` is that of the ``experiment`` in which the query took part; ``control`` where it took part in none.
     ``exploration`` is the policy's name. ``degraded``: what kept the answer from being as good as it could be
     ("not_stored": Redis takes no writes for now; "unreadable": another version wrote what it was to contain).
+
+    ``matches``: how many items match a search, or a query with ``facets`` or ``sort``, of which ``items`` are a page;
+    ``facets``: what was asked for, counted among them with the filters of the other facets.
     """
 
     request_id: str
@@ -122,6 +137,8 @@ class Answer(Base, tag="answer", kw_only=True):
     error: AnswerError | None = None
     exploration: str = "none"
     degraded: list[str] = []
+    matches: int | None = None
+    facets: dict[str, list[FacetValue]] = {}
 
 
 class DeadLetter(Struct, tag="dead_letter", tag_field="event"):

@@ -20,7 +20,7 @@ from streamrank_client.errors import InvalidEvent
 from streamrank_client.fields import Attribute, Base, Filters, Id, Place, Price, Text, Time, Vector, refuse_seconds
 from streamrank_client.malformed import malformed
 from streamrank_client.rules import DeleteRule, Rule
-from streamrank_client.vocabulary import CODE, DAY_MS, Surface
+from streamrank_client.vocabulary import CODE, DAY_MS, Sort, Surface
 
 MAX_RECORD_BYTES: Final = 1 << 20
 
@@ -164,6 +164,9 @@ class Query(Base, tag="query", kw_only=True):
     ``offset`` gives the items from there on: page two of the same user, text, time and limit has none of page one's.
     With exploration, ``page_of`` names page one's ``request_id``, so that its chance is drawn again. With ``explain``
     and a ``language``, each item says in words why it is shown.
+
+    ``facets``: ``category``, ``brand``, ``price`` or names of attributes, whose values are counted among all that
+    matches; ``sort``: all that matches in this order instead of the most relevant items first.
     """
 
     request_id: Id
@@ -178,6 +181,8 @@ class Query(Base, tag="query", kw_only=True):
     offset: Annotated[int, Meta(ge=0, le=1_000)] = 0
     page_of: Id | None = None
     filters: Filters | None = None
+    facets: Annotated[list[Id], Meta(max_length=20)] = []
+    sort: Sort | None = None
     exclude: Annotated[list[Id], Meta(max_length=1_000)] = []
     explain: bool = False
     language: Literal["en", "zh"] | None = None

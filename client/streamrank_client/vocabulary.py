@@ -14,6 +14,8 @@ from xxhash import xxh3_64_intdigest
 Surface = Literal["search", "home", "similar", "cart", "rerank"]
 #: In the order in which surfaces are listed everywhere.
 SURFACES: Final[tuple[Surface, ...]] = get_args(Surface)
+#: Orders in which a query may ask for all that matches: cheapest, dearest, newest or best rated first.
+Sort = Literal["price", "price_desc", "newest", "rating"]
 #: Surfaces that find items themselves; ``rerank`` is given its candidates.
 FINDING: Final[tuple[Surface, ...]] = ("search", "home", "similar", "cart")
 #: Surfaces that nobody asked anything on: the shop recommends by itself.

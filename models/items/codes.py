@@ -62,6 +62,10 @@ class Names:
                 self._called.setdefault(called, []).append(code)
         return code
 
+    def __len__(self) -> int:
+        """How many names there are."""
+        return len(self.names)
+
     def called(self, text: str) -> list[int]:
         """Codes of the names that are a text, or have it as a word; the text normalised.
 

@@ -28,6 +28,7 @@ from streamrank_client.vocabulary import PURCHASE, UNASKED
 class Rules:
     """What a shop may choose, by name where it differs.
 
+    ``dislike_ms``: milliseconds for which a disliked item is left out where nobody asked, and sinks elsewhere;
     ``repeat_after``: seconds for which a bought item is not recommended again (0: at once, right for groceries), and
     ``repeat_by_category``: by category name, an item's deepest named category deciding. By surface, 0 or no entry for
     none: ``per_brand`` and ``per_category``, the most items of one brand or leaf category on a page; ``diversity``,
@@ -39,6 +40,7 @@ class Rules:
     per_brand: tuple[tuple[str, int], ...] = ()
     per_category: tuple[tuple[str, int], ...] = ()
     diversity: tuple[tuple[str, float], ...] = ()
+    dislike_ms: float = 0.0
 
 
 PLAIN: Final = Rules()
@@ -93,14 +95,23 @@ def _in_groups(some: Named, catalogue: Catalogue, rows: slice | Rows) -> Mask:
 
 def _excluded(ask: Ask, catalogue: Catalogue, rules: Rules) -> Rows:
     gone = [ask.query.exclude]
+    if ask.query.surface in UNASKED and len(ask.user.disliked):
+        gone.append(ask.user.disliked)
     if ask.query.surface == "similar":
-        gone.append(ask.crowd.anchors[:1])
+        gone.append(_with_variants(ask.crowd.anchors[:1], catalogue))
     if len(ask.ruled.hide.rows):
         gone.append(ask.ruled.hide.rows)
     # who searches may look for what they bought; who sends candidates has chosen them
     if (rules.repeat_after > 0 or rules.repeat_by_category) and ask.query.surface in UNASKED:
         gone.append(_just_bought(ask, catalogue, rules))
     return gone[0] if len(gone) == 1 else np.concatenate(gone)
+
+
+def _with_variants(rows: Rows, catalogue: Catalogue) -> Rows:
+    """The rows and all of their groups."""
+    groups = catalogue.group[rows[rows >= 0]]
+    groups = groups[groups >= 0]
+    return np.union1d(rows, np.flatnonzero(np.isin(catalogue.group, groups))) if len(groups) else rows
 
 
 def _just_bought(ask: Ask, catalogue: Catalogue, rules: Rules) -> Rows:

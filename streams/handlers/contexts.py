@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from itertools import islice
 from operator import attrgetter
 from typing import Final
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.items.catalogue import Catalogue
 from models.text.words import normalise
-from state import contexts, keys, purchases
+from state import contexts, daily, dislikes, keys, purchases
 from state.event_ids import IdWindow
 from state.impressions import StoredImpression
 from state.impressions import decode as decode_impression
@@ -22,7 +23,9 @@ from streamrank_client.answers import DeadLetter
 from streamrank_client.errors import InvalidEvent
 from streamrank_client.events import CODE_OF, Behavior, Dwell, Impression, ItemEvent, Rating, decode_behavior
 from streamrank_client.vocabulary import (
+    ADD_TO_CART,
     DAY_MS,
+    DISLIKE,
     IMPRESSION,
     KINDS,
     PURCHASE,
@@ -47,6 +50,7 @@ Reads = Generator[list[bytes], Values, "ContextChanges"]
 #: interest that a behaviour shows, by kind's code; a valued kind's depends on its value
 _INTEREST: Final = np.array([kind.interest for kind in KINDS], np.float32)
 _VALUED: Final = np.array([kind.valued for kind in KINDS])
+_WANTING: Final = (DISLIKE, ADD_TO_CART, PURCHASE)
 _user_id = attrgetter("user_id")
 
 
@@ -92,24 +96,37 @@ def on_behavior(
     acts.place({u: i for i, u in enumerate(users)})
     bought = np.flatnonzero(acts.columns.kind == PURCHASE)
     buyers, who = np.unique(acts.columns.user[bought], return_inverse=True)
-    owned = [keys.purchases(p, users[b]) for b in buyers.tolist()]
-    found = yield [keys.context(p, u) for u in users] + [keys.impression(p, r) for r in requests] + owned
-    rows = context_rows(found[: len(users)])
-    shown = {r: decode_impression(v) for r, v in zip(requests, found[len(users) :], strict=False) if v is not None}
+    unwanted = _Unwanted(acts.columns)
+    busy = [keys.daily(p, u) for u in users] if deployment.user_daily else []
+    wanted = (
+        [keys.context(p, u) for u in users],
+        busy,
+        [keys.purchases(p, users[b]) for b in buyers.tolist()],
+        [keys.dislikes(p, users[u]) for u in unwanted.users.tolist()],
+        [keys.impression(p, r) for r in requests],
+    )
+    values = iter((yield [name for some in wanted for name in some]))
+    held, days_of, owned, disliked, impressions = (list(islice(values, len(some))) for some in wanted)
+    rows = context_rows(held)
+    shown = {r: decode_impression(v) for r, v in zip(requests, impressions, strict=True) if v is not None}
     days = acts.columns.time[bought] // DAY_MS
-    held = purchases.fold(found[len(found) - len(owned) :], who, acts.columns.item[bought], days)
+    kept = list(zip(wanted[2], purchases.fold(owned, who, acts.columns.item[bought], days), strict=True))
+    kept += [pair for pair in zip(wanted[3], unwanted.fold(disliked), strict=True) if pair[1]]
+    counted = np.ones(len(acts.events), np.bool_)
+    if busy:
+        daily_rows = daily.read(days_of)
+        counted = daily.counted(rows, daily_rows, acts.columns, deployment.user_daily)
+        kept += [(busy[n], daily_rows[n].tobytes()) for n in np.flatnonzero(daily_rows["day"]).tolist()]
 
     base = batch.records[0].offset if batch.records else 0
     pairs = pairs_of(rows, acts.columns, acts.offsets - base)
-    choices, texts = _choices(acts, shown, base)
+    choices, texts = _choices(acts, shown, base, counted)
     contexts.fold(rows, acts.columns)
     if len(acts.events) < len(batch.events):
         _count_impressions(rows, batch.events, users)
-    signals = pack(p, base, pairs, _touches(acts, batch, base), choices, deployment.partitions, texts)
+    signals = pack(p, base, pairs, _touches(acts, batch, base, counted), choices, deployment.partitions, texts)
     return ContextChanges(
-        pairs=_stored(rows, users, p)
-        + [part for pair in zip(owned, held, strict=True) for part in pair]
-        + window.changed(p, ids),
+        pairs=_stored(rows, users, p) + [part for pair in kept for part in pair] + window.changed(p, ids),
         mark=mark.moved(records.next_offset, mark.accepted + len(ids), newest),
         ids=ids,
         signals=signals,
@@ -182,6 +199,21 @@ def _item_of(event: Behavior) -> str:
     return "" if isinstance(event, Impression) else event.item_id
 
 
+class _Unwanted:
+    """The events that tell what users do not want to see, or want after all."""
+
+    def __init__(self, columns: contexts.EventColumns) -> None:
+        self._columns = columns
+        self._place = np.flatnonzero(np.isin(columns.kind, _WANTING))
+        self.users, self._who = np.unique(columns.user[self._place], return_inverse=True)
+
+    def fold(self, values: Values) -> list[bytes]:
+        """The records of ``users``, with the events in them."""
+        columns, place = self._columns, self._place
+        dislike = columns.kind[place] == DISLIKE
+        return dislikes.fold(values, self._who, columns.item[place], columns.time[place], dislike)
+
+
 class _Acts:
     """The events on one item each (all but impressions), as columns."""
 
@@ -229,11 +261,12 @@ def _count_impressions(rows: NDArray[np.void], events: list[Behavior], users: li
             row["last"] = max(int(row["last"]), event.time)
 
 
-def _touches(acts: _Acts, batch: Decoded[Behavior], base: int) -> NDArray[np.void]:
+def _touches(acts: _Acts, batch: Decoded[Behavior], base: int, counted: NDArray[np.bool_]) -> NDArray[np.void]:
     columns = acts.columns
     touches = np.zeros(len(acts.events), TOUCH)
     touches["item"], touches["time"] = columns.item, columns.time // 1000
     touches["offset"], touches["value"], touches["kind"] = acts.offsets - base, acts.value, columns.kind
+    touches = touches[counted]
     if len(acts.events) == len(batch.events):
         return touches
     seen = [
@@ -245,11 +278,15 @@ def _touches(acts: _Acts, batch: Decoded[Behavior], base: int) -> NDArray[np.voi
     return np.concatenate([touches, np.array(seen, TOUCH)]) if seen else touches
 
 
-def _choices(acts: _Acts, shown: dict[str, StoredImpression], base: int) -> tuple[NDArray[np.void], dict[int, str]]:
-    """What was chosen after a query's text (the event's own, else that of the query it answers), and the texts."""
+def _choices(
+    acts: _Acts, shown: dict[str, StoredImpression], base: int, counted: NDArray[np.bool_]
+) -> tuple[NDArray[np.void], dict[int, str]]:
+    """What was chosen after a query's text (the event's own, else that of the query it answers), and the texts; of
+    events that are ``counted``.
+    """
     rows = []
     texts: dict[int, str] = {}
-    named = [i for i, e in enumerate(acts.events) if e.query or e.request_id in shown]
+    named = [i for i, e in enumerate(acts.events) if counted[i] and (e.query or e.request_id in shown)]
     for i in named:
         event = acts.events[i]
         text = event.query

@@ -22,6 +22,7 @@ from streamrank_client.answers import Answer, AnswerItem, IntentLabel
 from streamrank_client.events import Query
 from streams.handlers.keeping import impression
 from streams.handlers.knowing import know
+from streams.handlers.matches import counted_matches
 from streams.handlers.ranking import Ranked, in_order, prepare
 from streams.handlers.sessions import remembered
 from streams.handlers.steps import Values
@@ -85,6 +86,7 @@ def _answer(ranked: Ranked, catalogue: Catalogue, retrained: bool) -> tuple[Answ
     ]
     if query.explain:
         explain(items, ranked, shown.order, catalogue)
+    matches, facets = counted_matches(ask, query, catalogue, ranked.plan.rules)
     answer = Answer(
         time=query.time,
         request_id=query.request_id,
@@ -98,6 +100,8 @@ def _answer(ranked: Ranked, catalogue: Catalogue, retrained: bool) -> tuple[Answ
         artifact=ranked.ranker.version,
         weights_version=ranked.weights.version,
         exploration=_exploration(ranked)[0].name,
+        matches=matches,
+        facets=facets,
     )
     return answer, impression(ranked, shown, answer, catalogue, retrained) if items else None
 
@@ -127,6 +131,8 @@ def _shown(ranked: Ranked) -> ExploredPage:
 
 
 def _exploration(ranked: Ranked) -> tuple[explore.Policy, float]:
-    """Policy and share of new items. A further page explores nothing but what page one did, if it names that."""
-    plain = ranked.query.offset > 0 and ranked.query.page_of is None
+    """Policy and share of new items. A further page explores nothing but what page one did, if it names that; a page
+    in an order that was asked for, nothing.
+    """
+    plain = ranked.query.sort is not None or (ranked.query.offset > 0 and ranked.query.page_of is None)
     return (explore.nothing, 0.0) if plain else (ranked.plan.policy, ranked.plan.new_share)

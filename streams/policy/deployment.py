@@ -19,8 +19,8 @@ class Deployment:
     topics: Topics
     partitions: int
     join_ms: int
-    skew_ms: int = 5_000
-    user_daily: int = 2
+    skew_ms: int = 0
+    user_daily: int = 0
     retrained: bool = False
 
     @classmethod
