@@ -37,7 +37,7 @@ class ItemTimes(msgspec.Struct, array_like=True):
         """
         if time < max(self.time, self.deleted):
             return False
-        self.time, self.item = time, item
+        self.time, self.item, self.deleted = time, item, -1
         self._forget(time)
         return True
 

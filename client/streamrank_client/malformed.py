@@ -38,7 +38,7 @@ def malformed(text: str, raw: bytes) -> InvalidEvent:
         return InvalidEvent("malformed", "", "begins with a byte order mark: send UTF-8 without one")
     at = _place(text, raw)
     field = _field_before(raw, at)
-    number = _NO_NUMBER.match(raw, at) or _NO_NUMBER.match(raw, max(at - 1, 0))
+    number = _NO_NUMBER.match(raw, max(at - 1, 0)) or _NO_NUMBER.match(raw, at)
     if number:
         said = f"{number[0].decode()} is no JSON number: leave the field out, or send null"
         return InvalidEvent("malformed", field, said)

@@ -119,7 +119,9 @@ def _messages(
     changed: Mapping[str, Item | RuleEntry | None], held: Mapping[str, ItemTimes], models: Models, topics: Topics
 ) -> list[Message]:
     items = [item for item in changed.values() if isinstance(item, Item)]
-    entries = dict(zip((i.item_id for i in items), _entries(items, models), strict=True))
+    entries = dict(
+        zip((i.item_id for i in items), _entries(items, [held[i.item_id].time for i in items], models), strict=True)
+    )
     messages = []
     for name, thing in changed.items():
         if name.startswith(RULE_KEY):
@@ -186,7 +188,8 @@ def _rule_entry(rule: Rule, models: Models) -> RuleEntry:
     )
 
 
-def _entries(items: Sequence[Item], models: Models) -> list[Entry]:
+def _entries(items: Sequence[Item], times: Sequence[int], models: Models) -> list[Entry]:
+    """The items as the catalogue topic carries them; ``times``: those of their whole events."""
     encoded = models.encoder.encode([i.title or item_text(i) for i in items], passages=True)
     return [
         Entry(
@@ -205,7 +208,7 @@ def _entries(items: Sequence[Item], models: Models) -> list[Entry]:
             compact=encoded.compact[n].astype("<f4").tobytes(),
             valid_from=item.valid_from,
             valid_to=item.valid_to,
-            first_time=_first_time(item, models),
+            first_time=_first_time(item, times[n], models),
             image=item_image(item.image_vector, models.catalogue.images.dim),
             group_id=item.group_id or "",
         )
@@ -213,10 +216,10 @@ def _entries(items: Sequence[Item], models: Models) -> list[Entry]:
     ]
 
 
-def _first_time(item: Item, models: Models) -> int:
-    """When an item was first heard of: what the catalogue says, else the time of its event now."""
+def _first_time(item: Item, time: int, models: Models) -> int:
+    """When an item was first heard of: what the catalogue says, else the time of its whole event now."""
     row = models.catalogue.row(item.item_id)
-    return int(models.catalogue.first_time[row]) if row >= 0 else item.time
+    return int(models.catalogue.first_time[row]) if row >= 0 else time
 
 
 def item_text(item: Item) -> str:

@@ -70,7 +70,7 @@ def test_an_item_that_changes_often_keeps_no_more_than_it_has() -> None:
     for n in range(20_000):
         held.put(0, {"n": float(n), "same": "x"})
     assert held._pairs <= 2 * held._live + module.SPARE
-    assert sum(len(c.rows) for c in (*held._texts.values(), *held._numbers.values())) == held._pairs
+    assert sum(len(c.rows) for c in (held._texts, *held._numbers.values())) == held._pairs
     assert held.match("n", one_of([19_999]), 1).all()
 
 
