@@ -20,6 +20,8 @@ from state.records import DAILY, DAILY_CELLS, RING
 from state.rows import Records
 from streamrank_client.vocabulary import DAY_MS, DAY_S
 
+#: so many times the limit of one thing in a day is done by a program
+PROGRAM: Final = 10
 _MOST: Final = 255
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 
@@ -30,12 +32,14 @@ def read(values: Sequence[bytes | None]) -> Records:
     return np.frombuffer(bytearray(b"".join([blank if value is None else value for value in values])), DAILY)
 
 
-def counted(contexts: Records, daily: Records, events: EventColumns, limit: int) -> NDArray[np.bool_]:
-    """Which of a batch's events are among a user's first ``limit`` of their kind on the item and day, (n,).
+def counted(contexts: Records, daily: Records, events: EventColumns, limit: int) -> NDArray[np.int8]:
+    """For each of a batch's events, (n,): 1 where it is among its user's first ``limit`` of its kind on the item and
+    day, 0 where it is not, and -1 where it is the ``limit * PROGRAM``-th: no shopper does that, and those that were
+    counted are to be taken back.
 
     ``contexts``: as they were before the batch, which stay; ``daily``: the records of the same users, changed in place.
     """
-    found = np.ones(len(events.user), np.bool_)
+    found = np.ones(len(events.user), np.int8)
     if len(found):
         ring = np.ascontiguousarray(contexts["item"]), contexts["kind"].copy()
         _count(
@@ -57,7 +61,7 @@ def _pairs(item: NDArray[np.uint64], kind: NDArray[np.uint8]) -> NDArray[np.uint
 
 @compiled
 def _count(
-    found: NDArray[np.bool_],
+    found: NDArray[np.int8],
     ring: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64]],
     daily: tuple[NDArray[np.uint16], NDArray[np.uint8]],
     event: tuple[NDArray[np.intp], NDArray[np.int64]],
@@ -78,7 +82,7 @@ def _count(
                 before += 1
         if newest[who] == today:
             before += cells[who, pair[n] % np.uint64(DAILY_CELLS)]
-        found[n] = before < limit
+        found[n] = 1 if before < limit else -1 if before + 1 == limit * PROGRAM else 0
         slot = number[who] % RING
         left = days[who, slot]
         if number[who] >= RING and left >= today:

@@ -6,7 +6,7 @@ find; variants of one product count once for each value.
 >>> from models.sample import asked, sample
 >>> catalogue = sample(["red tea", "green tea", "wine"], brand=["Oz", "OZ", "Ur"], price=[3.0, 2.0, 9.0])
 >>> facet("brand", asked("home"), catalogue)
-[FacetCount(value='Oz', count=2, low=None, high=None), FacetCount(value='Ur', count=1, low=None, high=None)]
+[FacetCount(value='Oz', number=2, low=None, high=None), FacetCount(value='Ur', number=1, low=None, high=None)]
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class FacetCount(NamedTuple):
     """A value, or a range of prices from ``low`` to below ``high`` (None: no bound), and how many matches have it."""
 
     value: bool | float | str | None
-    count: int
+    number: int
     low: float | None = None
     high: float | None = None
 

@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from models.ask import Ask
-from models.base.arrays import Floats, Mask, Rows
+from models.base.arrays import Doubles, Mask, Places, Rows
 from models.items.catalogue import Catalogue
 from models.retrieval.variants import first_of_groups
 
@@ -57,21 +57,20 @@ def in_order(matches: Mask, sort: str, now: int, catalogue: Catalogue) -> Rows:
     last.
     """
     rows = np.flatnonzero(matches).astype(np.int32)
-    value: Floats
     if sort in ("price", "price_desc"):
-        value = catalogue.price_at(now, rows)
-        value = -value if sort == "price_desc" else value
+        price = catalogue.price_at(now, rows).astype(np.float64)
+        value = -price if sort == "price_desc" else price
     else:
         value = -catalogue.first_time[rows].astype(np.float64)
     rows = rows[np.argsort(value, kind="stable")]  # NaN goes last
     return rows[first_of_groups(catalogue.group[rows])]
 
 
-def by_rating(ratings: Floats, count: Floats) -> Rows:
+def by_rating(ratings: Doubles, count: Doubles) -> Places:
     """Places by the mean of ratings, best first, those of most ratings first among equals, unrated ones last.
 
     >>> by_rating(np.array([0.0, 8.0, 5.0]), np.array([0.0, 2.0, 1.0])).tolist()
     [2, 1, 0]
     """
     mean = np.where(count > 0, ratings / np.maximum(count, 1), -1)
-    return np.lexsort((-count, -mean)).astype(np.int32)
+    return np.lexsort((-count, -mean))

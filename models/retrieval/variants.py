@@ -51,7 +51,7 @@ def chosen(search: Search, rows: Rows) -> Places:
         return kept
     several = np.flatnonzero(np.isin(groups, groups[np.setdiff1d(np.arange(len(rows)), kept)]))
     words = SOURCES["lexical"].score(search, rows[several])
-    best = {}
+    best: dict[int, tuple[float, int]] = {}
     for place, group, share in zip(several.tolist(), groups[several].tolist(), words.tolist(), strict=True):
         if group not in best or share > best[group][0]:
             best[group] = share, place

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.items.catalogue import Catalogue
 from models.text.words import normalise
-from state import contexts, daily, dislikes, keys, purchases
+from state import contexts, daily, keys, purchases
 from state.event_ids import IdWindow
 from state.impressions import StoredImpression
 from state.impressions import decode as decode_impression
@@ -23,9 +23,7 @@ from streamrank_client.answers import DeadLetter
 from streamrank_client.errors import InvalidEvent
 from streamrank_client.events import CODE_OF, Behavior, Dwell, Impression, ItemEvent, Rating, decode_behavior
 from streamrank_client.vocabulary import (
-    ADD_TO_CART,
     DAY_MS,
-    DISLIKE,
     IMPRESSION,
     KINDS,
     PURCHASE,
@@ -39,18 +37,18 @@ from streams.handlers.feedback import join
 from streams.handlers.outcomes import Outcome, outcomes
 from streams.handlers.pairs import pairs_of
 from streams.handlers.steps import Values
+from streams.handlers.unwanted import Unwanted
 from streams.policy.deployment import Deployment
 from streams.wire.feedback import Feedback
 from streams.wire.messages import Batch
 from streams.wire.packing import pack
-from streams.wire.signals import CHOICE, TOUCH, Signals
+from streams.wire.signals import CHOICE, TAKEN_BACK, TOUCH, Signals
 
 Reads = Generator[list[bytes], Values, "ContextChanges"]
 
 #: interest that a behaviour shows, by kind's code; a valued kind's depends on its value
 _INTEREST: Final = np.array([kind.interest for kind in KINDS], np.float32)
 _VALUED: Final = np.array([kind.valued for kind in KINDS])
-_WANTING: Final = (DISLIKE, ADD_TO_CART, PURCHASE)
 _user_id = attrgetter("user_id")
 
 
@@ -96,7 +94,7 @@ def on_behavior(
     acts.place({u: i for i, u in enumerate(users)})
     bought = np.flatnonzero(acts.columns.kind == PURCHASE)
     buyers, who = np.unique(acts.columns.user[bought], return_inverse=True)
-    unwanted = _Unwanted(acts.columns)
+    unwanted = Unwanted(acts.columns)
     busy = [keys.daily(p, u) for u in users] if deployment.user_daily else []
     wanted = (
         [keys.context(p, u) for u in users],
@@ -112,7 +110,7 @@ def on_behavior(
     days = acts.columns.time[bought] // DAY_MS
     kept = list(zip(wanted[2], purchases.fold(owned, who, acts.columns.item[bought], days), strict=True))
     kept += [pair for pair in zip(wanted[3], unwanted.fold(disliked), strict=True) if pair[1]]
-    counted = np.ones(len(acts.events), np.bool_)
+    counted = np.ones(len(acts.events), np.int8)
     if busy:
         daily_rows = daily.read(days_of)
         counted = daily.counted(rows, daily_rows, acts.columns, deployment.user_daily)
@@ -124,7 +122,15 @@ def on_behavior(
     contexts.fold(rows, acts.columns)
     if len(acts.events) < len(batch.events):
         _count_impressions(rows, batch.events, users)
-    signals = pack(p, base, pairs, _touches(acts, batch, base, counted), choices, deployment.partitions, texts)
+    signals = pack(
+        p,
+        base,
+        pairs,
+        _touches(acts, batch, base, counted, deployment.user_daily),
+        choices,
+        deployment.partitions,
+        texts,
+    )
     return ContextChanges(
         pairs=_stored(rows, users, p) + [part for pair in kept for part in pair] + window.changed(p, ids),
         mark=mark.moved(records.next_offset, mark.accepted + len(ids), newest),
@@ -199,21 +205,6 @@ def _item_of(event: Behavior) -> str:
     return "" if isinstance(event, Impression) else event.item_id
 
 
-class _Unwanted:
-    """The events that tell what users do not want to see, or want after all."""
-
-    def __init__(self, columns: contexts.EventColumns) -> None:
-        self._columns = columns
-        self._place = np.flatnonzero(np.isin(columns.kind, _WANTING))
-        self.users, self._who = np.unique(columns.user[self._place], return_inverse=True)
-
-    def fold(self, values: Values) -> list[bytes]:
-        """The records of ``users``, with the events in them."""
-        columns, place = self._columns, self._place
-        dislike = columns.kind[place] == DISLIKE
-        return dislikes.fold(values, self._who, columns.item[place], columns.time[place], dislike)
-
-
 class _Acts:
     """The events on one item each (all but impressions), as columns."""
 
@@ -261,12 +252,16 @@ def _count_impressions(rows: NDArray[np.void], events: list[Behavior], users: li
             row["last"] = max(int(row["last"]), event.time)
 
 
-def _touches(acts: _Acts, batch: Decoded[Behavior], base: int, counted: NDArray[np.bool_]) -> NDArray[np.void]:
+def _touches(
+    acts: _Acts, batch: Decoded[Behavior], base: int, counted: NDArray[np.int8], most: int
+) -> NDArray[np.void]:
     columns = acts.columns
     touches = np.zeros(len(acts.events), TOUCH)
     touches["item"], touches["time"] = columns.item, columns.time // 1000
     touches["offset"], touches["value"], touches["kind"] = acts.offsets - base, acts.value, columns.kind
-    touches = touches[counted]
+    back = np.repeat(touches[counted < 0], most)
+    back["kind"] |= TAKEN_BACK
+    touches = np.concatenate([touches[counted > 0], back])
     if len(acts.events) == len(batch.events):
         return touches
     seen = [
@@ -279,14 +274,14 @@ def _touches(acts: _Acts, batch: Decoded[Behavior], base: int, counted: NDArray[
 
 
 def _choices(
-    acts: _Acts, shown: dict[str, StoredImpression], base: int, counted: NDArray[np.bool_]
+    acts: _Acts, shown: dict[str, StoredImpression], base: int, counted: NDArray[np.int8]
 ) -> tuple[NDArray[np.void], dict[int, str]]:
     """What was chosen after a query's text (the event's own, else that of the query it answers), and the texts; of
     events that are ``counted``.
     """
     rows = []
     texts: dict[int, str] = {}
-    named = [i for i, e in enumerate(acts.events) if counted[i] and (e.query or e.request_id in shown)]
+    named = [i for i, e in enumerate(acts.events) if counted[i] > 0 and (e.query or e.request_id in shown)]
     for i in named:
         event = acts.events[i]
         text = event.query

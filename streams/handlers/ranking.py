@@ -95,7 +95,9 @@ def prepare(
         end = start + len(own.rows)
         some = counts if places is None else counts[places[start:end]]
         if ask.query.sort == "rating":
-            best = by_rating(some["ratings"], some["kinds"][:, RATING])[: ask.query.offset + ask.query.limit]
+            best = by_rating(some["ratings"], some["kinds"][:, RATING].astype(np.float64))[
+                : ask.query.offset + ask.query.limit
+            ]
             own, some = own.taken(best), some[best]
         ordered.append(own)
         features = compute(ask, catalogue, own, some, models.tower)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -21,10 +22,10 @@ CATALOGUE = sample(
 )
 
 
-def counts(name: str, **given: object) -> dict[object, int]:
+def counts(name: str, **given: Any) -> dict[object, int]:
     """The facet of a query."""
     surface = "search" if "tokens" in given else "home"
-    return {one.value: one.count for one in facet(name, asked(surface, **given), CATALOGUE)}
+    return {one.value: one.number for one in facet(name, asked(surface, **given), CATALOGUE)}
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_values_are_counted(name: str, given: dict[str, object], found: dict[obj
 def test_prices_are_counted_in_ranges() -> None:
     """At round numbers, open at both ends; what has no price is in none."""
     ranges = facet("price", asked("home"), CATALOGUE)
-    assert sum(one.count for one in ranges) == 4
+    assert sum(one.number for one in ranges) == 4
     assert (ranges[0].low, ranges[-1].high) == (None, None)
     for one, other in pairwise(ranges):
         assert one.high is not None

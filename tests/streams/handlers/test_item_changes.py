@@ -157,7 +157,10 @@ def test_rules_follow_their_time_too() -> None:
     hide = Rule(time=AT, rule_id="r1", action="hide", item_ids=["p1"])
     bury = Rule(time=AT + 5, rule_id="r1", action="bury", item_ids=["p1"])
     gone = DeleteRule(time=AT + 9, rule_id="r1")
-    for events, left in (([bury, hide], "bury"), ([gone, bury, hide], None), ([hide, gone, bury], None)):
+    orders: list[tuple[list[Rule | DeleteRule], str | None]] = [
+        ([bury, hide], "bury"), ([gone, bury, hide], None), ([hide, gone, bury], None),
+    ]  # fmt: skip
+    for events, left in orders:
         shop = Shop()
         for event in events:
             shop.take(event)
