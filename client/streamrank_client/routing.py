@@ -70,7 +70,10 @@ def head(raw: bytes) -> Head | None:
         pass
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _lenient(legible(raw))
-    return _lenient(_decode_fields.decode(raw))
+    try:
+        return _lenient(_decode_fields.decode(raw))
+    except msgspec.ValidationError:  # JSON, and no object
+        return None
 
 
 def head_of(event: Event) -> Head:
