@@ -23,7 +23,7 @@ from streamrank_client.topics import Topics
 from streamrank_client.vocabulary import DAY_MS, RULE_KEY, key
 from streams.handlers.decoding import dead_letter, decode_one
 from streams.handlers.images import item_image
-from streams.handlers.item_changes import applied, check_promotion, merged
+from streams.handlers.item_changes import applied, check_promotion, group_of, merged
 from streams.handlers.steps import ReadingSteps
 from streams.wire.messages import Message, Record
 
@@ -210,7 +210,7 @@ def _entries(items: Sequence[Item], times: Sequence[int], models: Models) -> lis
             valid_to=item.valid_to,
             first_time=_first_time(item, times[n], models),
             image=item_image(item.image_vector, models.catalogue.images.dim),
-            group_id=item.group_id or "",
+            group_id=group_of(item),
         )
         for n, item in enumerate(items)
     ]

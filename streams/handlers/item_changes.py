@@ -22,6 +22,8 @@ from streamrank_client.rules import DeleteRule, Rule
 
 #: the fields of an item that may be changed alone
 CHANGEABLE: Final = tuple(name for name in ItemUpdate.__struct_fields__ if name not in ("time", "item_id"))
+#: attributes that tell the group of an item without a ``group_id``
+GROUP_ATTRIBUTES: Final = ("item_group_id", "group_id", "parent_id", "parent")
 _decode_item: Final = msgspec.json.Decoder(Item).decode
 _decode_update: Final = msgspec.json.Decoder(ItemUpdate).decode
 
@@ -52,6 +54,16 @@ def merged(held: ItemTimes) -> Item | None:
     change = _decode_update(b'{"event":"item_update","time":0,"item_id":%s,%s}' % (encode(item.item_id), fields))
     given = {name: getattr(change, name) for name in held.changes}
     return msgspec.structs.replace(item, time=held.newest, **given)
+
+
+def group_of(item: Item) -> str:
+    """What an item shares with its variants: its ``group_id``, else an attribute that feeds call so; "" for none.
+
+    >>> group_of(Item(time=5, item_id="p1", attributes={"item_group_id": "tee"}))
+    'tee'
+    """
+    named = [item.group_id, *(item.attributes.get(name) for name in GROUP_ATTRIBUTES)]
+    return next((name for name in named if isinstance(name, str) and name), "")
 
 
 def check_promotion(item: Item) -> None:
