@@ -166,7 +166,8 @@ class Query(Base, tag="query", kw_only=True):
     and a ``language``, each item says in words why it is shown.
 
     ``facets``: ``category``, ``brand``, ``price`` or names of attributes, whose values are counted among all that
-    matches; ``sort``: all that matches in this order instead of the most relevant items first.
+    matches; ``sort``: all that matches in this order instead of the most relevant items first, but
+    not on ``rerank``.
     """
 
     request_id: Id

@@ -16,6 +16,7 @@ Surface = Literal["search", "home", "similar", "cart", "rerank"]
 SURFACES: Final[tuple[Surface, ...]] = get_args(Surface)
 #: Orders in which a query may ask for all that matches: cheapest, dearest, newest or best rated first.
 Sort = Literal["price", "price_desc", "newest", "rating"]
+SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
 #: Surfaces that find items themselves; ``rerank`` is given its candidates.
 FINDING: Final[tuple[Surface, ...]] = ("search", "home", "similar", "cart")
 #: Surfaces that nobody asked anything on: the shop recommends by itself.

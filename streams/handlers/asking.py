@@ -38,7 +38,7 @@ def asked_query(query: Query, plan: Plan, catalogue: Catalogue) -> AskedQuery:
         limit=query.limit,
         offset=query.offset,
         new_days=plan.new_days,
-        sort=query.sort,
+        sort=query.sort if query.answered_on != "rerank" else None,
     )
 
 

@@ -134,5 +134,5 @@ def _exploration(ranked: Ranked) -> tuple[explore.Policy, float]:
     """Policy and share of new items. A further page explores nothing but what page one did, if it names that; a page
     in an order that was asked for, nothing.
     """
-    plain = ranked.query.sort is not None or (ranked.query.offset > 0 and ranked.query.page_of is None)
+    plain = ranked.ask.query.sort is not None or (ranked.query.offset > 0 and ranked.query.page_of is None)
     return (explore.nothing, 0.0) if plain else (ranked.plan.policy, ranked.plan.new_share)

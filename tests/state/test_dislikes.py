@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from state import keys
 from state.dislikes import active, fold
-from state.records import DISLIKED, DISLIKED_ITEMS
+from state.layouts import UnreadableValue, packed, unpacked
+from state.records import DAILY, DISLIKED, DISLIKED_ITEMS
 
 #: (item, time, whether it is a dislike)
 EVENTS = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 50), st.booleans()), max_size=30)
@@ -57,3 +59,13 @@ def test_a_basket_alone_stores_nothing() -> None:
     """Most users dislike nothing: nothing is kept of them."""
     assert folded([(7, 10, False)]) == b""
     assert active(None, 5, 5).tolist() == []
+
+
+@pytest.mark.parametrize("name", [keys.dislikes(3, "u1"), keys.daily(3, "u1")])
+def test_what_is_stored_is_told_by_its_length(name: bytes) -> None:
+    """Dislikes and daily counts are read through their layouts; what is none of them is kept aside."""
+    value = folded([(7, 10, True)]) if name.startswith(b"dis") else bytes(DAILY.itemsize)
+    assert unpacked(name, packed(name, value)) == value
+    for wrong in (packed(name, value)[:-1], packed(name, value + b"x"), value):
+        with pytest.raises(UnreadableValue):
+            unpacked(name, wrong)
