@@ -50,7 +50,8 @@ def stored_after(events: Sequence[Behavior], daily: int = 2) -> dict[bytes, byte
 def order(stored: dict[bytes, bytes], half_life: int) -> list[int]:
     """Items by popularity, best first."""
     rows = [stored.get(keys.trends(p)) for p in range(PARTITIONS)]
-    return trends.decayed(rows, NEWEST / 1000, 100)[half_life].item.tolist()
+    found: list[int] = trends.decayed(rows, NEWEST / 1000, 100)[half_life].item.tolist()
+    return found
 
 
 def clicks(user: str, item: str, count: int = 4_000, query: str | None = None) -> list[Behavior]:
