@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import permutations
 
+import msgspec
 import pytest
 
 from models.items.entries import Entry, decode_entry
@@ -122,7 +123,9 @@ def test_a_changed_item_is_published_whole_again() -> None:
     assert (shop.stored, len(shop.again), shop.late, shop.dead) == (held, 1, 0, [])
     anew = Shop()
     anew.handle([Record(message.key, message.value, 9, AT, ((MERGED, b""),))])
-    assert anew.catalogue["p1"] == shop.catalogue["p1"]
+    again, before = anew.catalogue["p1"], shop.catalogue["p1"]
+    assert again is not None
+    assert msgspec.structs.replace(again, first_time=AT) == before
 
 
 def test_a_change_of_an_item_that_is_not_held_is_told_and_kept() -> None:
