@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.base.arrays import Floats, Rows
 from models.items.attributes import Wanted
-from streamrank_client.vocabulary import COMPACT, Surface
+from streamrank_client.vocabulary import COMPACT, Sort, Surface
 
 #: intents that a text is told apart by, beside ``unknown``
 INTENTS: Final = 6
@@ -45,7 +45,7 @@ class Filter:
     name, all of which must hold.
     """
 
-    category: tuple[str, ...] | None = None
+    category: tuple[str | tuple[str, ...], ...] | None = None
     brand: tuple[str, ...] | None = None
     price_min: float | None = None
     price_max: float | None = None
@@ -59,6 +59,7 @@ class AskedQuery:
 
     ``now``: its time, Unix ms; ``image``: of the catalogue's dimension, unit length; ``candidates``: rows to re-rank
     (rerank surface only). The page has ``limit`` items from ``offset`` on. ``new_days``: how long an item is new.
+    ``sort``: in which order all that matches is wanted, None for the most relevant.
     """
 
     now: int
@@ -70,6 +71,7 @@ class AskedQuery:
     limit: int = 10
     offset: int = 0
     new_days: float = 14.0
+    sort: Sort | None = None
 
 
 # ---------------------------------------------------------------- its text
@@ -174,7 +176,8 @@ class Bought:
 @dataclass(frozen=True, slots=True)
 class AskingUser:
     """Who asks: ``events``, how many were counted; ``short`` and ``long``, the interest, unit length or zeros (64,);
-    ``recent``, the last events; ``bought``, what may be bought again.
+    ``recent``, the last events on items but those that are disliked; ``bought``, what may be bought again;
+    ``disliked``, rows of what is not wanted now.
     """
 
     events: int = 0
@@ -182,6 +185,7 @@ class AskingUser:
     long: Floats = field(default_factory=_no_interest)
     recent: Recent = field(default_factory=Recent)
     bought: Bought = field(default_factory=Bought)
+    disliked: Rows = field(default_factory=_rows)
 
 
 # ---------------------------------------------------------------- the crowd

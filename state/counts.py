@@ -25,12 +25,14 @@ def fold(
     kind: NDArray[np.uint32],
     value: NDArray[np.float32],
     time: NDArray[np.uint32],
+    sign: NDArray[np.int8] | None = None,
 ) -> None:
     """Count events on items in COUNT ``rows`` (R,), in place.
 
     Event d is one of ``kind[d]`` (a place in KINDS) on the item of ``rows[row[d]]`` at ``time[d]`` (Unix
     seconds); ``value[d]`` is a rating's stars or a dwell's seconds. The popularity sums are decayed to the row's
-    newest event; it only scales them, so one that comes late counts as if it had come in order.
+    newest event; it only scales them, so one that comes late counts as if it had come in order. Where ``sign`` is -1,
+    an event is taken back.
 
     >>> from state.records import COUNT
     >>> rows = np.zeros(1, COUNT)
@@ -46,17 +48,21 @@ def fold(
     np.maximum.at(last, row, at)
     touched = np.bincount(row, minlength=len(rows)) > 0
     rows["first"][touched] = first[touched]
-    places = np.bincount(row * len(KINDS) + kind, minlength=len(rows) * len(KINDS))
-    rows["kinds"] += places.reshape(len(rows), len(KINDS)).astype(np.uint32)
-    stars = np.where(kind == RATING, value, 0)
+    sign = np.ones(len(row), np.int8) if sign is None else sign
+    places = np.bincount(row * len(KINDS) + kind, sign, minlength=len(rows) * len(KINDS))
+    kinds = rows["kinds"] + places.reshape(len(rows), len(KINDS)).astype(np.int64)
+    rows["kinds"] = np.maximum(kinds, 0)
+    stars = np.where(kind == RATING, value, 0) * sign
     rows["ratings"] += np.bincount(row, stars, minlength=len(rows))
     weight = _WEIGHT[kind]
     weight += np.where((kind == RATING) & (value >= GOOD), value, 0)
     weight += np.where((kind == DWELL) & (value >= LONG), _WEIGHT[VIEW], 0)
     for number, half_life in enumerate(_HALF_LIVES_MS):
-        added = weight * np.exp2((at - last[row]) / half_life)
+        added = weight * sign * np.exp2((at - last[row]) / half_life)
         rows["popularity"][:, number] *= np.exp2((rows["last"] - last) / half_life)
         rows["popularity"][:, number] += np.bincount(row, added, minlength=len(rows))
+    if (sign < 0).any():  # what is taken back was counted a little earlier, and weighs a little less
+        np.maximum(rows["popularity"], 0, out=rows["popularity"])
     rows["last"] = last
 
 

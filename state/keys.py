@@ -38,9 +38,24 @@ def purchases(partition: int, user_id: str) -> bytes:
     return b"own:{%d}:%s" % (partition, user_id.encode())
 
 
+def dislikes(partition: int, user_id: str) -> bytes:
+    """What a user does not want to see (rows of ``records.DISLIKED``)."""
+    return b"dis:{%d}:%s" % (partition, user_id.encode())
+
+
+def daily(partition: int, user_id: str) -> bytes:
+    """What a busy user did today (``records.DAILY``)."""
+    return b"day:{%d}:%s" % (partition, user_id.encode())
+
+
 def impression(partition: int, request_id: str) -> bytes:
     """What was shown for a query, with its features (msgspec; expires)."""
     return b"imp:{%d}:%s" % (partition, request_id.encode())
+
+
+def item_times(partition: int, name: str) -> bytes:
+    """What is held of an item, or under ``rule:`` and its id of a rule (``item_times.ItemTimes``)."""
+    return b"item:{%d}:%s" % (partition, name.encode())
 
 
 def covisits(partitions: int, item: int) -> bytes:

@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 
 from state.event_ids import BLOCK
-from state.records import BOUGHT, CATEGORY_TREND, CONTEXT, COUNT, COVISIT, QUERY_CLICK, TREND
+from state.records import BOUGHT, CATEGORY_TREND, CONTEXT, COUNT, COVISIT, DAILY, DISLIKED, QUERY_CLICK, TREND
 
 HEADER: Final = 2
 #: The version of values without a header.
@@ -133,6 +133,9 @@ LAYOUTS: Final[Mapping[bytes, Layout]] = {
     b"position_bias": _STRUCT,
     b"drift": _STRUCT,
     b"silence": _STRUCT,
+    b"dis": Layout(2, lambda length: length % DISLIKED.itemsize == 0, lambda value: False),
+    b"day": Layout(2, lambda length: length == DAILY.itemsize, lambda value: False),
+    b"item": Layout(2, lambda length: length > 0, lambda value: False),
     b"stop": Layout(2, lambda length: length > 0, lambda value: False),
     b"start": Layout(2, lambda length: length > 0, lambda value: False),
 }

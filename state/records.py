@@ -18,6 +18,8 @@ FOLLOWERS: Final = 102
 TOP: Final = 128
 CATEGORY_TOP: Final = 32
 BOUGHT_ITEMS: Final = 44
+DISLIKED_ITEMS: Final = 128
+DAILY_CELLS: Final = 252
 
 #: A user's context: 1,012 bytes and two, so that a string of Redis fits in an allocation of 1 KiB.
 #: The vectors are sums of item vectors in fixed point (see state/contexts.py),
@@ -42,6 +44,14 @@ CONTEXT: Final = np.dtype(
 
 #: One item of what a user bought (state/purchases.py): the key's upper half, first and last day, number of days.
 BOUGHT: Final = np.dtype([("item", "<u4"), ("first", "<u2"), ("last", "<u2"), ("count", "<u2")])
+
+#: One item that a user disliked (state/dislikes.py): when, and when it was next put in a basket or bought, in Unix ms
+#: (0: not).
+DISLIKED: Final = np.dtype([("item", "<u8"), ("at", "<i8"), ("ended", "<i8")])
+
+#: How often a user who is busier than the ring is long did what on which item today (state/daily.py): the day since
+#: 1970, and counts of what has left the ring, by a hash of item and kind.
+DAILY: Final = np.dtype([("day", "<u2"), ("count", "u1", (DAILY_CELLS,))])
 
 #: An item's neighbours in users' histories, in two lists (state/covisits.py: which stay). Items are the upper 32 bits
 #: of their keys, never 0 (``state.rows.heads``). Sums in forward decay: 2 ** ((t - LANDMARK) / half-life), so adding is

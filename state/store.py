@@ -110,6 +110,13 @@ class Store:
             yield transaction
             await transaction.close()
 
+    async def write(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
+        """Store each (key, payload), together."""
+        if pairs:
+            parts = [part for key, payload in pairs for part in (key, packed(key, payload))]
+            async with self._connection() as connection:
+                await self.converse(connection, [(b"MSET", *parts)])
+
     async def write_expiring(self, pairs: Sequence[tuple[bytes, bytes]], seconds: int) -> None:
         """Store each (key, payload) for so many seconds."""
         if pairs:

@@ -56,6 +56,9 @@ class PlanSettings(ClientSettings):
     new_days: Annotated[float, Meta(ge=0, le=3_650)] = setting(
         14.0, "how long an item is new, in days from its first event"
     )
+    dislike_days: Annotated[float, Meta(ge=0, le=3_650)] = setting(
+        90.0, "days for which a disliked item is left out of its user's home, cart and similar, and sinks in searches"
+    )
     repeat_days: str = setting(
         "0",
         "days for which a bought item is not recommended again on home, cart and similar; by category with "
@@ -123,6 +126,14 @@ class Settings(PlanSettings):
     )
     join_hours: Annotated[float, Meta(ge=0.01)] = setting(
         24.0, "how old an impression may be for behaviour to join it, in hours"
+    )
+    skew_seconds: Annotated[float, Meta(ge=0, le=3_600)] = setting(
+        5.0, "by how much the clock of behaviour may be behind that of the query which it answers, in seconds"
+    )
+    user_daily: Annotated[int, Meta(ge=0, le=255)] = setting(
+        2,
+        "how often one user's events of a kind on an item count in a day, for popularity, trends and what is chosen "
+        "after a query (0: always)",
     )
     learning_rate: ShareOfOne = setting(0.02, "step size of the online ranker")
     position_bias: bool = setting(

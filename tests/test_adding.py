@@ -23,9 +23,9 @@ ITEMS = [
     for n, title in enumerate(("Ground coffee", "Black socks", "Red tea", "Winter boots", "Umbrella"))
 ]
 ASKED = [
-    Query(time=40 * DAY_MS, request_id="plain", user_id="u1"),
-    Query(time=40 * DAY_MS, request_id="told", user_id="u1", explain=True, language="en"),
-    Query(time=40 * DAY_MS, request_id="gesagt", user_id="u1", explain=True, language="zh"),
+    Query(time=20_000 * DAY_MS, request_id="plain", user_id="u1"),
+    Query(time=20_000 * DAY_MS, request_id="told", user_id="u1", explain=True, language="en"),
+    Query(time=20_000 * DAY_MS, request_id="gesagt", user_id="u1", explain=True, language="zh"),
 ]
 
 SEASONAL = '''
@@ -279,7 +279,7 @@ def test_a_kind_of_behaviour_is_a_line_and_a_struct(tmp_path: Path) -> None:
         "PYTHONPATH": os.pathsep.join([str(client), str(ROOT)]),
         "STREAMRANK_SOURCES": "context",
     }
-    wish = encode(Click(time=40 * DAY_MS - 1, event_id="e1", user_id="u1", item_id="p2")).replace(
+    wish = encode(Click(time=20_000 * DAY_MS - 1, event_id="e1", user_id="u1", item_id="p2")).replace(
         b'"click"', b'"wishlist"'
     )
     log = [*ITEMS, *ASKED]

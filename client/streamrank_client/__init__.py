@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from streamrank_client.answers import Answer, AnswerError, AnswerItem, DeadLetter, IntentLabel, Understood
+from streamrank_client.answers import Answer, AnswerError, AnswerItem, DeadLetter, FacetValue, IntentLabel, Understood
 from streamrank_client.errors import (
     AnswerTimeout,
     InvalidEvent,
@@ -32,6 +32,7 @@ from streamrank_client.events import (
     Dwell,
     Impression,
     Item,
+    ItemUpdate,
     Purchase,
     Query,
     Rating,
@@ -62,11 +63,13 @@ __all__ = [
     "DeleteRule",
     "Dislike",
     "Dwell",
+    "FacetValue",
     "Filters",
     "Impression",
     "IntentLabel",
     "InvalidEvent",
     "Item",
+    "ItemUpdate",
     "LogError",
     "Place",
     "Purchase",

@@ -21,6 +21,7 @@ __all__ = [
     "AnswerError",
     "AnswerItem",
     "DeadLetter",
+    "FacetValue",
     "IntentLabel",
     "NearQuery",
     "Understood",
@@ -100,6 +101,17 @@ class AnswerItem(Struct, omit_defaults=True):
     why: str | None = None
 
 
+class FacetValue(Struct, omit_defaults=True):
+    """A value of a facet and how many matches have it; of prices a range, from ``min`` to below ``max``, where they are
+    not open.
+    """
+
+    count: int
+    value: bool | float | str | None = None
+    min: float | None = None
+    max: float | None = None
+
+
 class AnswerError(Struct):
     """Why a query could not be answered: a word for programs, the field, a sentence for people."""
 
@@ -118,6 +130,8 @@ class Answer(Base, tag="answer", kw_only=True):
     "reasons": explained among the best only, the line ``not_explained`` being what the others change; where even that
     is too much, the last items have no reasons).
     ``after_unmet``: the event that the query's ``after`` names is not in it, or lies on another partition.
+    ``matches``: how many items match a search, or a query with ``facets`` or ``sort``, of which ``items`` are a page;
+    ``facets``: what was asked for, counted among them with the filters of the other facets.
     """
 
     request_id: str
@@ -136,6 +150,8 @@ class Answer(Base, tag="answer", kw_only=True):
     degraded: list[str] = []
     cut: list[str] = []
     after_unmet: bool = False
+    matches: int | None = None
+    facets: dict[str, list[FacetValue]] = {}
 
 
 class DeadLetter(Struct, tag="dead_letter", tag_field="event"):

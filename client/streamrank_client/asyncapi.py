@@ -34,6 +34,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "brand": "Xiaomi", "price": 2999.0, "attributes": {"colour": "grey", "memory_gb": 128.0},
         "in_stock": True,
     },
+    "item_update": {"event": "item_update", "item_id": "p1", "time": _AT, "price": 2799.0, "in_stock": False},
     "delete": {"event": "delete", "item_id": "p1", "time": _AT},
     "rule": {
         "event": "rule", "rule_id": "spring", "time": _AT, "action": "pin", "item_ids": ["p1"],

@@ -1,7 +1,7 @@
 """The wire: every event a struct, all of them one union tagged by the field ``event``.
 
-JSON objects; times are integer Unix milliseconds. Unknown fields are ignored, wrong ones make a
-dead letter that names the field. An event log is JSON Lines of the same objects.
+JSON objects; times are integer Unix milliseconds. Unknown fields are ignored, wrong ones make a dead letter that names
+the field; null is as if the field were not there. An event log is JSON Lines of the same objects.
 
 >>> decode_event(b'{"event":"click","event_id":"e9","user_id":"u1","item_id":"p1","time":1700000001000}').item_id
 'p1'
@@ -10,7 +10,7 @@ dead letter that names the field. An event log is JSON Lines of the same objects
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Final, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -18,18 +18,32 @@ from msgspec import Meta, Struct
 from streamrank_client import limits
 from streamrank_client.answers import Answer
 from streamrank_client.errors import InvalidEvent
-from streamrank_client.fields import Attribute, AttributeName, Base, Filters, Id, Place, Price, Text, Time, Vector
+from streamrank_client.fields import (
+    Attribute,
+    AttributeName,
+    Base,
+    Filters,
+    Id,
+    Place,
+    Price,
+    Text,
+    Time,
+    Vector,
+    refuse_seconds,
+)
+from streamrank_client.malformed import malformed
 from streamrank_client.rules import DeleteRule, Rule
-from streamrank_client.vocabulary import CODE, DAY_MS, Surface
+from streamrank_client.vocabulary import CODE, DAY_MS, Sort, Surface
 from streamrank_client.wrong_values import located
 
 
 # ---------------------------------------------------------------- item-events
 class Item(Base, tag="item", kw_only=True):
-    """An item that can be recommended, whole: a later one replaces it.
+    """An item that can be recommended, whole: one of a later time replaces it.
 
     ``price`` is what it costs; ``list_price`` what it costs without a promotion. With ``valid_from`` or ``valid_to``
-    the promotion's ``price`` holds from and until then, and ``list_price`` otherwise.
+    the promotion's ``price`` holds from and until then, and ``list_price`` otherwise. Variants of one product (colours,
+    sizes) share a ``group_id``: one of them is shown.
     """
 
     item_id: Id
@@ -44,6 +58,37 @@ class Item(Base, tag="item", kw_only=True):
     attributes: Annotated[dict[AttributeName, Attribute], Meta(max_length=limits.ATTRIBUTES)] = {}
     image_vector: Vector | None = None
     in_stock: bool = True
+    group_id: Id | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse times in seconds."""
+        for field in ("time", "valid_from", "valid_to"):
+            refuse_seconds(field, getattr(self, field))
+
+
+class ItemUpdate(Base, tag="item_update", kw_only=True):
+    """A change of some of an item's fields, such as its price or stock: those that are given replace the item's, the
+    others stay. Fields are those of ``Item``; a field that is to be emptied needs the whole item.
+    """
+
+    item_id: Id
+    title: Text | None = None
+    description: Annotated[str, Meta(max_length=limits.DESCRIPTION_CHARACTERS)] | None = None
+    category: Annotated[list[Id], Meta(max_length=limits.CATEGORY_LEVELS)] | None = None
+    brand: Annotated[str, Meta(max_length=limits.BRAND_CHARACTERS)] | None = None
+    price: Price | None = None
+    list_price: Price | None = None
+    valid_from: Time | None = None
+    valid_to: Time | None = None
+    attributes: Annotated[dict[AttributeName, Attribute], Meta(max_length=limits.ATTRIBUTES)] | None = None
+    image_vector: Vector | None = None
+    in_stock: bool | None = None
+    group_id: Id | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse times in seconds."""
+        for field in ("time", "valid_from", "valid_to"):
+            refuse_seconds(field, getattr(self, field))
 
 
 class Delete(Base, tag="delete", kw_only=True):
@@ -133,6 +178,10 @@ class Query(Base, tag="query", kw_only=True):
     ``offset`` gives the items from there on: page two of the same user, text, time and limit has none of page one's.
     With exploration, ``page_of`` names page one's ``request_id``, so that its chance is drawn again. With ``explain``
     and a ``language``, each item says in words why it is shown.
+
+    ``facets``: ``category``, ``brand``, ``price`` or names of attributes, whose values are counted among all that
+    matches; ``sort``: all that matches in this order instead of the most relevant items first, but
+    not on ``rerank``.
     """
 
     request_id: Id
@@ -147,6 +196,8 @@ class Query(Base, tag="query", kw_only=True):
     offset: Annotated[int, Meta(ge=0, le=limits.PAGE_OFFSET)] = 0
     page_of: Id | None = None
     filters: Filters | None = None
+    facets: Annotated[list[Id], Meta(max_length=limits.FACETS)] = []
+    sort: Sort | None = None
     exclude: Annotated[list[Id], Meta(max_length=limits.EXCLUDED_ITEMS)] = []
     explain: bool = False
     language: Literal["en", "zh"] | None = None
@@ -176,43 +227,91 @@ class Query(Base, tag="query", kw_only=True):
         return "search" if self.text or self.image_vector else "home"
 
 
-ItemEvents = Item | Delete | Rule | DeleteRule
+ItemEvents = Item | ItemUpdate | Delete | Rule | DeleteRule
 Event = ItemEvents | Behavior | Query | Answer
 
+_E = TypeVar("_E")
 _any: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _item: msgspec.json.Decoder[ItemEvents] = msgspec.json.Decoder(ItemEvents)
 _behavior: msgspec.json.Decoder[Behavior] = msgspec.json.Decoder(Behavior)
 _query: msgspec.json.Decoder[Query] = msgspec.json.Decoder(Query)
+_plain: msgspec.json.Decoder[object] = msgspec.json.Decoder()
 
-#: bytes -> struct; raise msgspec.DecodeError (ValidationError names the path); see ``invalid``
-decode_event = _any.decode
-decode_item = _item.decode
-decode_behavior = _behavior.decode
-decode_query = _query.decode
+
+def decode_event(raw: bytes) -> Event:
+    """An event of any kind. Raises msgspec.DecodeError (ValidationError names the path); see ``invalid``."""
+    return _decoded(_any, raw)
+
+
+def decode_item(raw: bytes) -> ItemEvents:
+    """An event of item-events. Raises as ``decode_event``.
+
+    >>> decode_item(b'{"event":"item","item_id":"p1","time":5,"brand":null,"attributes":{"size":[41,null]}}').attributes
+    {'size': [41.0]}
+    """
+    return _decoded(_item, raw)
+
+
+def decode_behavior(raw: bytes) -> Behavior:
+    """An event of behavior-events. Raises as ``decode_event``."""
+    return _decoded(_behavior, raw)
+
+
+def decode_query(raw: bytes) -> Query:
+    """A query. Raises as ``decode_event``."""
+    return _decoded(_query, raw)
+
+
 encode = msgspec.json.Encoder().encode
 
 
-def invalid(error: msgspec.DecodeError | UnicodeDecodeError | RecursionError, raw: bytes | None = None) -> InvalidEvent:
-    """Turn a decoder's error into one with a code, a field and a sentence; ``raw``, where it is given, shows the value.
+def _decoded(decoder: msgspec.json.Decoder[_E], raw: bytes) -> _E:
+    """The event, once more without its nulls where it does not decode with them: few have any that matter."""
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError:
+        if b"null" not in raw:
+            raise
+    return decoder.decode(msgspec.json.encode(_without_nulls(_plain.decode(raw))))
 
-    >>> try: decode_behavior(b'{"event":"click","event_id":"e","user_id":"u","item_id":"i","time":"now"}')
-    ... except msgspec.DecodeError as e: print(invalid(e).field, "|", invalid(e).message)
+
+def _without_nulls(value: object) -> object:
+    """A JSON value without the null fields of its objects and the nulls in its lists, but for vectors: those have
+    places.
+    """
+    if isinstance(value, dict):
+        given = {name: inner for name, inner in value.items() if inner is not None}
+        return {name: inner if name == "image_vector" else _without_nulls(inner) for name, inner in given.items()}
+    if isinstance(value, list):
+        return [_without_nulls(inner) for inner in value if inner is not None]
+    return value
+
+
+def invalid(error: msgspec.DecodeError | UnicodeDecodeError | RecursionError, raw: bytes = b"") -> InvalidEvent:
+    """Turn a decoder's error into one with a code, a field and a sentence; ``raw``: what it was to decode.
+
+    >>> raw = b'{"event":"click","event_id":"e","user_id":"u","item_id":"i","time":"now"}'
+    >>> try: decode_behavior(raw)
+    ... except msgspec.DecodeError as e: print(invalid(e, raw).field, "|", invalid(e, raw).message)
     time | Expected `int`, got `str`
     """
     text = str(error)
     if not isinstance(error, msgspec.ValidationError):
-        return InvalidEvent("malformed", "", f"not a JSON object: {text}")
+        return malformed(text, raw)
     message, _, path = text.partition(" - at `")
     at_name, _, inside = path.partition("key` in `")
     if inside and not at_name:
         path, message = inside, f"a name in it: {message}"
     field = path.rstrip("`").removeprefix("$").removeprefix(".")
+    told = re.match(r"(\w+): ", message)
+    if told:
+        return InvalidEvent("invalid", f"{field}.{told[1]}".lstrip("."), message[told.end() :])
     missing = re.search(r"missing required field `(\w+)`", message)
     if missing:
         return InvalidEvent("missing", f"{field}.{missing[1]}".lstrip("."), "required, but missing")
     if "Invalid value" in message and "event" in field:
         return InvalidEvent("unknown_event", "event", message)
-    if raw is not None:
+    if raw:
         field, value = located(raw, field)
         message += f": {value}" if value and message.startswith("Expected") else ""
     return InvalidEvent("invalid", field, message)

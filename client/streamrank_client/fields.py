@@ -10,7 +10,7 @@ msgspec.ValidationError: min 3 is above max 2: exchange them - at `$.price`
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
@@ -26,15 +26,35 @@ Attribute = (
     bool
     | float
     | Annotated[str, Meta(max_length=limits.ATTRIBUTE_CHARACTERS)]
-    | Annotated[list[Text], Meta(max_length=limits.ATTRIBUTE_TEXTS)]
+    | Annotated[list[bool | float | Text], Meta(max_length=limits.ATTRIBUTE_TEXTS)]
 )
 Vector = Annotated[list[float], Meta(min_length=1, max_length=limits.VECTOR_NUMBERS)]
+
+
+#: Numbers that are seconds of the years 1973 to 5138; as milliseconds they lie within 1970 to 1973.
+SECONDS: Final = (100_000_000, 99_999_999_999)
+
+
+def refuse_seconds(field: str, time: int | None) -> None:
+    """Raise ValueError, naming the field and the remedy, for a time that is in seconds.
+
+    >>> refuse_seconds("time", 820_454_400_000)
+    >>> refuse_seconds("time", 1_700_000_000)
+    Traceback (most recent call last):
+    ValueError: time: 1700000000 is in seconds: send milliseconds, 1700000000000
+    """
+    if time is not None and SECONDS[0] <= time <= SECONDS[1]:
+        raise ValueError(f"{field}: {time} is in seconds: send milliseconds, {time * 1000}")
 
 
 class Base(Struct, kw_only=True, tag_field="event", omit_defaults=True):
     """What every event has: the moment at which it happened, in Unix milliseconds."""
 
     time: Time
+
+    def __post_init__(self) -> None:
+        """Refuse a time in seconds."""
+        refuse_seconds("time", self.time)
 
 
 class Place(Struct):
@@ -63,9 +83,19 @@ WantedValue = bool | float | Text | Annotated[list[bool | float | Text], Meta(ma
 class Filters(Struct, omit_defaults=True):
     """Items must match every filter given; within a list, any of its values. An item without an attribute that is
     asked for does not match.
+
+    Texts are compared in their normal form. A category is a name at any level, a part of a path (``Men > Shoes``), or a
+    list of names from the root on, ``["Men", "Shoes"]``; so is the whole list of categories where its names are the
+    beginning of an item's path.
     """
 
-    category: Annotated[list[Id], Meta(max_length=limits.FILTER_VALUES)] | None = None
+    category: (
+        Annotated[
+            list[Id | Annotated[list[Id], Meta(min_length=1, max_length=limits.CATEGORY_LEVELS)]],
+            Meta(max_length=limits.FILTER_VALUES),
+        ]
+        | None
+    ) = None
     brand: Annotated[list[Id], Meta(max_length=limits.FILTER_VALUES)] | None = None
     price: Range | None = None
     in_stock: bool | None = None

@@ -36,6 +36,7 @@ QUANTITY: Final = 1_000_000
 CART_ITEMS: Final = 200
 CANDIDATES: Final = 1_000
 EXCLUDED_ITEMS: Final = 1_000
+FACETS: Final = 20
 PAGE_ITEMS: Final = 100
 PAGE_OFFSET: Final = 1_000
 #: categories or brands of a filter, and values wanted of one attribute

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from streamrank_client.errors import LogError
+from streamrank_client.malformed import BYTE_ORDER_MARK
 from streamrank_client.routing import Head, head
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
 
 #: tags of what only workers publish; a recorded log may hold them
 WORKERS_OWN: Final = frozenset(("answer", "dead_letter"))
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Line(NamedTuple):
@@ -43,7 +45,10 @@ def read_lines(path: Path | str) -> Iterator[Line]:
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             for number, line in enumerate(file, 1):
-                raw = line.strip()
+                # files that were written apart and put together have a mark at the beginning of each
+                raw = line.strip().removeprefix(BYTE_ORDER_MARK).strip()
+                if number == 1 and line.startswith(_UTF_16):
+                    raise LogError(f"'{path}' is UTF-16: write it as UTF-8")
                 if raw:
                     yield Line(number, raw)
     except (OSError, EOFError, zlib.error) as error:
@@ -83,19 +88,35 @@ def disorder(lines: Iterable[Line]) -> int | None:
     return None
 
 
-def in_time_order(lines: Iterable[Line]) -> list[Line]:
+def in_time_order(lines: Iterable[Line], skew_ms: int = 0) -> list[Line]:
     """The lines sorted by time, those of one moment as they stand.
 
-    A line whose time cannot be read stays behind the one before it.
+    A line whose time cannot be read stays behind the one before it. Behaviour that names a query at most ``skew_ms``
+    later than itself stands behind that query, as it arrived: nothing can be clicked before it is shown.
+
+    >>> click, query = b'{"event":"click","request_id":"r","time":5}', b'{"event":"query","request_id":"r","time":7}'
+    >>> [line.number for line in in_time_order([Line(1, click), Line(2, query)], 2)]
+    [2, 1]
     """
-    timed: list[tuple[int, Line]] = []
+    timed: list[tuple[int, int, Line]] = []
+    asked: dict[str, int] = {}
+    early: list[tuple[int, str]] = []
     last = 0
     for line in lines:
         at = head(line.raw)
         last = last if at is None or at.time is None else at.time
-        timed.append((last, line))
-    timed.sort(key=lambda pair: pair[0])
-    return [line for _, line in timed]
+        if skew_ms and at is not None and at.request_id is not None:
+            if at.event == "query":
+                asked[at.request_id] = last
+            elif at.event not in WORKERS_OWN:
+                early.append((len(timed), at.request_id))
+        timed.append((last, 0, line))
+    for place, request_id in early:
+        time, _, line = timed[place]
+        if 0 < asked.get(request_id, 0) - time <= skew_ms:
+            timed[place] = asked[request_id], 1, line
+    timed.sort(key=lambda one: one[:2])
+    return [line for _, _, line in timed]
 
 
 def _reason(error: Exception) -> str:

@@ -10,6 +10,7 @@ The client, ``streamrank publish``, the replay and the tests route by it, so tha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple, get_args
 
 import msgspec
@@ -17,6 +18,7 @@ import msgspec
 from streamrank_client.answers import Answer
 from streamrank_client.errors import InvalidEvent
 from streamrank_client.events import Behavior, Event, ItemEvents
+from streamrank_client.malformed import legible
 from streamrank_client.partitioner import partition_for
 from streamrank_client.rules import rule_key
 from streamrank_client.topics import Topics, TopicSpec
@@ -55,7 +57,7 @@ _decode_fields: msgspec.json.Decoder[dict[str, object]] = msgspec.json.Decoder(d
 
 
 def head(raw: bytes) -> Head | None:
-    """An event's head, as much of it as has the right type; None where it is not a JSON object at all.
+    """An event's head, as much of it as can be read and has the right type; None where that is nothing.
 
     >>> head(b'{"event":"click","time":"soon","user_id":7,"item_id":"p1"}')
     Head(event='click', time=None, item_id='p1', user_id=None, request_id=None, rule_id=None)
@@ -67,8 +69,11 @@ def head(raw: bytes) -> Head | None:
     except msgspec.ValidationError:
         pass
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _lenient(legible(raw))
+    try:
+        return _lenient(_decode_fields.decode(raw))
+    except msgspec.ValidationError:  # JSON, and no object
         return None
-    return _lenient(raw)
 
 
 def head_of(event: Event) -> Head:
@@ -100,11 +105,9 @@ def route(head: Head | None, topics: Topics) -> Route:
     return Route(spec, key, partition_for(key, spec.partitions))
 
 
-def _lenient(raw: bytes) -> Head | None:
-    """The head of an object in which some field has a wrong type."""
-    try:
-        found = _decode_fields.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+def _lenient(found: Mapping[str, object] | None) -> Head | None:
+    """The head of an object in which some field has a wrong type, or that is not quite JSON."""
+    if found is None:
         return None
     names = ("item_id", "user_id", "request_id", "rule_id")
     texts = {name: value for name in names if isinstance(value := found.get(name), str)}

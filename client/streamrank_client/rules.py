@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from streamrank_client import limits
 from streamrank_client.errors import InvalidEvent
-from streamrank_client.fields import Base, Id, RuleId, Text, Time
+from streamrank_client.fields import Base, Id, RuleId, Text, Time, refuse_seconds
 from streamrank_client.vocabulary import RULE_KEY, SURFACES, Surface
 
 __all__ = ["DeleteRule", "Rule", "check_rule", "rule_key"]
@@ -39,6 +39,11 @@ class Rule(Base, tag="rule", kw_only=True):
     position: Annotated[int, Meta(ge=0, le=limits.RULE_POSITION)] = 0
     valid_from: Time | None = None
     valid_to: Time | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse times in seconds."""
+        for field in ("time", "valid_from", "valid_to"):
+            refuse_seconds(field, getattr(self, field))
 
 
 class DeleteRule(Base, tag="delete_rule", kw_only=True):

@@ -14,6 +14,9 @@ from xxhash import xxh3_64_intdigest
 Surface = Literal["search", "home", "similar", "cart", "rerank"]
 #: In the order in which surfaces are listed everywhere.
 SURFACES: Final[tuple[Surface, ...]] = get_args(Surface)
+#: Orders in which a query may ask for all that matches: cheapest, dearest, newest or best rated first.
+Sort = Literal["price", "price_desc", "newest", "rating"]
+SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
 #: Surfaces that find items themselves; ``rerank`` is given its candidates.
 FINDING: Final[tuple[Surface, ...]] = ("search", "home", "similar", "cart")
 #: Surfaces that nobody asked anything on: the shop recommends by itself.
@@ -117,6 +120,15 @@ def key(text: str) -> int:
     True
     """
     return xxh3_64_intdigest(text.encode()) or 1
+
+
+def event_key(event_id: str, kind: str, user_id: str, item_id: str) -> int:
+    """The u64 key by which a behaviour event is counted once: lines of an order may share an ``event_id``.
+
+    >>> event_key("o7", "purchase", "u1", "p1") != event_key("o7", "purchase", "u1", "p2")
+    True
+    """
+    return key(f"{event_id}\x1f{kind}\x1f{user_id}\x1f{item_id}")
 
 
 def path_key(path: tuple[str, ...]) -> int:

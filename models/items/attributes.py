@@ -28,11 +28,13 @@ from xxhash import xxh3_64_intdigest
 
 from models.text.words import normalise
 
-AttributeValue = bool | float | str | list[str]
+AttributeValue = bool | float | str | list[str] | list[bool | float | str]
 #: Names that are indexed; an item's attributes beyond them are not found by a filter. Shops have tens.
 MOST_NAMES: Final = 10_000
 #: Pairs of items that have changed may be so many more than half of all before they are cleared away.
 SPARE: Final = 4_096
+#: distinct texts whose spelling is kept for facets
+SPELLED: Final = 200_000
 #: texts that have come last are looked through one by one, up to so many or a sixteenth of all
 UNSORTED: Final = 4_096
 
@@ -65,6 +67,8 @@ class Attributes:
         self._names: dict[str, int] = {}
         self._called: list[str] = []
         self._texts = _Texts()
+        #: values by their hashes, as they were spelled first
+        self._spelled: dict[int, bool | str] = {}
         self._numbers: dict[str, _Numbers] = {}
         # A pair is an item's own when it has the item's present generation.
         self._generation = np.zeros(0, np.uint32)
@@ -84,14 +88,16 @@ class Attributes:
             code = self._code(name)
             if code < 0:
                 self.left_out += len(value) if isinstance(value, list) else 1
-            elif isinstance(value, float | int) and not isinstance(value, bool):
-                self._numbers.setdefault(name, _Numbers()).append(row, generation, value)
+                continue
+            for one in value if isinstance(value, list) else [value]:
+                if isinstance(one, bool | str):
+                    text = _text(one)
+                    self._texts.append(row, generation, code, text)
+                    if len(self._spelled) < SPELLED:
+                        self._spelled.setdefault(text, one)
+                else:
+                    self._numbers.setdefault(name, _Numbers()).append(row, generation, one)
                 added += 1
-            else:
-                texts = value if isinstance(value, list) else [value]
-                for text in texts:
-                    self._texts.append(row, generation, code, _text(text))
-                added += len(texts)
         self._live += added - int(self._size[row])
         self._pairs += added
         self._generation[row], self._size[row], self._digest[row] = generation, added, digest
@@ -125,6 +131,37 @@ class Attributes:
         own = (rows < len(among)) & (self._generation.take(rows) == generations)
         found = np.unique(names[own][among[rows[own]]])
         return [self._called[code] for code in found.tolist()]
+
+    def values_of(self, name: str, among: NDArray[np.bool_]) -> tuple[list[bool | float | str], NDArray[np.int32]]:
+        """The values that items of ``among``, (n,) bool by row, have under a name, and each one's row.
+
+        >>> attributes = Attributes(); attributes.put(0, {"size": ["M", 40.0]}); attributes.put(1, {"size": "m"})
+        >>> values, rows = attributes.values_of("size", np.array([True, True])); values, rows.tolist()
+        (['M', 'M', 40.0], [0, 1, 0])
+        """
+        values: list[bool | float | str] = []
+        rows = [np.zeros(0, np.int32)]
+        code, numbers = self._names.get(name, -1), self._numbers.get(name)
+        texts, hashes = self._texts, self._texts.hashes
+        place = np.flatnonzero(texts.names == code)
+        place = place[self._held(texts.rows.take(place), texts.generations.take(place), among)]
+        place = place[[text in self._spelled for text in hashes.take(place).tolist()]] if len(place) else place
+        values += [self._spelled[text] for text in hashes.take(place).tolist()]
+        rows.append(texts.rows.take(place))
+        if numbers is not None:
+            held = self._held(numbers.rows, numbers.generations, among)
+            values += numbers.values[held].tolist()
+            rows.append(numbers.rows[held])
+        return values, np.concatenate(rows)
+
+    def _held(
+        self, rows: NDArray[np.int32], generations: NDArray[np.uint32], among: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Which pairs are their items' own, and of items of ``among``."""
+        known = rows < len(among)
+        known[known] = among[rows[known]]
+        known &= self._generation.take(rows) == generations
+        return known
 
     def _code(self, name: str) -> int:
         """The number of a name, -1 when there are too many."""
@@ -207,6 +244,16 @@ class _Texts(_Pairs):
     def __init__(self) -> None:
         super().__init__("u4", "u8")
         self._sorted = 0
+
+    @property
+    def names(self) -> NDArray[np.uint32]:
+        """Each pair's name, by its number."""
+        return self._arrays[2][: self._n]
+
+    @property
+    def hashes(self) -> NDArray[np.uint64]:
+        """Each pair's text."""
+        return self._arrays[3][: self._n]
 
     def holding(self, text: int) -> tuple[NDArray[np.int32], NDArray[np.uint32], NDArray[np.uint32]]:
         """Rows, generations and names' numbers of the pairs that hold a text."""

@@ -56,6 +56,7 @@ class Catalogue:
         self.attributes = Attributes()
         self.categories = Categories()
         self.brands = Names()
+        self.groups = Names()
         #: images of ``image_dim`` numbers, by row; an entry's image of another size is not taken
         self.images = Images(image_dim)
         self.version = 0
@@ -74,9 +75,10 @@ class Catalogue:
     def upsert(self, entries: Sequence[Entry]) -> None:
         """Add or replace items, in order; visible to the next search.
 
-        Raises ModelError that names the item when its key is 0 or a vector has a wrong size or is not finite;
-        nothing is changed then.
+        An entry that is older than the item's last one changes nothing. Raises ModelError that names the item when its
+        key is 0 or a vector has a wrong size or is not finite; nothing is changed then.
         """
+        entries = [entry for entry in entries if not self._stale(entry)]
         if not entries:
             return
         if len({entry.item_id for entry in entries}) < len(entries):
@@ -102,6 +104,8 @@ class Catalogue:
         self._recommendable[rows] = self._in_stock[rows]
         self._category[rows] = [self.categories.code(tuple(entry.category)) for entry in entries]
         self._category_path[rows] = [self.categories.levels(tuple(entry.category)) for entry in entries]
+        self._time[rows] = [entry.time for entry in entries]
+        self._group[rows] = [self.groups.code(e.group_id) if e.group_id else -1 for e in entries]
         self._brand[rows] = [self.brands.code(entry.brand) if entry.brand else -1 for entry in entries]
         self.images.put(rows, [entry.image for entry in entries])
         for row, entry in zip(rows.tolist(), entries, strict=True):
@@ -246,9 +250,23 @@ class Catalogue:
         return self._brand[: len(self)]
 
     @property
+    def group(self) -> Rows:
+        """Code of what variants of one product share (``groups.names[code]``), (n,), -1 for none."""
+        return self._group[: len(self)]
+
+    @property
+    def time(self) -> NDArray[np.int64]:
+        """Time of each item's newest event, (n,), Unix ms."""
+        return self._time[: len(self)]
+
+    @property
     def first_time(self) -> NDArray[np.int64]:
         """Time of each item's first event, (n,), Unix ms."""
         return self._first_time[: len(self)]
+
+    def _stale(self, entry: Entry) -> bool:
+        row = self._by_id.get(entry.item_id, -1)
+        return row >= 0 and bool(self._alive[row]) and entry.time < self._time[row]
 
     def _rows_of(self, entries: Sequence[Entry]) -> Rows:
         """Rows of distinct items, new ones appended."""
@@ -285,6 +303,8 @@ class Catalogue:
         self._category = np.empty(capacity, np.int32)
         self._category_path = np.empty((capacity, LEVELS), np.int32)
         self._brand = np.empty(capacity, np.int32)
+        self._group = np.empty(capacity, np.int32)
+        self._time = np.empty(capacity, np.int64)
         self._first_time = np.empty(capacity, np.int64)
         for name, array in self.__dict__.items():
             if isinstance(array, np.ndarray) and n:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.base.errors import ModelError
 from streamrank_client.vocabulary import COMPACT, WIDE, key
 
-EntryAttribute = bool | float | str | list[str]
+EntryAttribute = bool | float | str | list[bool | float | str]
 
 
 class Entry(msgspec.Struct, array_like=True):
@@ -21,7 +21,8 @@ class Entry(msgspec.Struct, array_like=True):
     ``key``: ``streamrank_client.vocabulary.key(item_id)``; ``time``: the item event's, Unix ms; ``category``: root
     first; ``tokens``: the title cut into words; ``vector``: 512 little-endian f2, ``compact``: 64 little-endian f4,
     both unit length; ``valid_from`` to ``valid_to``: when ``price`` holds, outside of it ``list_price`` does;
-    ``first_time``: of the item's first event; ``image``: little-endian f2, unit length, empty without an image.
+    ``first_time``: of the item's first event; ``image``: little-endian f2, unit length, empty without an image;
+    ``group_id``: what variants of one product share, empty for an item of its own.
     """
 
     item_id: str
@@ -41,6 +42,7 @@ class Entry(msgspec.Struct, array_like=True):
     valid_to: int | None = None
     first_time: int | None = None
     image: bytes = b""
+    group_id: str = ""
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.ask import Ask
+from models.ask import Ask, NamedItems
 from models.base.arrays import Floats, Places, Rows
 from models.items.catalogue import Catalogue
 from models.ranking.diversity import POOL, PageShare, marginal_relevance, paged
@@ -42,19 +42,24 @@ def arrange(rows: Rows, scores: Floats, ask: Ask, catalogue: Catalogue, rules: R
     the end of a shorter list. The order up to a page's end is the same for every page of one query.
     """
     order: Places = np.lexsort((rows, -scores))
+    unwanted = set(ask.user.disliked.tolist())
     at = dict(zip(rows.tolist(), range(len(rows)), strict=True)) if ask.ruled.pins else {}
-    pins = [(position, at[row]) for position, row in ask.ruled.pins if row in at]
+    pins = [(position, at[row]) for position, row in ask.ruled.pins if row in at and row not in unwanted]
     free, buried = order, order[:0]
-    if pins or any(map(len, (ask.ruled.bury.rows, ask.ruled.bury.category, ask.ruled.bury.brand))):
+    if pins or len(ask.user.disliked) or any(map(len, _named_in(ask.ruled.bury))):
         taken = np.zeros(len(rows), np.bool_)
         taken[[place for _, place in pins]] = True
-        bury = named(ask.ruled.bury, catalogue, rows) & ~taken
+        bury = (named(ask.ruled.bury, catalogue, rows) | np.isin(rows, ask.user.disliked)) & ~taken
         free, buried = order[~(taken | bury)[order]], order[bury[order]]
     pins = _placed(pins, len(rows))
     free = _varied(free, rows, scores, ask, catalogue, rules)
     free, extras = _within_shares(free, pins, rows, ask, catalogue, rules)
     rest = np.concatenate([free, buried])
     return Arranged(_woven(rest, pins), np.array([p for p, _ in pins], np.intp), extras + len(buried))
+
+
+def _named_in(some: NamedItems) -> tuple[Rows, Rows, Rows]:
+    return some.rows, some.category, some.brand
 
 
 def _placed(pins: list[tuple[int, int]], n: int) -> list[tuple[int, int]]:
@@ -86,9 +91,9 @@ def _within_shares(
     wanted = ask.query.filter
     shares = []
     if per_brand and (wanted is None or wanted.brand is None):
-        shares.append(PageShare(catalogue.brand[rows].tolist(), per_brand))
+        shares.append(PageShare(catalogue.brands.first_alike(catalogue.brand[rows]), per_brand))
     if per_category and (wanted is None or wanted.category is None):
-        shares.append(PageShare(catalogue.category[rows].tolist(), per_category))
+        shares.append(PageShare(catalogue.categories.first_alike(catalogue.category[rows]), per_category))
     if not shares:
         return free, 0
     # one page beyond the one shown, because exploration may take from it

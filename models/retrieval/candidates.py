@@ -23,8 +23,10 @@ from models.base.errors import ModelError
 from models.items.catalogue import Catalogue
 from models.retrieval.fusion import joined
 from models.retrieval.intent_candidates import named
+from models.retrieval.matches import RATED, in_order, matching
 from models.retrieval.sources.base import Search, Source, TableSource, liked
 from models.retrieval.sources.registry import COLUMN, SOURCES
+from models.retrieval.variants import beside_pins, chosen, without_variants
 from models.shop.rules import PLAIN, Rules, allowed, mask
 from models.tower.column import TowerColumn
 
@@ -84,21 +86,24 @@ def retrieve(
     """
     used = [SOURCES[name] for name in check(sources)]
     searches = [_search(ask, catalogue, tower, rules) for ask in asks]
-    plans = [_plan(search, used) for search in searches]
+    plans = [_plan(search, used) if search.ask.query.sort is None else [] for search in searches]
     products = _products([direction for plan in plans for _, found in plan for direction in found], catalogue)
     out: list[Candidates] = []
     for search, plan in zip(searches, plans, strict=True):
         if search.ask.query.surface == "rerank":
             out.append(_given_rows(search, used, rules))
             continue
+        if search.ask.query.sort is not None:
+            out.append(_in_order(search, used))
+            continue
         lists: dict[str, Weighted] = {}
         for source, found in plan:
             with timed(source.name):
                 search.dense[source.name] = tuple(next(products) for _ in found)
-                lists[source.name] = source.candidates(search, k_each)
+                lists[source.name] = without_variants(source, search, k_each)
         few = sum(len(one.rows) for one in lists.values()) < search.ask.query.limit
         if few and FILLER in sources and FILLER not in lists:
-            lists[FILLER] = SOURCES[FILLER].candidates(search, k_each)
+            lists[FILLER] = without_variants(SOURCES[FILLER], search, k_each)
         meant = named(search.ask, catalogue, k_each, search.allowed)
         united = _union(search, used, lists, k_total, meant.rows)
         out.append(_with_pinned(united, search, used, rules))
@@ -159,13 +164,25 @@ def _given_rows(search: Search, used: Sequence[Source], rules: Rules) -> Candida
     return Candidates(rows, _scores(search, used, rows), np.zeros((len(rows), len(SOURCES)), np.bool_))
 
 
+def _in_order(search: Search, used: Sequence[Source]) -> Candidates:
+    """All that matches in the order asked for, up to the end of the page; by rating, whatever may be on it."""
+    query = search.ask.query
+    assert query.sort is not None
+    rows = in_order(matching(search.ask, search.catalogue, search.allowed), query.sort, query.now, search.catalogue)
+    rows = rows[: RATED if query.sort == "rating" else query.offset + query.limit]
+    return Candidates(rows, _scores(search, used, rows), np.zeros((len(rows), len(SOURCES)), np.bool_))
+
+
 def _union(search: Search, used: Sequence[Source], lists: dict[str, Weighted], k_total: int, meant: Rows) -> Candidates:
     """The lists as one (``models.retrieval.fusion``); the rows that the text's meaning names are a list too, of no
     source.
     """
     order = [name for name in SOURCES if name in lists]
     named_rows = {"": meant, **{name: lists[name].rows for name in order}}
-    rows, place = joined(named_rows, _weights(search.ask), k_total)
+    rows, place = joined(named_rows, _weights(search.ask), sum(map(len, named_rows.values())))
+    kept = chosen(search, rows)[:k_total]
+    place = _moved(place, kept, len(rows))
+    rows = rows.take(kept)
     scores = np.zeros((len(rows), len(SOURCES)), np.float32)
     given = np.zeros(scores.shape, np.bool_)
     if not len(rows):
@@ -188,6 +205,13 @@ def _union(search: Search, used: Sequence[Source], lists: dict[str, Weighted], k
     return Candidates(rows, scores, given)
 
 
+def _moved(place: Rows, kept: Places, n: int) -> Rows:
+    """Places among ``n`` rows as those among the rows that are kept, -1 for none."""
+    new = np.full(n, -1, np.int32)
+    new[kept] = np.arange(len(kept), dtype=np.int32)
+    return new.take(place)
+
+
 def _weights(ask: Ask) -> Mapping[str, float]:
     """How much each source's word counts: on feeds its own weight, elsewhere all count alike."""
     return {source.name: source.weight for source in SOURCES.values()} if ask.query.surface in FEEDS else {}
@@ -198,7 +222,9 @@ def _with_pinned(found: Candidates, search: Search, used: Sequence[Source], rule
     if not search.ask.ruled.pins:
         return found
     pinned = np.array([row for _, row in search.ask.ruled.pins], np.int32)
-    more = pinned[allowed(pinned, search.ask, search.catalogue, rules) & ~np.isin(pinned, found.rows)]
+    pinned = pinned[allowed(pinned, search.ask, search.catalogue, rules)]
+    found = found.taken(beside_pins(found.rows, pinned, search.catalogue))
+    more = pinned[~np.isin(pinned, found.rows)]
     none = np.zeros((len(more), len(SOURCES)), np.bool_)
     return Candidates(
         np.concatenate([found.rows, more]),

@@ -198,7 +198,7 @@ class _Resolved:
     def _named(self, entries: Sequence[RuleEntry], catalogue: Catalogue) -> Named:
         rows = {row for entry in entries for row in self._rows(entry.item_ids, catalogue)}
         categories = {name for entry in entries for name in entry.category}
-        brands = {catalogue.brands.find(name) for entry in entries for name in entry.brand} - {-1}
+        brands = {code for entry in entries for name in entry.brand for code in catalogue.brands.alike(name)}
         codes = {code for name in categories for code in catalogue.categories.under(name)}
         return Named(*(np.array(sorted(some), np.int32) for some in (rows, codes, brands)))
 

@@ -20,6 +20,7 @@ from models.ask import Ask, Filter
 from models.ask import NamedItems as Named
 from models.base.arrays import Mask, Rows
 from models.items.catalogue import Catalogue
+from models.items.codes import normal
 from streamrank_client.vocabulary import PURCHASE, UNASKED
 
 
@@ -27,6 +28,7 @@ from streamrank_client.vocabulary import PURCHASE, UNASKED
 class Rules:
     """What a shop may choose, by name where it differs.
 
+    ``dislike_ms``: milliseconds for which a disliked item is left out where nobody asked, and sinks elsewhere;
     ``repeat_after``: seconds for which a bought item is not recommended again (0: at once, right for groceries), and
     ``repeat_by_category``: by category name, an item's deepest named category deciding. By surface, 0 or no entry for
     none: ``per_brand`` and ``per_category``, the most items of one brand or leaf category on a page; ``diversity``,
@@ -38,6 +40,7 @@ class Rules:
     per_brand: tuple[tuple[str, int], ...] = ()
     per_category: tuple[tuple[str, int], ...] = ()
     diversity: tuple[tuple[str, float], ...] = ()
+    dislike_ms: float = 0.0
 
 
 PLAIN: Final = Rules()
@@ -92,8 +95,10 @@ def _in_groups(some: Named, catalogue: Catalogue, rows: slice | Rows) -> Mask:
 
 def _excluded(ask: Ask, catalogue: Catalogue, rules: Rules) -> Rows:
     gone = [ask.query.exclude]
+    if ask.query.surface in UNASKED and len(ask.user.disliked):
+        gone.append(ask.user.disliked)
     if ask.query.surface == "similar":
-        gone.append(ask.crowd.anchors[:1])
+        gone.append(_with_variants(ask.crowd.anchors[:1], catalogue))
     if len(ask.ruled.hide.rows):
         gone.append(ask.ruled.hide.rows)
     # who searches may look for what they bought; who sends candidates has chosen them
@@ -102,14 +107,21 @@ def _excluded(ask: Ask, catalogue: Catalogue, rules: Rules) -> Rows:
     return gone[0] if len(gone) == 1 else np.concatenate(gone)
 
 
+def _with_variants(rows: Rows, catalogue: Catalogue) -> Rows:
+    """The rows and all of their groups."""
+    groups = catalogue.group[rows[rows >= 0]]
+    groups = groups[groups >= 0]
+    return np.union1d(rows, np.flatnonzero(np.isin(catalogue.group, groups))) if len(groups) else rows
+
+
 def _just_bought(ask: Ask, catalogue: Catalogue, rules: Rules) -> Rows:
     """Rows among the user's last events that were bought less long ago than their category asks for."""
-    recent, by_category = ask.user.recent, dict(rules.repeat_by_category)
+    recent, by_category = ask.user.recent, {normal(name): after for name, after in rules.repeat_by_category}
     bought = np.flatnonzero((recent.kind == PURCHASE) & (recent.rows >= 0))
     rows = recent.rows[bought]
     paths = [catalogue.categories.paths[code] if code >= 0 else () for code in catalogue.category[rows]]
     rest = [
-        next((by_category[name] for name in reversed(path) if name in by_category), rules.repeat_after)
+        next((by_category[name] for name in map(normal, reversed(path)) if name in by_category), rules.repeat_after)
         for path in paths
     ]
     return rows[recent.age[bought] < np.array(rest, np.float64)]
@@ -125,11 +137,12 @@ def _matches(want: Filter, catalogue: Catalogue, rows: slice | Rows, now: int) -
     if want.in_stock is not None:
         out &= in_stock == want.in_stock
     if want.category is not None:
-        codes = (code for name in want.category for code in catalogue.categories.under(name))
-        out &= _among(codes, len(catalogue.categories.paths))[catalogue.category[rows]]
+        out &= _among(catalogue.categories.among(want.category), len(catalogue.categories.paths))[
+            catalogue.category[rows]
+        ]
     if want.brand is not None:
-        codes = (catalogue.brands.find(name) for name in want.brand)
-        out &= _among(codes, len(catalogue.brands.names))[catalogue.brand[rows]]
+        brands = (code for name in want.brand for code in catalogue.brands.alike(name))
+        out &= _among(brands, len(catalogue.brands.names))[catalogue.brand[rows]]
     if want.price_min is not None or want.price_max is not None:
         price = catalogue.price_at(now, rows)
         if want.price_min is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streamrank_client.vocabulary import SURFACES
+from streamrank_client.vocabulary import SORTS, SURFACES
 from streams.cli.common import echo_json, json_option, names, run
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ LANGUAGES = ("en", "zh")
 @click.option("--min-price", type=float, help="At least this price.")
 @click.option("--max-price", type=float, help="At most this price.")
 @click.option("--in-stock", is_flag=True, help="Only items in stock.")
+@click.option("--sort", type=click.Choice(SORTS), help="All that matches in this order, not the most relevant first.")
+@click.option("--facet", multiple=True, help="Count category, brand, price or this attribute; may be given again.")
 @click.option("--exclude", help="Item ids not to show, comma separated.")
 @click.option("--explain", is_flag=True, help="Say what each score is made of.")
 @click.option("--language", type=click.Choice(LANGUAGES), help="Also say in words why each item is shown.")
@@ -57,11 +59,13 @@ def command(as_json: bool, timeout: float, **given: object) -> None:
     if as_json:
         echo_json(answer)
         return
-    from streams.cli.tables import answer_table, console, understood_table
+    from streams.cli.tables import answer_table, console, facet_table, understood_table
 
     if answer.understood is not None:
         console().print(understood_table(answer.understood))
     console().print(answer_table(answer, latency_ms=latency_ms))
+    if answer.facets:
+        console().print(facet_table(answer.facets))
 
 
 def _query(given: dict[str, object]) -> Query:
@@ -84,6 +88,8 @@ def _query(given: dict[str, object]) -> Query:
         "offset": given["offset"],
         "page_of": given["page_of"],
         "filters": _filters(given),
+        "sort": given["sort"],
+        "facets": given["facet"],
         "exclude": names(_text(given["exclude"])),
         "explain": given["explain"] or given["language"] is not None,
         "language": given["language"],

@@ -58,7 +58,7 @@ def command(
     settings = load()
     known = _experiment(name, config, settings)
     ends = moment(since, "--since"), moment(until, "--until")
-    join = Join(name, int(settings.join_hours * 3_600_000), ends[0] or 0, ends[1])
+    join = Join(name, int(settings.join_hours * 3_600_000), ends[0] or 0, ends[1], int(settings.skew_seconds * 1_000))
     _read(join, settings, answers, events, as_json)
     compared_with = control or (known.control if known else "control")
     found = report(join, compared_with, known.shares if known else None, primary)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from streamrank_client.answers import Answer, AnswerItem, DeadLetter, Understood
+from streamrank_client.answers import Answer, AnswerItem, DeadLetter, FacetValue, Understood
 
 if TYPE_CHECKING:
     from models.base.artifact import Artifact
@@ -25,6 +25,23 @@ __all__ = [
     "topic_table",
     "understood_table",
 ]
+
+
+def facet_table(facets: Mapping[str, Sequence[FacetValue]]) -> Table:
+    """The values of facets with how many matches have them."""
+    table = Table("facet", "value", show_edge=False)
+    table.add_column("matches", justify="right")
+    for name, values in facets.items():
+        for one in values:
+            table.add_row(escape(name), escape(_facet_value(one)), str(one.count))
+    return table
+
+
+def _facet_value(one: FacetValue) -> str:
+    if one.value is None:
+        low = "" if one.min is None else f"from {one.min:g}"
+        return f"{low} below {one.max:g}".strip() if one.max is not None else low or "any"
+    return f"{one.value:g}" if isinstance(one.value, float) else str(one.value)
 
 
 def answer_table(answer: Answer, titles: Mapping[str, str] | None = None, latency_ms: float | None = None) -> Table:

@@ -13,7 +13,7 @@ from models.base.arrays import Floats, Keys, Mask, Rows
 from models.items import attributes
 from models.items.catalogue import Catalogue
 from models.lore.query_lore import nearness
-from state import contexts, covisits, purchases, query_clicks, trends
+from state import contexts, covisits, dislikes, purchases, query_clicks, trends
 from state.records import CONTEXT, COVISIT, FOLLOWERS, NEIGHBOURS, QUERY_CLICK, RING
 from streamrank_client.events import Query
 from streamrank_client.fields import Filters, Range, WantedValue
@@ -38,14 +38,31 @@ def asked_query(query: Query, plan: Plan, catalogue: Catalogue) -> AskedQuery:
         limit=query.limit,
         offset=query.offset,
         new_days=plan.new_days,
+        sort=query.sort if query.answered_on != "rerank" else None,
     )
 
 
-def asking_user(context: bytes | None, owned: bytes | None, now: int, catalogue: Catalogue) -> tuple[AskingUser, Keys]:
-    """The user as stored (``ctx:``, ``own:``), at ``now``; and the u64 keys of the recent events, newest first."""
-    bought = _bought(owned, now, catalogue)
+class StoredUser(NamedTuple):
+    """What Redis holds of a user: ``ctx:``, ``ses:``, ``own:`` and ``dis:``."""
+
+    context: bytes | None = None
+    session: bytes | None = None
+    purchases: bytes | None = None
+    dislikes: bytes | None = None
+
+
+def asking_user(stored: StoredUser, now: int, dislike_ms: float, catalogue: Catalogue) -> tuple[AskingUser, Keys]:
+    """The user as stored, at ``now``; and the u64 keys of the recent events, newest first.
+
+    What was disliked at most ``dislike_ms`` ago is not wanted, and no event on it counts among the recent ones.
+    """
+    context = stored.context
+    bought = _bought(stored.purchases, now, catalogue)
+    unwanted = dislikes.active(stored.dislikes, now, dislike_ms)
+    disliked = catalogue.rows(unwanted)
+    disliked = disliked[disliked >= 0]
     if context is None:
-        return AskingUser(bought=bought), np.zeros(0, np.uint64)
+        return AskingUser(bought=bought, disliked=disliked), np.zeros(0, np.uint64)
     row = np.frombuffer(context, CONTEXT)
     short, long = contexts.interest(row)
     events = int(row["events"][0])
@@ -54,6 +71,8 @@ def asking_user(context: bytes | None, owned: bytes | None, now: int, catalogue:
     slots = (events - 1 - np.arange(held)) % RING
     at = row["at"][0].take(slots)
     order = np.argsort(-at.astype(np.int64), kind="stable")
+    if len(unwanted):
+        order = order[~np.isin(row["item"][0].take(slots.take(order)), unwanted)]
     slots = slots.take(order)
     items: Keys = row["item"][0].take(slots)
     recent = Recent(
@@ -62,7 +81,7 @@ def asking_user(context: bytes | None, owned: bytes | None, now: int, catalogue:
         weight=row["weight"][0].take(slots).astype(np.float32) / 8,
         kind=row["kind"][0].take(slots),
     )
-    return AskingUser(events, short[0], long[0], recent, bought), items
+    return AskingUser(events, short[0], long[0], recent, bought, disliked), items
 
 
 def _bought(owned: bytes | None, now: int, catalogue: Catalogue) -> Bought:
@@ -174,13 +193,17 @@ def _filter(filters: Filters | None) -> Filter | None:
         return None
     price = filters.price
     return Filter(
-        category=tuple(filters.category) if filters.category is not None else None,
+        category=_categories(filters.category) if filters.category is not None else None,
         brand=tuple(filters.brand) if filters.brand is not None else None,
         price_min=price.min if price else None,
         price_max=price.max if price else None,
         in_stock=filters.in_stock,
         attributes=tuple((name, _wanted(value)) for name, value in filters.attributes.items()),
     )
+
+
+def _categories(wanted: Sequence[str | list[str]]) -> tuple[str | tuple[str, ...], ...]:
+    return tuple(name if isinstance(name, str) else tuple(name) for name in wanted)
 
 
 def _wanted(value: WantedValue) -> attributes.Wanted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from itertools import islice
 from operator import attrgetter
 from typing import Final
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.items.catalogue import Catalogue
 from models.text.words import normalise
-from state import contexts, keys, purchases
+from state import contexts, daily, keys, purchases
 from state.event_ids import IdWindow
 from state.impressions import StoredImpression
 from state.impressions import decode as decode_impression
@@ -27,6 +28,7 @@ from streamrank_client.vocabulary import (
     KINDS,
     PURCHASE,
     dwell_interest,
+    event_key,
     key,
     rating_interest,
 )
@@ -35,11 +37,12 @@ from streams.handlers.feedback import join
 from streams.handlers.outcomes import Outcome, outcomes
 from streams.handlers.pairs import pairs_of
 from streams.handlers.steps import Values
+from streams.handlers.unwanted import Unwanted
 from streams.policy.deployment import Deployment
 from streams.wire.feedback import Feedback
 from streams.wire.messages import Batch
 from streams.wire.packing import pack
-from streams.wire.signals import CHOICE, TOUCH, Signals
+from streams.wire.signals import CHOICE, TAKEN_BACK, TOUCH, Signals
 
 Reads = Generator[list[bytes], Values, "ContextChanges"]
 
@@ -91,31 +94,52 @@ def on_behavior(
     acts.place({u: i for i, u in enumerate(users)})
     bought = np.flatnonzero(acts.columns.kind == PURCHASE)
     buyers, who = np.unique(acts.columns.user[bought], return_inverse=True)
-    owned = [keys.purchases(p, users[b]) for b in buyers.tolist()]
-    found = yield [keys.context(p, u) for u in users] + [keys.impression(p, r) for r in requests] + owned
-    rows = context_rows(found[: len(users)])
-    shown = {r: decode_impression(v) for r, v in zip(requests, found[len(users) :], strict=False) if v is not None}
+    unwanted = Unwanted(acts.columns)
+    busy = [keys.daily(p, u) for u in users] if deployment.user_daily else []
+    wanted = (
+        [keys.context(p, u) for u in users],
+        busy,
+        [keys.purchases(p, users[b]) for b in buyers.tolist()],
+        [keys.dislikes(p, users[u]) for u in unwanted.users.tolist()],
+        [keys.impression(p, r) for r in requests],
+    )
+    values = iter((yield [name for some in wanted for name in some]))
+    held, days_of, owned, disliked, impressions = (list(islice(values, len(some))) for some in wanted)
+    rows = context_rows(held)
+    shown = {r: decode_impression(v) for r, v in zip(requests, impressions, strict=True) if v is not None}
     days = acts.columns.time[bought] // DAY_MS
-    held = purchases.fold(found[len(found) - len(owned) :], who, acts.columns.item[bought], days)
+    kept = list(zip(wanted[2], purchases.fold(owned, who, acts.columns.item[bought], days), strict=True))
+    kept += [pair for pair in zip(wanted[3], unwanted.fold(disliked), strict=True) if pair[1]]
+    counted = np.ones(len(acts.events), np.int8)
+    if busy:
+        daily_rows = daily.read(days_of)
+        counted = daily.counted(rows, daily_rows, acts.columns, deployment.user_daily)
+        kept += [(busy[n], daily_rows[n].tobytes()) for n in np.flatnonzero(daily_rows["day"]).tolist()]
 
     base = batch.records[0].offset if batch.records else 0
     pairs = pairs_of(rows, acts.columns, acts.offsets - base)
-    choices, texts = _choices(acts, shown, base)
+    choices, texts = _choices(acts, shown, base, counted)
     contexts.fold(rows, acts.columns)
     if len(acts.events) < len(batch.events):
         _count_impressions(rows, batch.events, users)
-    signals = pack(p, base, pairs, _touches(acts, batch, base), choices, deployment.partitions, texts)
+    signals = pack(
+        p,
+        base,
+        pairs,
+        _touches(acts, batch, base, counted, deployment.user_daily),
+        choices,
+        deployment.partitions,
+        texts,
+    )
     return ContextChanges(
-        pairs=_stored(rows, users, p)
-        + [part for pair in zip(owned, held, strict=True) for part in pair]
-        + window.changed(p, ids),
+        pairs=_stored(rows, users, p) + [part for pair in kept for part in pair] + window.changed(p, ids),
         mark=mark.moved(records.next_offset, mark.accepted + len(ids), newest),
         ids=ids,
         signals=signals,
-        feedback=join(acts.events, acts.offsets, shown, p, deployment.join_ms) if shown else [],
+        feedback=join(acts.events, acts.offsets, shown, p, deployment.join_ms, deployment.skew_ms) if shown else [],
         dead=batch.dead,
         repeated=usable - len(ids),
-        outcomes=outcomes(acts.events, shown, deployment.join_ms) if shown else {},
+        outcomes=outcomes(acts.events, shown, deployment.join_ms, deployment.skew_ms) if shown else {},
     )
 
 
@@ -157,19 +181,28 @@ def _reject_future(batch: Decoded[Behavior], newest: int, topic: str, partition:
 
 
 def _reject_repeated(batch: Decoded[Behavior], window: IdWindow) -> list[int]:
-    """Drop events whose id was counted before; returns the ids of the others, in order."""
-    ids = [key(e.event_id) for e in batch.events]
-    if len(set(ids)) == len(ids) and window.isdisjoint(ids):
+    """Drop events that were counted before; returns the ids of the others, in order.
+
+    The lines of an order may share an ``event_id``: another item, kind or user is another event. Windows of earlier
+    versions hold the key of the ``event_id`` alone.
+    """
+    ids = [event_key(e.event_id, KINDS[CODE_OF[type(e)]].name, e.user_id, _item_of(e)) for e in batch.events]
+    before = [key(e.event_id) for e in batch.events]
+    if len(set(ids)) == len(ids) and window.isdisjoint(ids) and window.isdisjoint(before):
         return ids
     seen: set[int] = set()
     keep = []
     for i, event_id in enumerate(ids):
-        if event_id not in seen and event_id not in window:
+        if event_id not in seen and event_id not in window and before[i] not in window:
             keep.append(i)
         seen.add(event_id)
     batch.events = [batch.events[i] for i in keep]
     batch.records = [batch.records[i] for i in keep]
     return [ids[i] for i in keep]
+
+
+def _item_of(event: Behavior) -> str:
+    return "" if isinstance(event, Impression) else event.item_id
 
 
 class _Acts:
@@ -219,11 +252,16 @@ def _count_impressions(rows: NDArray[np.void], events: list[Behavior], users: li
             row["last"] = max(int(row["last"]), event.time)
 
 
-def _touches(acts: _Acts, batch: Decoded[Behavior], base: int) -> NDArray[np.void]:
+def _touches(
+    acts: _Acts, batch: Decoded[Behavior], base: int, counted: NDArray[np.int8], most: int
+) -> NDArray[np.void]:
     columns = acts.columns
     touches = np.zeros(len(acts.events), TOUCH)
     touches["item"], touches["time"] = columns.item, columns.time // 1000
     touches["offset"], touches["value"], touches["kind"] = acts.offsets - base, acts.value, columns.kind
+    back = np.repeat(touches[counted < 0], most)
+    back["kind"] |= TAKEN_BACK
+    touches = np.concatenate([touches[counted > 0], back])
     if len(acts.events) == len(batch.events):
         return touches
     seen = [
@@ -235,11 +273,15 @@ def _touches(acts: _Acts, batch: Decoded[Behavior], base: int) -> NDArray[np.voi
     return np.concatenate([touches, np.array(seen, TOUCH)]) if seen else touches
 
 
-def _choices(acts: _Acts, shown: dict[str, StoredImpression], base: int) -> tuple[NDArray[np.void], dict[int, str]]:
-    """What was chosen after a query's text (the event's own, else that of the query it answers), and the texts."""
+def _choices(
+    acts: _Acts, shown: dict[str, StoredImpression], base: int, counted: NDArray[np.int8]
+) -> tuple[NDArray[np.void], dict[int, str]]:
+    """What was chosen after a query's text (the event's own, else that of the query it answers), and the texts; of
+    events that are ``counted``.
+    """
     rows = []
     texts: dict[int, str] = {}
-    named = [i for i, e in enumerate(acts.events) if e.query or e.request_id in shown]
+    named = [i for i, e in enumerate(acts.events) if counted[i] > 0 and (e.query or e.request_id in shown)]
     for i in named:
         event = acts.events[i]
         text = event.query

@@ -16,10 +16,12 @@ from streamrank_client.vocabulary import KINDS
 from streams.wire.feedback import Feedback, packed_impression
 
 
-def belongs(event: ItemEvent, impression: StoredImpression, join_ms: int) -> bool:
-    """Whether an event that names the impression's request is of its user, on one of its items, and in time."""
+def belongs(event: ItemEvent, impression: StoredImpression, join_ms: int, skew_ms: int) -> bool:
+    """Whether an event that names the impression's request is of its user, on one of its items, and in time: at most
+    ``join_ms`` after it, or ``skew_ms`` before it by another clock.
+    """
     return (
-        0 <= event.time - impression.time <= join_ms
+        -skew_ms <= event.time - impression.time <= join_ms
         and event.user_id == impression.user_id
         and event.item_id in impression.items
     )
@@ -31,13 +33,14 @@ def join(
     shown: Mapping[str, StoredImpression],
     partition: int,
     join_ms: int,
+    skew_ms: int,
 ) -> list[Feedback]:
-    """The examples in a partition's events: the item was shown by the named request, at most ``join_ms`` before."""
+    """The examples in a partition's events: those that belong to the impression of the request that they name."""
     found = []
     for event, offset in zip(events, offsets.tolist(), strict=True):
         kind = KINDS[CODE_OF[type(event)]]
         impression = shown.get(event.request_id) if kind.feedback and event.request_id else None
-        if impression is None or not belongs(event, impression, join_ms):
+        if impression is None or not belongs(event, impression, join_ms, skew_ms):
             continue
         if impression.features.shape[1:] != (len(FEATURES),):
             continue  # stored before an update: its columns are others

@@ -15,6 +15,7 @@ from streamrank_client.events import Query
 from streamrank_client.fields import Place
 from streamrank_client.vocabulary import RATING, key
 from streams.handlers.asking import (
+    StoredUser,
     anchor_keys,
     anchor_rows,
     asked_query,
@@ -47,16 +48,7 @@ class _Begun:
     shares: dict[int, float]
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """What Redis holds of a user."""
-
-    context: bytes | None = None
-    session: bytes | None = None
-    purchases: bytes | None = None
-
-
-_NOTHING: Final = _Stored()
+_NOTHING: Final = StoredUser()
 
 
 def know(
@@ -76,12 +68,13 @@ def know(
         *(keys.context(partition, u) for u in users),
         *(keys.session(partition, u) for u in users),
         *(keys.purchases(partition, u) for u in users),
+        *(keys.dislikes(partition, u) for u in users),
     ]
     mark, trends, of_users = read[0], read[1 : 1 + len(trend_keys)], read[1 + len(trend_keys) :]
-    contexts, sessions, owned = (of_users[n * len(users) : (n + 1) * len(users)] for n in range(3))
-    stored = dict(zip(users, map(_Stored, contexts, sessions, owned), strict=True))
+    parts = (of_users[n * len(users) : (n + 1) * len(users)] for n in range(4))
+    stored = dict(zip(users, map(StoredUser, *parts), strict=True))
     own = [stored.get(query.user_id or "", _NOTHING) for query in queries]
-    begun = _begun(queries, asked, own, trends, models)
+    begun = _begun(queries, asked, own, [plan.rules.dislike_ms for plan in plans], trends, models)
     asks = yield from _with_crowds(begun, models, deployment)
     last = behavior_mark(mark).last
     return asks, Place(partition, last) if last >= 0 else None
@@ -90,15 +83,16 @@ def know(
 def _begun(
     queries: Sequence[Query],
     asked: Sequence[AskedQuery],
-    stored: Sequence[_Stored],
+    stored: Sequence[StoredUser],
+    dislike_ms: Sequence[float],
     trends: Values,
     models: Models,
 ) -> list[_Begun]:
     """The parts of each ask that follow from what is stored of its user, its text understood."""
     catalogue = models.catalogue
     users, anchors, both = [], [], []
-    for query, one, own in zip(queries, asked, stored, strict=True):
-        user, recent = asking_user(own.context, own.purchases, query.time, catalogue)
+    for query, one, own, lasts in zip(queries, asked, stored, dislike_ms, strict=True):
+        user, recent = asking_user(own, query.time, lasts, catalogue)
         used = (user.recent.weight > 0) | (user.recent.kind == RATING)
         users.append(user)
         anchors.append(anchor_keys(query, recent, used))

@@ -21,13 +21,15 @@ class Outcome(NamedTuple):
     kind: str
 
 
-def outcomes(events: Sequence[ItemEvent], shown: Mapping[str, StoredImpression], join_ms: int) -> dict[Outcome, float]:
+def outcomes(
+    events: Sequence[ItemEvent], shown: Mapping[str, StoredImpression], join_ms: int, skew_ms: int
+) -> dict[Outcome, float]:
     """How many clicks, add-to-carts and purchases, and how many seconds of dwell, belong to answers of each arm."""
     found: dict[Outcome, float] = {}
     for event in events:
         kind = COUNTED.get(type(event))
         impression = shown.get(event.request_id) if kind and event.request_id else None
-        if impression is None or kind is None or not belongs(event, impression, join_ms):
+        if impression is None or kind is None or not belongs(event, impression, join_ms, skew_ms):
             continue
         outcome = Outcome(impression.experiment, impression.arm, kind)
         value = event.milliseconds / 1000 if isinstance(event, Dwell) else 1.0

@@ -23,6 +23,7 @@ from streamrank_client.events import Query
 from streamrank_client.fields import Place
 from streams.handlers.keeping import impression
 from streams.handlers.knowing import know
+from streams.handlers.matches import counted_matches
 from streams.handlers.ranking import Ranked, in_order, prepare
 from streams.handlers.sessions import remembered
 from streams.handlers.steps import Values
@@ -94,6 +95,7 @@ def _answer(ranked: Ranked, catalogue: Catalogue, retrained: bool) -> tuple[Answ
     cut = [CANDIDATES_CUT] if len(query.candidates) > ranked.plan.work else []
     if query.explain and not explain(items, ranked, shown.order, catalogue):
         cut.append(REASONS_CUT)
+    matches, facets = counted_matches(ask, query, catalogue, ranked.plan.rules)
     answer = Answer(
         time=query.time,
         request_id=query.request_id,
@@ -108,6 +110,8 @@ def _answer(ranked: Ranked, catalogue: Catalogue, retrained: bool) -> tuple[Answ
         weights_version=ranked.weights.version,
         exploration=_exploration(ranked)[0].name,
         cut=cut,
+        matches=matches,
+        facets=facets,
     )
     return answer, impression(ranked, shown, answer, catalogue, retrained) if items else None
 
@@ -137,6 +141,8 @@ def _shown(ranked: Ranked) -> ExploredPage:
 
 
 def _exploration(ranked: Ranked) -> tuple[explore.Policy, float]:
-    """Policy and share of new items. A further page explores nothing but what page one did, if it names that."""
-    plain = ranked.query.offset > 0 and ranked.query.page_of is None
+    """Policy and share of new items. A further page explores nothing but what page one did, if it names that; a page
+    in an order that was asked for, nothing.
+    """
+    plain = ranked.ask.query.sort is not None or (ranked.query.offset > 0 and ranked.query.page_of is None)
     return (explore.nothing, 0.0) if plain else (ranked.plan.policy, ranked.plan.new_share)

@@ -17,10 +17,12 @@ from models.ranking.order import Arranged, arrange
 from models.ranking.ranker import Ranker, RankInput
 from models.ranking.weights import INITIAL, OPENING, OnlineWeights, apply, inputs_of, opens
 from models.retrieval.candidates import Candidates, Timer, retrieve, untimed
+from models.retrieval.matches import by_rating
 from models.serving import Models
 from state import keys
 from state.records import COUNT
 from streamrank_client.events import Query
+from streamrank_client.vocabulary import RATING
 from streams.handlers.steps import Values
 from streams.policy.plans import Plan
 
@@ -85,15 +87,23 @@ def prepare(
     stored = yield keys.counts_of(partitions, catalogue.keys.take(rows))
     blank = bytes(COUNT.itemsize)
     counts = np.frombuffer(b"".join([v if v is not None else blank for v in stored]), COUNT)
-    inputs, start = [], 0
+    inputs: list[RankInput] = []
+    ordered: list[Candidates] = []
+    start = 0
     for ask, own in zip(asks, candidates, strict=True):
         end = start + len(own.rows)
         some = counts if places is None else counts[places[start:end]]
+        if ask.query.sort == "rating":
+            best = by_rating(some["ratings"], some["kinds"][:, RATING].astype(np.float64))[
+                : ask.query.offset + ask.query.limit
+            ]
+            own, some = own.taken(best), some[best]
+        ordered.append(own)
         features = compute(ask, catalogue, own, some, models.tower)
         recent, weight = recent_inputs(ask.user.recent, catalogue)
         inputs.append(RankInput(features, catalogue.compact.take(own.rows, axis=0), recent, weight))
         start = end
-    return Prepared(asks, candidates, inputs)
+    return Prepared(asks, ordered, inputs)
 
 
 def _retrieve(asks: Sequence[Ask], plans: Sequence[Plan], models: Models, timed: Timer) -> list[Candidates]:
@@ -128,7 +138,10 @@ def in_order(
     adjustments = adjust(scored)
     for added in adjustments.values():
         score = score + added
-    arranged = arrange(candidates.rows, score, ask, models.catalogue, plan.rules)
+    if ask.query.sort is None:
+        arranged = arrange(candidates.rows, score, ask, models.catalogue, plan.rules)
+    else:
+        arranged = Arranged(np.arange(len(score)), np.zeros(0, np.intp), 0)
     order = arranged.order
     return Ranked(
         query=query,

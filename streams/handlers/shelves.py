@@ -25,7 +25,7 @@ _FALL: Final = (np.arange(1, RING + 1) ** -0.5).tolist()
 def shelves_of(filter: Filter | None, recent: Recent, catalogue: Catalogue) -> dict[int, float]:
     """Codes of the categories in question with their shares, which add up to 1: the filter's, else the user's own."""
     if filter is not None and filter.category is not None:
-        codes = dict.fromkeys(code for name in filter.category for code in catalogue.categories.under(name))
+        codes = catalogue.categories.among(filter.category)
         return {code: 1 / min(len(codes), SHELVES) for code in list(codes)[:SHELVES]}
     rows = recent.rows[recent.weight >= 0]
     known = np.flatnonzero(rows >= 0)

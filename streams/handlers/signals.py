@@ -25,7 +25,7 @@ from streamrank_client.vocabulary import KINDS
 from streams.handlers.chosen import ToldQuery, fold_choices, texts_of
 from streams.wire.messages import Record
 from streams.wire.packing import unpacked
-from streams.wire.signals import AFTER, CHOICE, PAIR, TOGETHER, TOUCH, Deltas, Signals, decode_signals
+from streams.wire.signals import AFTER, CHOICE, PAIR, TAKEN_BACK, TOGETHER, TOUCH, Deltas, Signals, decode_signals
 
 Marks = NDArray[np.int64]
 
@@ -75,7 +75,8 @@ def fold_signals(
     values = iter((yield names))
     stored = _fold_pairs(list(islice(values, len(neighbours.distinct))), neighbours.place, pairs)
     counted = join(list(islice(values, len(items.distinct))), COUNT)
-    counts.fold(counted, items.place, touches["kind"], touches["value"], touches["time"])
+    sign = np.where(touches["kind"] & TAKEN_BACK, -1, 1).astype(np.int8)
+    counts.fold(counted, items.place, touches["kind"] % TAKEN_BACK, touches["value"], touches["time"], sign)
     stored += split(counted)
     clicked = join(list(islice(values, len(queries.distinct))), QUERY_CLICK)
     chosen = fold_choices(clicked, queries.distinct, queries.place, choices, texts_of(records))
@@ -162,7 +163,7 @@ def _fresh(records: Sequence[Signals], marks: Marks) -> tuple[Deltas, Deltas, De
             part.append(deltas if record.base > mark else deltas[deltas["offset"] > mark - record.base])
         marks[record.source] = newest
     pairs, touches, choices = (_joined(part) for part in parts)
-    if len(touches) and touches["kind"].max() >= len(KINDS):
+    if len(touches) and (touches["kind"] & ~np.uint32(TAKEN_BACK)).max() >= len(KINDS):
         raise InvalidEvent("invalid", "touches", f"kind {touches['kind'].max()}: there are {len(KINDS)} kinds")
     if not (np.isfinite(touches["value"]).all() and np.isfinite(choices["weight"]).all()):
         raise InvalidEvent("invalid", "", "a value or weight that is no finite number")

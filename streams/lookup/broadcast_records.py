@@ -22,6 +22,7 @@ from streams.artifacts import records
 from streams.artifacts.opening import open_models
 from streams.artifacts.records import UnusableRecord
 from streams.handlers.catalogue import on_items
+from streams.handlers.steps import run_on
 from streams.kafka.broadcast import BroadcastReader
 from streams.policy.deployment import Deployment
 from streams.settings import Settings
@@ -105,19 +106,22 @@ async def repair(settings: Settings) -> list[Repair]:
 
 
 async def _from_events(settings: Settings, bad: Sequence[BadRecord]) -> dict[tuple[str, bytes], bytes]:
-    """Items and rules as their last events make them, by topic and key."""
+    """Items and rules as their events make them, by topic and key."""
     deployment = Deployment.of(settings)
     wanted = {_OF_EVENTS[one.topic] + one.key for one in bad}
-    last: dict[bytes, bytes | None] = {}
+    events: dict[bytes, list[bytes | None]] = {}
 
     def take(pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
-        last.update((key, value) for key, value in pairs if key in wanted)
+        for key, value in pairs:
+            if key in wanted:
+                events.setdefault(key, []).append(value)
 
     await _read_whole(settings, deployment.topics.item_events, take)
     models = open_models(settings, searched=False)
     made: dict[tuple[str, bytes], bytes] = {}
-    for offset, (key, value) in enumerate(last.items()):
-        changes = on_items([Record(key, value, offset, now())], -1, 0, models, deployment.topics)
+    for key, values in events.items():
+        of_one = [Record(key, value, offset, now()) for offset, value in enumerate(values)]
+        changes = run_on(on_items(of_one, -1, 0, models, deployment.topics), {})
         made |= {(m.topic, m.key): m.value for m in changes.messages if m.key is not None and m.value is not None}
     return made
 

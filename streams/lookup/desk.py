@@ -23,8 +23,9 @@ from streams.artifacts import records
 from streams.artifacts.opening import open_models
 from streams.artifacts.tables import Tables
 from streams.errors import NotStored
+from streams.handlers.asking import StoredUser
 from streams.kafka.broadcast import BroadcastReader
-from streams.lookup.profiling import StoredUser, newest, profile
+from streams.lookup.profiling import newest, profile
 from streams.lookup.recalling import recall
 from streams.lookup.stored_answer import StoredAnswer
 from streams.lookup.user_profile import Profile

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -17,7 +16,7 @@ from state.marks import behavior_mark
 from state.records import CONTEXT, COUNT
 from streamrank_client.events import Query
 from streamrank_client.vocabulary import DAY_MS, KINDS
-from streams.handlers.asking import asking_user
+from streams.handlers.asking import StoredUser, asking_user
 from streams.lookup.user_profile import (
     Interest,
     PriceRange,
@@ -35,19 +34,10 @@ NEAREST: Final = 5
 _USER: Final = ("user_events", "basket_size")
 
 
-@dataclass(frozen=True, slots=True)
-class StoredUser:
-    """What Redis holds of a user."""
-
-    context: bytes
-    session: bytes | None
-    purchases: bytes | None
-
-
 def profile(user_id: str, stored: StoredUser, catalogue: Catalogue, plans: PlanChoice, now: int) -> Profile:
     """A user's profile at ``now``, Unix ms."""
-    context = stored.context
-    user, keys = asking_user(context, stored.purchases, now, catalogue)
+    context = stored.context or bytes(CONTEXT.itemsize)
+    user, keys = asking_user(stored, now, 0, catalogue)
     ask = Ask(AskedQuery(now, "home"), user=user)
     recent = user.recent
     plan = plans.plan_for(Query(time=now, request_id="profile", user_id=user_id))

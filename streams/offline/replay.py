@@ -69,6 +69,7 @@ class Replay:
         self.tables = tables
         self._topics = deployment.topics
         self._most = settings.batch_records
+        self._skew_ms = deployment.skew_ms
         self._loopback = Loopback()
         place = Workplace(
             deployment=deployment,
@@ -93,7 +94,7 @@ class Replay:
 
     async def run(self, lines: Iterable[Line], progress: Callable[[int], None] | None = None) -> None:
         """Replay ``lines``, sorted by time first. ``progress`` is told how many lines are done."""
-        for done, line in enumerate(in_time_order(lines), 1):
+        for done, line in enumerate(in_time_order(lines, self._skew_ms), 1):
             await self.feed(line.raw)
             if progress and done % 1000 == 0:
                 progress(done)

@@ -9,7 +9,7 @@ from models.retrieval.candidates import check
 from models.retrieval.sources.registry import SOURCES
 from models.shop.rules import PLAIN, Rules
 from streamrank_client.errors import SettingsError
-from streamrank_client.vocabulary import DAY_S, SURFACES, UNASKED
+from streamrank_client.vocabulary import DAY_MS, DAY_S, SURFACES, UNASKED
 from streams.policy.named_values import parse_by_name
 from streams.settings import PlanSettings, variable
 
@@ -110,6 +110,7 @@ def _rules(settings: PlanSettings) -> Rules:
     )
     diversity = parse_by_name(settings.diversity, variable("diversity"), names=SURFACES, most=1)
     return Rules(
+        dislike_ms=settings.dislike_days * DAY_MS,
         repeat_after=repeat.default * DAY_S,
         repeat_by_category=tuple((name, days * DAY_S) for name, days in repeat.named),
         per_brand=tuple((surface, int(most)) for surface, most in brand),

@@ -26,6 +26,8 @@ MOMENT: Final = np.dtype([("item", "<u8"), ("time", "<u4"), ("offset", "<u4")])
 SENT_PAIR: Final = np.dtype([("other", "<u8"), ("moment", "<u4"), ("lag", "<u2"), ("how", "<u2")])
 #: An event on an item: its kind's code and a value (a rating's stars, else 1).
 TOUCH: Final = np.dtype([("item", "<u8"), ("time", "<u4"), ("offset", "<u4"), ("value", "<f4"), ("kind", "<u4")])
+#: added to the kind of an event that was counted and is taken back
+TAKEN_BACK: Final = 1 << 8
 #: An item was chosen after a query, with the event's weight.
 CHOICE: Final = np.dtype(
     [("query", "<u8"), ("item", "<u8"), ("weight", "<f4"), ("time", "<u4"), ("offset", "<u4"), ("_", "<u4")]

@@ -27,6 +27,10 @@ class Metrics:
         self.repeated = Counter(
             "streamrank_repeated_events", "behaviour events whose id was counted before", registry=registry
         )
+        self.late_items = Counter(
+            "streamrank_late_items", "item events that were older than what was held, and changed nothing",
+            registry=registry,
+        )  # fmt: skip
         self.feedback = Counter("streamrank_feedback", "behaviour joined to its impression", registry=registry)
         self.learnt = Counter("streamrank_learnt_pairs", "pairs learnt by the online ranker", registry=registry)
         self.answers = Counter("streamrank_answers", "answers given", ["surface"], registry=registry)

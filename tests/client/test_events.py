@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -15,8 +16,10 @@ from streamrank_client.events import (
     Click,
     Event,
     Item,
+    Query,
     decode_behavior,
     decode_event,
+    decode_item,
     decode_query,
     encode,
     invalid,
@@ -74,10 +77,13 @@ def test_a_dead_letter_keeps_the_bytes_whatever_they_are(raw: bytes, key: bytes 
         ({"time": -1}, "invalid", "time"),
         ({"time": 1.5}, "invalid", "time"),
         ({"time": "now"}, "invalid", "time"),
-        ({"time": None}, "invalid", "time"),
+        ({"time": None}, "missing", "time"),
+        ({"time": 1_700_000_000}, "invalid", "time"),
+        ({"time": 100_000_000}, "invalid", "time"),
+        ({"time": 99_999_999_999}, "invalid", "time"),
         ({"item_id": ""}, "invalid", "item_id"),
         ({"item_id": "x" * 129}, "invalid", "item_id"),
-        ({"item_id": None}, "invalid", "item_id"),
+        ({"item_id": None}, "missing", "item_id"),
         ({"user_id": 7}, "invalid", "user_id"),
         ({"position": -1}, "invalid", "position"),
         ({"position": 10_001}, "invalid", "position"),
@@ -112,6 +118,62 @@ def refusal(raw: bytes) -> InvalidEvent:
     error = raised.value
     assert isinstance(error, msgspec.DecodeError | UnicodeDecodeError)
     return invalid(error)
+
+
+@pytest.mark.parametrize("time", [0, 5, 99_999_999, 100_000_000_000, 820_454_400_000, 1_700_000_000_000])
+def test_times_that_are_no_seconds_of_our_decades_are_taken(time: int) -> None:
+    """Small numbers as tests use them, and films rated in 1996."""
+    assert decode_behavior(msgspec.json.encode({**CLICK, "time": time})).time == time
+
+
+def test_a_time_in_seconds_is_told_with_what_to_send() -> None:
+    """Of an event, and of when a promotion or a rule holds, the error names the field and the milliseconds."""
+    error = refusal(msgspec.json.encode({**CLICK, "time": 1_700_000_000}))
+    assert error.message == "1700000000 is in seconds: send milliseconds, 1700000000000"
+    item = {"event": "item", "item_id": "p", "time": 5, "list_price": 3, "valid_to": 1_700_000_000}
+    rule = {
+        "event": "rule",
+        "rule_id": "r",
+        "time": 5,
+        "action": "hide",
+        "item_ids": ["p"],
+        "valid_from": 1_700_000_000,
+    }
+    for raw, field in ((item, "valid_to"), (rule, "valid_from")):
+        with pytest.raises(msgspec.ValidationError) as raised:
+            decode_item(msgspec.json.encode(raw))
+        assert invalid(raised.value).field == field
+
+
+NULLS: Final[list[tuple[dict[str, Any], dict[str, Any]]]] = [
+    ({"brand": None, "category": None, "description": None, "title": None, "attributes": None}, {}),
+    ({"in_stock": None, "price": None, "list_price": None, "image_vector": None, "group_id": None}, {}),
+    ({"attributes": {"colour": None, "size": "M"}}, {"attributes": {"size": "M"}}),
+    ({"attributes": {"size": [41, 42.5]}}, {"attributes": {"size": [41.0, 42.5]}}),
+    ({"attributes": {"size": [41, None, "L"]}}, {"attributes": {"size": [41.0, "L"]}}),
+    ({"category": ["Men", None, "Shoes"]}, {"category": ["Men", "Shoes"]}),
+]
+
+
+@pytest.mark.parametrize(("given", "same"), NULLS)
+def test_null_is_as_if_the_field_were_not_there(given: dict[str, Any], same: dict[str, Any]) -> None:
+    """In an item, among its attributes and in a list; numbers in a list are values."""
+    base = {"event": "item", "item_id": "p", "time": 5}
+    assert decode_item(msgspec.json.encode({**base, **given})) == decode_item(msgspec.json.encode({**base, **same}))
+
+
+def test_null_in_a_vector_and_for_what_must_be_given_is_an_error() -> None:
+    """A vector has places, and an item needs its id."""
+    for wrong, field in (({"image_vector": [1, None]}, "image_vector[1]"), ({"item_id": None}, "item_id")):
+        with pytest.raises(msgspec.ValidationError) as raised:
+            decode_item(msgspec.json.encode({"event": "item", "item_id": "p", "time": 5, **wrong}))
+        assert invalid(raised.value).field == field
+
+
+def test_a_query_with_nulls_is_a_query() -> None:
+    """Whatever a client leaves out as null has its default."""
+    raw = {"event": "query", "request_id": "r", "time": 5, "text": None, "limit": None, "cart": None, "filters": None}
+    assert decode_query(msgspec.json.encode(raw)) == Query(request_id="r", time=5)
 
 
 def test_unknown_fields_are_ignored() -> None:

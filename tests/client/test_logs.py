@@ -66,6 +66,27 @@ def test_sorting_by_time_is_stable_and_loses_nothing(times: list[int | None]) ->
         assert ordered == lines
 
 
+CLICK = b'{"event":"click","request_id":"r","time":%d}'
+QUERY = b'{"event":"query","request_id":"r","time":%d}'
+
+
+@pytest.mark.parametrize(
+    ("lines", "order"),
+    [
+        ([CLICK % 8, QUERY % 10], [2, 1]),
+        ([QUERY % 10, CLICK % 8], [1, 2]),
+        ([CLICK % 5, QUERY % 10], [2, 1]),
+        ([CLICK % 4, QUERY % 10], [1, 2]),
+        ([CLICK % 8, b'{"event":"query","request_id":"other","time":10}'], [1, 2]),
+        ([CLICK % 8, QUERY % 10, b'{"event":"view","time":10}'], [2, 3, 1]),
+    ],
+)
+def test_what_answers_a_query_by_a_slow_clock_stands_behind_it(lines: list[bytes], order: list[int]) -> None:
+    """Within the skew of 5, of the query that it names and of no other."""
+    ordered = in_time_order([Line(n, raw) for n, raw in enumerate(lines, 1)], 5)
+    assert [line.number for line in ordered] == order
+
+
 def test_the_first_line_out_of_order_is_found() -> None:
     """disorder() gives the number of the line that is older than one before it."""
     assert disorder([Line(1, b'{"time":5}'), Line(2, b"broken"), Line(3, b'{"time":4}')]) == 3

@@ -27,6 +27,7 @@ from streams.artifacts.opening import Opened, artifact_path, open_artifacts, ope
 from streams.artifacts.tables import Tables
 from streams.handlers.catalogue import ItemChanges, key_of, on_items
 from streams.handlers.queries import Answered, on_queries
+from streams.handlers.steps import run_on
 from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
 from streams.settings import Settings
@@ -52,7 +53,7 @@ def item_records(events: Sequence[ItemEvents]) -> list[Record]:
 
 def understood(models: Models, events: Sequence[ItemEvents], topics: Topics = DEPLOYMENT.topics) -> ItemChanges:
     """What the items handler makes of events, none of them broken."""
-    changes = on_items(item_records(events), -1, 0, models, topics)
+    changes = run_on(on_items(item_records(events), -1, 0, models, topics), {})
     assert changes.dead == []
     return changes
 

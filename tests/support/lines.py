@@ -16,7 +16,7 @@ __all__ = ["ids", "in_order", "lines", "made_by_shops", "places", "prices", "tex
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
-times = st.integers(0, 4_294_967_295_999)
+times = st.integers(0, 99_999_999) | st.integers(100_000_000_000, 4_294_967_295_999)
 prices = st.floats(0, 1e12)
 places = st.builds(Place, partition=st.integers(0, 1_000_000), offset=st.integers(0, 2**62))
 #: what a shop publishes

@@ -112,7 +112,8 @@ async def _ranker(
 
     answers = None
     if position_bias:
-        answers = chosen_answers(log.name, read_lines(log), Deployment.of(settings).join_ms)
+        deployment = Deployment.of(settings)
+        answers = chosen_answers(log.name, read_lines(log), deployment.join_ms, deployment.skew_ms)
     plan = LoggedLists(lists=lists, seed=seed, chosen=answers.lists if answers is not None else None)
     encoder = _encoder(settings)
     intent = IntentModel(artifact_path(settings, "intent"), encoder.version)

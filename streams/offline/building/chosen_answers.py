@@ -19,7 +19,7 @@ from streamrank_client.errors import LogError
 from streamrank_client.events import ItemEvent, decode_behavior, decode_query
 from streamrank_client.logs import Line
 from streamrank_client.routing import head
-from streamrank_client.vocabulary import CLICK, KINDS
+from streamrank_client.vocabulary import CLICK, KINDS, event_key
 
 #: kinds of behaviour that say something about an answer
 _KINDS: Final = frozenset(kind.name for kind in KINDS if kind.feedback)
@@ -48,7 +48,7 @@ class ChosenAnswers:
         }
 
 
-def chosen_answers(log: str, lines: Iterable[Line], join_ms: int) -> ChosenAnswers:
+def chosen_answers(log: str, lines: Iterable[Line], join_ms: int, skew_ms: int = 0) -> ChosenAnswers:
     """Join choices to the answers of a log that they name: the user's own, of a shown item, in time.
 
     Raises LogError where nothing was chosen of any recorded answer.
@@ -60,7 +60,9 @@ def chosen_answers(log: str, lines: Iterable[Line], join_ms: int) -> ChosenAnswe
     for kind, event in events:
         request = event.request_id or ""
         answer = answers.get(request)
-        if answer is None or event.user_id != answer.user_id or not 0 <= event.time - answer.time <= join_ms:
+        if answer is None or event.user_id != answer.user_id:
+            continue
+        if not -skew_ms <= event.time - answer.time <= join_ms:
             continue
         place = next((n for n, item in enumerate(answer.items) if item.item_id == event.item_id), None)
         if place is None:
@@ -93,7 +95,7 @@ def _read(lines: Iterable[Line]) -> tuple[dict[str, Answer], list[tuple[str, Ite
     """
     answers: dict[str, Answer] = {}
     further: set[str] = set()
-    events: dict[str, tuple[str, ItemEvent]] = {}
+    events: dict[int, tuple[str, ItemEvent]] = {}
     for line in lines:
         found = head(line.raw)
         tag = found.event if found is not None else ""
@@ -108,7 +110,7 @@ def _read(lines: Iterable[Line]) -> tuple[dict[str, Answer], list[tuple[str, Ite
             elif tag in _KINDS:
                 event = decode_behavior(line.raw)
                 if isinstance(event, ItemEvent) and event.request_id is not None:
-                    events.setdefault(event.event_id, (tag, event))
+                    events.setdefault(event_key(event.event_id, tag, event.user_id, event.item_id), (tag, event))
         except msgspec.DecodeError:
             continue  # the replay makes a dead letter of it
     usable = {r: a for r, a in answers.items() if not (a.exploration == CONDITIONAL and r in further)}

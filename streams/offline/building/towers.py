@@ -51,6 +51,7 @@ def build_item_tower(settings: Settings, out: Path, log: Path, seed: int, until:
 def _catalogue(settings: Settings, encoder: Encoder, known: Sequence[tuple[Head, Line]], steps: Steps) -> Catalogue:
     """The log's items, as a query worker holds them at its end."""
     from streams.handlers.catalogue import on_items
+    from streams.handlers.steps import run_on
     from streams.offline.building.rankings import Unranked
 
     unranked: Any = Unranked()
@@ -60,11 +61,14 @@ def _catalogue(settings: Settings, encoder: Encoder, known: Sequence[tuple[Head,
     known_records = [
         Record((found.item_id or "").encode(), line.raw, n, found.time or 0)
         for n, (found, line) in enumerate(known)
-        if found.event in ("item", "delete")
+        if found.event in ("item", "item_update", "delete")
     ]
     newest = -1
+    held: dict[bytes, bytes] = {}
     for start in range(0, len(known_records), TOGETHER):
-        changes = on_items(known_records[start : start + TOGETHER], newest, 0, tables.models, named)
+        steps_of = on_items(known_records[start : start + TOGETHER], newest, 0, tables.models, named)
+        changes = run_on(steps_of, held)
+        held |= dict(changes.stored + changes.expiring)
         newest = changes.newest
         tables.take_items([records.item(m.key, m.value) for m in changes.messages])
         steps("understanding items", min(start + TOGETHER, len(known_records)) / len(known_records))

@@ -183,7 +183,7 @@ class Prequential:
 
     async def _feed_frozen(self, line: Line) -> None:
         found = head(line.raw)
-        if found is not None and found.event in ("item", "delete"):
+        if found is not None and found.event in ("item", "item_update", "delete"):
             return  # the catalogue is shared, and goes on
         assert self._frozen is not None
         await self._frozen.feed(line.raw)

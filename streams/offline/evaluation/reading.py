@@ -10,10 +10,21 @@ import numpy as np
 
 from models.evaluate.journal import NEVER, Journal
 from streamrank_client.errors import LogError
-from streamrank_client.events import CHOICES, Delete, Dislike, ItemEvent, Purchase, decode_behavior, decode_item
+from streamrank_client.events import (
+    CHOICES,
+    CODE_OF,
+    Delete,
+    Dislike,
+    ItemEvent,
+    ItemUpdate,
+    Purchase,
+    decode_behavior,
+    decode_item,
+)
 from streamrank_client.logs import Line
 from streamrank_client.routing import BEHAVIORS, head
 from streamrank_client.rules import DeleteRule, Rule
+from streamrank_client.vocabulary import KINDS, event_key
 
 
 @dataclass(slots=True)
@@ -39,7 +50,7 @@ class _Reader:
         self.titles: dict[int, str] = {}
         self.arrived: dict[int, int] = {}
         self.gone: dict[int, int] = {}
-        self._seen: set[str] = set()
+        self._seen: set[int] = set()
 
     def item(self, line: int, raw: bytes) -> None:
         """Take an item event: its title, and when it came and went."""
@@ -50,18 +61,24 @@ class _Reader:
         if isinstance(event, Delete):
             self.gone.setdefault(number, line)
             return
-        self.titles[number] = event.title
+        if isinstance(event, ItemUpdate) and number not in self.titles:
+            return
+        if event.title is not None:
+            self.titles[number] = event.title
         self.arrived.setdefault(number, line)
-        if not event.in_stock:
+        if event.in_stock is False:
             self.gone.setdefault(number, line)
-        else:
+        elif event.in_stock:
             self.gone.pop(number, None)
 
     def behavior(self, line: int, raw: bytes) -> None:
         event = decode_behavior(raw)
-        if not isinstance(event, ItemEvent) or isinstance(event, Dislike) or event.event_id in self._seen:
+        if not isinstance(event, ItemEvent) or isinstance(event, Dislike):
             return
-        self._seen.add(event.event_id)
+        known = event_key(event.event_id, KINDS[CODE_OF[type(event)]].name, event.user_id, event.item_id)
+        if known in self._seen:
+            return
+        self._seen.add(known)
         basket = event.basket_id if isinstance(event, Purchase) else None
         self.rows.append((
             line, self.users.of(event.user_id), self.items.of(event.item_id), event.time, isinstance(event, CHOICES),
@@ -95,7 +112,7 @@ def read_journal(lines: Sequence[Line]) -> tuple[Journal, set[int]]:
         try:
             if tag in BEHAVIORS:
                 reader.behavior(place, line.raw)
-            elif tag in ("item", "delete"):
+            elif tag in ("item", "item_update", "delete"):
                 reader.item(place, line.raw)
             elif tag == "query":
                 queries.add(place)

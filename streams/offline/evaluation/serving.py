@@ -122,5 +122,5 @@ def feedback(served: Served, item_id: str, catalogue: Catalogue, offset: int) ->
     click = Click(
         event_id=query.request_id, user_id=user, item_id=item_id, time=query.time, request_id=query.request_id
     )
-    found = join([click], np.array([offset]), {query.request_id: shown}, 0, 0)
+    found = join([click], np.array([offset]), {query.request_id: shown}, 0, 0, 0)
     return Record(None, encode_feedback(found[0]), offset, query.time) if found else None

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.experiments.comparison import COLUMNS
-from streamrank_client.vocabulary import DAY_MS, key
+from streamrank_client.vocabulary import DAY_MS, event_key, key
 
 __all__ = ["Counted", "Given", "Join", "JoinedEvent"]
 
@@ -110,17 +110,19 @@ class _Sums:
 class Join:
     """Takes answers and events; ``users`` are the sums of an experiment's users by arm.
 
-    ``join_ms``: behaviour belongs to an answer that is at most so much older; ``since`` and ``until``: only
-    answers with a time in [since, until), Unix ms.
+    ``join_ms``: behaviour belongs to an answer that is at most so much older, or ``skew_ms`` newer; ``since`` and
+    ``until``: only answers with a time in [since, until), Unix ms.
     """
 
-    def __init__(self, experiment: str, join_ms: int, since: int = 0, until: int | None = None) -> None:
+    def __init__(
+        self, experiment: str, join_ms: int, since: int = 0, until: int | None = None, skew_ms: int = 0
+    ) -> None:
         self.experiment = experiment
         self.counted = Counted()
         #: times of the first and the last answer that takes part
         self.first: int | None = None
         self.last: int | None = None
-        self._join_ms = join_ms
+        self._join_ms, self._skew_ms = join_ms, skew_ms
         self._since, self._until = since, until
         self._sums: dict[str, _Sums] = {}
         self._arm_of: dict[int, str] = {}
@@ -152,7 +154,7 @@ class Join:
         """Take one behaviour event; those of other kinds, and those that name no answer, are passed by."""
         if event.event not in KINDS or event.request_id is None:
             return
-        known = key(event.event_id)
+        known = event_key(event.event_id, event.event, event.user_id, event.item_id)
         if known in self._ids:
             self.counted.repeated += 1
             return
@@ -200,7 +202,7 @@ class Join:
         if shown is None:
             return
         item = key(event.item_id)
-        in_time = 0 <= event.time - shown.time <= self._join_ms
+        in_time = -self._skew_ms <= event.time - shown.time <= self._join_ms
         if not in_time or shown.user != key(event.user_id) or item not in shown.items:
             self.counted.misplaced += 1
             return

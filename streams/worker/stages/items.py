@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from state.item_times import KEPT_S
 from streamrank_client.events import Item, decode_item, encode
 from streams.handlers.catalogue import key_of, on_items
 from streams.handlers.decoding import letters
-from streams.handlers.steps import ReadingSteps
+from streams.handlers.steps import ReadingSteps, run_steps
 from streams.wire.messages import Batch, Record
 from streams.worker.stages.base import Stage, Workplace
 
@@ -36,14 +37,17 @@ class ItemStage(Stage):
         """Understand items and broadcast them."""
         topics = self.at.deployment.topics
         batch = await self.sort_out(partition, batch, decode_item, key_of)
-        changes = on_items(batch, self._newest.get(partition, -1), partition, self.at.tables.models, topics)
+        steps = on_items(batch, self._newest.get(partition, -1), partition, self.at.tables.models, topics)
+        changes = await run_steps(steps, self.at.store.read)
         self._newest[partition] = changes.newest
         await self.at.publisher.publish(changes.messages + letters(changes.dead, topics.dead_letters.name))
+        # after what follows from them was published: done twice, they are of the same time, and published again
+        await self.at.store.write(changes.stored)
+        await self.at.store.write_expiring(changes.expiring, KEPT_S)
+        self.at.metrics.late_items.inc(changes.late)
         self.at.metrics.dead(changes.dead)
         self.at.metrics.events.labels(self.name).inc(changes.accepted)
 
     def rehearse(self, partition: int, record: Record) -> ReadingSteps[object]:
         """Understand one item."""
-        on_items([record], -1, partition, self.at.tables.models, self.at.deployment.topics)
-        yield from ()
-        return None
+        return on_items([record], -1, partition, self.at.tables.models, self.at.deployment.topics)

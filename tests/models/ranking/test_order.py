@@ -133,6 +133,14 @@ def test_a_category_has_its_share_and_the_rest_comes_later() -> None:
     assert arrange(rows, scores, asked("search"), catalogue, one).order.tolist() == [0, 1, 2, 3, 4]
 
 
+def test_spellings_of_a_brand_share_its_share() -> None:
+    """Sony and SONY are one brand on a page, and 数码 and 數碼 one category."""
+    catalogue = sample(["a", "b", "c"], brand=["Sony", "SONY", "Ur"], category=[["数码"], ["數碼"], ["tea"]])
+    rows, scores = np.arange(3, dtype=np.int32), np.array([3, 2, 1], np.float32)
+    for rules in (Rules(per_brand=(("home", 1),)), Rules(per_category=(("home", 1),))):
+        assert arrange(rows, scores, asked("home"), catalogue, rules).order.tolist() == [0, 2, 1]
+
+
 def test_who_filters_by_brand_gets_that_brand_whatever_its_share() -> None:
     """A share is no reason to put a wanted item behind."""
     rows, scores = np.arange(N, dtype=np.int32), -np.arange(N, dtype=np.float32)

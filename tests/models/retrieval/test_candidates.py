@@ -144,7 +144,8 @@ def test_a_narrow_filter_still_finds_its_items() -> None:
     wanted = 101
     assert SHOP.recommendable[wanted]
     catalogue = shop(3_000)
-    catalogue.upsert([sample_entry(catalogue.ids[wanted], category=["rare"], price=1.0)])
+    time = int(catalogue.time[wanted])
+    catalogue.upsert([sample_entry(catalogue.ids[wanted], category=["rare"], price=1.0, time=time)])
     for surface in FINDING:
         none = np.zeros(0, np.int32)
         ask = changed(ask_of(surface, 1, catalogue), exclude=none, filter=Filter(category=("rare",)))

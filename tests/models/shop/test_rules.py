@@ -11,6 +11,7 @@ from models.ask import Filter, Recent
 from models.items.attributes import between, one_of
 from models.items.catalogue import Catalogue
 from models.sample import asked, sample
+from models.shop.rule_book import RuleBook, RuleEntry
 from models.shop.rules import Rules, allowed, mask
 from streamrank_client.vocabulary import PURCHASE
 from tests.support.asks import changed
@@ -130,6 +131,46 @@ def test_the_deepest_named_category_says_how_soon_an_item_comes_again(
     recent = Recent(np.arange(3, dtype=np.int32), np.full(3, 60, np.float32), kind=bought)
     ask = asked("home", recent=recent)
     assert mask(ask, shop(), Rules(3_600.0, by_category)).tolist()[:3] == shown
+
+
+@pytest.mark.parametrize("by_category", [(("ＦＯＯＤ", 0.0),), (("Food", 0.0),), (("foöd", 0.0),)])
+def test_a_category_of_a_pause_is_named_in_any_spelling(by_category: tuple[tuple[str, float], ...]) -> None:
+    """Width, case and accents make no difference."""
+    bought = np.full(3, PURCHASE, np.uint8)
+    recent = Recent(np.arange(3, dtype=np.int32), np.full(3, 60, np.float32), kind=bought)
+    ask = asked("home", recent=recent)
+    assert mask(ask, shop(), Rules(3_600.0, by_category)).tolist()[:3] == [True, False, True]
+
+
+SPELLED = sample(
+    ["a", "b", "c", "d"],
+    brand=["Sony", "SONY", "Philips", "ＰＨＩＬＩＰＳ"],
+    category=[["數碼"], ["数码"], ["Café"], ["cafe"]],
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (Filter(brand=("sony",)), [True, True, False, False]),
+        (Filter(brand=("PHILIPS",)), [False, False, True, True]),
+        (Filter(category=("数码",)), [True, True, False, False]),
+        (Filter(category=("CAFÉ",)), [False, False, True, True]),
+        (Filter(brand=("Son",)), [False, False, False, False]),
+    ],
+)
+def test_brands_and_categories_are_filtered_in_their_normal_form(wanted: Filter, found: list[bool]) -> None:
+    """Feeds of two suppliers write them in two ways."""
+    assert mask(asked("home", filter=wanted), SPELLED).tolist() == found
+
+
+def test_a_rule_hides_what_it_names_in_any_spelling() -> None:
+    """A recall of a brand reaches all of its items."""
+    for entry in (RuleEntry("r", "hide", brand=["sony"]), RuleEntry("r", "hide", category=["数码"])):
+        book = RuleBook()
+        book.put(entry)
+        ask = asked("home", ruled=book.find("home", "", (), 0, SPELLED))
+        assert mask(ask, SPELLED).tolist() == [False, False, True, True]
 
 
 def test_nothing_in_nothing_out() -> None:

@@ -78,7 +78,7 @@ def test_every_command_that_prints_data_prints_json(path: list[str]) -> None:
 def test_choices_are_those_of_the_library() -> None:
     """What is spelled twice so that --help stays fast is spelled the same."""
     assert set(ask_cli.LANGUAGES) == set(get_args(Language))
-    assert set(event_cli.RULES) == ITEM_TAGS - {"item", "delete"}
+    assert set(event_cli.RULES) == ITEM_TAGS - {"item", "item_update", "delete"}
     assert list(experiment_cli.METRICS) == list(METRICS)
     assert set(BEHAVIORS) == set(CODE)
 

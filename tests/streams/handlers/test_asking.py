@@ -15,6 +15,7 @@ from streamrank_client.making import behavior
 from streamrank_client.vocabulary import key
 from streams.handlers.asking import (
     ANCHORS,
+    StoredUser,
     anchor_keys,
     anchor_rows,
     asked_query,
@@ -84,7 +85,7 @@ def test_recent_events_are_newest_first_by_their_own_time(catalogue: Catalogue) 
             ]
         )
     )
-    user, recent = asking_user(ingest.stored[keys.context(0, "u1")], None, NOW, catalogue)
+    user, recent = asking_user(StoredUser(ingest.stored[keys.context(0, "u1")]), NOW, 0, catalogue)
     assert recent.tolist() == [key(f"p{n}") for n in (4, 2, 3, 1)]
     assert user.recent.age.tolist() == [0, 600, 2400, 3000]
     assert user.recent.weight.tolist() == [2, 2, 2, 2]
@@ -98,8 +99,10 @@ def test_a_ring_that_wrapped_gives_its_32(catalogue: Catalogue) -> None:
     row["events"] = 40
     row["item"] = [key(f"p{n if n >= 8 else 32 + n}") for n in range(32)]
     row["at"] = [1_000 + (n if n >= 8 else 32 + n) for n in range(32)]
-    assert asking_user(row.tobytes(), None, NOW, catalogue)[1].tolist() == [key(f"p{n}") for n in range(39, 7, -1)]
-    assert len(asking_user(None, None, NOW, catalogue)[1]) == 0
+    assert asking_user(StoredUser(row.tobytes()), NOW, 0, catalogue)[1].tolist() == [
+        key(f"p{n}") for n in range(39, 7, -1)
+    ]
+    assert len(asking_user(StoredUser(), NOW, 0, catalogue)[1]) == 0
 
 
 def test_anchors_are_the_querys_own_items_then_liked_ones() -> None:

@@ -7,6 +7,7 @@ from models.sample import sample_entry
 from streamrank_client.events import Delete, Item, encode
 from streamrank_client.vocabulary import DAY_MS, key
 from streams.handlers.catalogue import ItemChanges, on_items
+from streams.handlers.steps import run_on
 from streams.wire.messages import Record
 from tests.support.composing import item_records, reading_models
 from tests.support.driving import DEPLOYMENT
@@ -20,7 +21,7 @@ def handled(*events: Item | Delete | tuple[bytes | None, bytes | None], newest: 
     for place, event in enumerate(events):
         key_, value = event if isinstance(event, tuple) else (event.item_id.encode(), encode(event))
         records.append(Record(key_, value, place, AT))
-    return on_items(records, newest, 0, reading_models(), DEPLOYMENT.topics)
+    return run_on(on_items(records, newest, 0, reading_models(), DEPLOYMENT.topics), {})
 
 
 def item(item_id: str, title: str = "green tea", at: int = AT, **more: object) -> Item:
@@ -101,7 +102,7 @@ def test_an_item_keeps_the_time_of_its_first_event() -> None:
     """What the catalogue knows of it counts, so that its age survives compaction and restarts; a new one's own time."""
     models = reading_models()
     models.catalogue.upsert([sample_entry("p1", time=AT - 30 * DAY_MS)])
-    changes = on_items(item_records([item("p1"), item("p2", at=AT + 5)]), -1, 0, models, DEPLOYMENT.topics)
+    changes = run_on(on_items(item_records([item("p1"), item("p2", at=AT + 5)]), -1, 0, models, DEPLOYMENT.topics), {})
     entries = [decode_entry(message.value or b"") for message in changes.messages]
     assert [entry.first_time for entry in entries] == [AT - 30 * DAY_MS, AT + 5]
     catalogue = Catalogue()

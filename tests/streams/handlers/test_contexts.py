@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -94,6 +95,33 @@ def test_the_watermark_moves_to_where_a_batch_ends() -> None:
         changes, _ = run(on_behavior(batch, ingest.mark, ingest.window, 0, TWELVE, DEPLOYMENT), ingest.stored.get)
         assert changes.mark.next == end
         assert changes.mark.last == end - 1
+
+
+SAME: Final[dict[str, Any]] = {"event_id": "order-7", "user_id": "u1", "item_id": "p1", "time": AT}
+
+
+@pytest.mark.parametrize(
+    ("other", "counted"),
+    [
+        ({}, 1), ({"time": AT + 5}, 1), ({"item_id": "p2"}, 2), ({"kind": "view"}, 2), ({"user_id": "u2"}, 2),
+        ({"item_id": "p2", "kind": "click"}, 2),
+    ],
+)  # fmt: skip
+def test_the_same_id_with_another_item_kind_or_user_is_another_event(other: dict[str, Any], counted: int) -> None:
+    """Lines of an order share its number; what is sent again counts once, in one batch or in two."""
+    lines = [behavior("purchase", **SAME), behavior(**{"kind": "purchase", **SAME, **other})]
+    for cuts in ([], [1]):
+        found = Ingest()
+        found.fold_cut(records(lines), cuts)
+        assert found.mark.accepted == counted
+
+
+def test_an_event_that_an_earlier_version_counted_counts_no_more() -> None:
+    """Its window holds the key of the id alone."""
+    found = Ingest()
+    found.window.add([key("order-7")])
+    found.fold(records([behavior("purchase", **SAME)]))
+    assert found.mark.accepted == 0
 
 
 def test_an_event_id_counts_once_within_ten_thousand_events() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
@@ -11,14 +13,16 @@ from models.learning.loss import usual_place
 from models.learning.online import INPUTS, OnlineRanker
 from models.ranking.weights import OPENING
 from state import keys
+from state.event_ids import IdWindow, block_keys
 from state.impressions import StoredImpression
 from state.impressions import encode as encode_shown
 from streamrank_client.events import Behavior
 from streamrank_client.fields import Place
 from streamrank_client.making import behavior
+from streams.handlers.contexts import on_behavior
 from streams.handlers.learning import on_feedback
 from streams.wire.feedback import Feedback, decode_feedback, encode_feedback
-from tests.support.driving import AT, Ingest, records
+from tests.support.driving import AT, DEPLOYMENT, TWELVE, Ingest, records, run
 
 HOUR = 3_600_000
 FEATURES = np.random.default_rng(3).random((3, len(FEATURE_NAMES))).astype(np.float32)
@@ -62,6 +66,17 @@ def test_a_click_on_an_answer_is_an_example_with_what_was_served() -> None:
     assert inputs[:, -1].tolist() == [3, 2, 1]
     assert example.usual == usual_place(FEATURES, 1)
     assert decode_feedback(encode_feedback(example)) == example
+
+
+@pytest.mark.parametrize(("early", "joins"), [(0, True), (1_500, True), (5_000, True), (5_001, False), (60_000, False)])
+def test_a_click_by_a_slow_clock_joins(early: int, joins: bool) -> None:
+    """Up to the skew before what it answers; for the outcomes of arms as for the trainer."""
+    found = ingest()
+    deployment = replace(DEPLOYMENT, skew_ms=5_000)
+    batch = records([event(time=AT - early)], arrival=AT)
+    window = IdWindow([None] * len(block_keys(0)), 0)
+    changes, _ = run(on_behavior(batch, found.mark, window, 0, TWELVE, deployment), found.stored.get)
+    assert [len(changes.feedback), len(changes.outcomes)] == [joins, joins]
 
 
 @pytest.mark.parametrize(("kind", "weight"), [("click", 1.0), ("add_to_cart", 1.5), ("purchase", 2.0)])

@@ -18,6 +18,7 @@ from streamrank_client.making import behavior
 from streams.handlers.asking import asked_query
 from streams.handlers.catalogue import ItemChanges, on_items
 from streams.handlers.images import item_image, query_image, unit_image
+from streams.handlers.steps import run_on
 from streams.policy.plans import plan_of
 from streams.settings import Settings
 from tests.support.composing import Answering, item_records, reading_models, take_changes, understood
@@ -148,7 +149,7 @@ def handled(vector: Sequence[float] | None, dim: int) -> ItemChanges:
     """The changes that one item leads to."""
 
     item = Item(time=NOW, item_id="p1", title="tea", image_vector=None if vector is None else list(vector))
-    return on_items(item_records([item]), -1, 0, reading_models(image_dim=dim), DEPLOYMENT.topics)
+    return run_on(on_items(item_records([item]), -1, 0, reading_models(image_dim=dim), DEPLOYMENT.topics), {})
 
 
 def test_an_items_image_is_kept_at_unit_length() -> None:

@@ -59,9 +59,9 @@ def test_a_changed_price_holds_in_the_next_answer(fresh: Answering) -> None:
 def test_sold_out_and_deleted_hold_in_the_next_answer_until_the_item_is_back(fresh: Answering) -> None:
     """It is found, gone, found, gone, found."""
     shopper = Shopper(fresh)
-    there = item("dress-black", "Black evening dress", 120.0, time=AT + 1)
-    sold_out = item("dress-black", "Black evening dress", in_stock=False, time=AT + 2)
-    for event in (sold_out, Delete(time=AT, item_id=there.item_id)):
+    sold_out = item("dress-black", "Black evening dress", in_stock=False, time=AT + 1)
+    for event in (sold_out, Delete(time=AT + 3, item_id="dress-black")):
+        there = item("dress-black", "Black evening dress", 120.0, time=event.time + 1)
         assert ids(shopper.ask("black evening dress"))[0] == "dress-black"
         fresh.take(event)
         assert "dress-black" not in ids(shopper.ask("black evening dress", limit=100))

@@ -21,6 +21,7 @@ from streamrank_client.routing import head_of, route
 from streamrank_client.rules import DeleteRule, Rule
 from streamrank_client.topics import topics
 from streams.handlers.catalogue import ItemChanges, key_of, on_items
+from streams.handlers.steps import run_on
 from streams.wire.messages import Record
 from tests.support.composing import Answering, reading_models
 from tests.support.small_log import START, items
@@ -37,7 +38,7 @@ def handled(*given: Item | Rule | DeleteRule | tuple[bytes, bytes | None]) -> It
     """The changes that events, or records of (key, value), lead to."""
     pairs = [one if isinstance(one, tuple) else (key_of(one).encode(), encode(one)) for one in given]
     records = [Record(key, value, n, NOW) for n, (key, value) in enumerate(pairs)]
-    return on_items(records, -1, 0, reading_models(words), topics(prefix="x-"))
+    return run_on(on_items(records, -1, 0, reading_models(words), topics(prefix="x-")), {})
 
 
 def made(**given: Any) -> Rule:

@@ -10,7 +10,8 @@ from state import keys
 from state.sessions import LASTS_MS, SearchSession
 from state.sessions import encode as encode_session
 from streamrank_client.making import behavior
-from streams.lookup.profiling import StoredUser, newest, profile
+from streams.handlers.asking import StoredUser
+from streams.lookup.profiling import newest, profile
 from streams.lookup.user_profile import Profile
 from tests.support.composing import Answering
 from tests.support.driving import Ingest, records

@@ -19,6 +19,7 @@ def test_the_settings_make_the_rules() -> None:
         per_brand=(("home", 2), ("similar", 2), ("cart", 2), ("search", 5)),
         per_category=(("home", 3), ("similar", 0), ("cart", 0)),
         diversity=(("home", 0.0), ("similar", 0.25), ("cart", 0.25)),
+        dislike_ms=90 * 86_400_000,
     )
 
 
