@@ -19,6 +19,7 @@ from models.ranking.weights import OnlineWeights
 from models.shop.rule_book import RuleBook
 from models.text.encoder import Encoder
 from models.text.intent import IntentModel
+from models.text.refinement import without_limit
 from models.text.words import Words, normalise
 from models.tower.column import TowerColumn
 
@@ -92,6 +93,7 @@ class Models:
         return replace(
             text,
             tokens=read.tokens,
+            words=tuple(self.words.read(known_as or without_limit(plain))),
             expansion=read.expansion,
             corrected=read.corrected or known_as,
             known_as=known_as,

@@ -22,9 +22,11 @@ from models.items.attributes import Attributes
 from models.items.bm25 import Bm25
 from models.items.codes import LEVELS, Categories, Names
 from models.items.entries import Entry, bad, block, decode_entry, encode_entry
+from models.items.identifiers import Identifiers
 from models.items.images import Images
 from models.items.key_index import KeyIndex
-from streamrank_client.vocabulary import COMPACT, WIDE
+from models.text.words import squeezed
+from streamrank_client.vocabulary import COMPACT, WIDE, key
 
 __all__ = ["CAPACITY", "Catalogue", "Entry", "decode_entry", "encode_entry"]
 
@@ -34,6 +36,16 @@ EVERY: Final = slice(None)
 REMEMBERED: Final = 16
 #: Before and after every event's time, Unix ms.
 ALWAYS: Final = (-1, 1 << 62)
+
+
+def title_key(title: str) -> int:
+    """A key of a title's letters and digits, folded; 0 for a title without any.
+
+    >>> title_key("Fjällräven  KÅNKEN") == title_key("fjallraven-kanken"), title_key("!")
+    (True, 0)
+    """
+    letters = squeezed(title)
+    return key(letters) if letters else 0
 
 
 class Catalogue:
@@ -54,6 +66,7 @@ class Catalogue:
         self.titles: list[str] = []
         self.lexical = Bm25()
         self.attributes = Attributes()
+        self.identifiers = Identifiers()
         self.categories = Categories()
         self.brands = Names()
         #: images of ``image_dim`` numbers, by row; an entry's image of another size is not taken
@@ -106,8 +119,10 @@ class Catalogue:
         self.images.put(rows, [entry.image for entry in entries])
         for row, entry in zip(rows.tolist(), entries, strict=True):
             self.titles[row] = entry.title
-            self.lexical.put(row, entry.tokens)
+            self._title_key[row] = title_key(entry.title)
+            self.lexical.put(row, entry.tokens, *entry.words)
             self.attributes.put(row, entry.attributes)
+            self.identifiers.put(row, entry.item_id, entry.attributes)
         self.version += 1
 
     def delete(self, item_id: str) -> None:
@@ -117,6 +132,7 @@ class Catalogue:
             return
         self._alive[row] = self._recommendable[row] = False
         self.lexical.drop(row)
+        self.identifiers.drop(row)
         self.attributes.put(row, {})
         self.version += 1
 
@@ -161,6 +177,11 @@ class Catalogue:
     def keys(self) -> NDArray[np.uint64]:
         """Item keys, (n,)."""
         return self._keys[: len(self)]
+
+    @property
+    def title_keys(self) -> Keys:
+        """What ``title_key`` gives of each title, (n,)."""
+        return self._title_key[: len(self)]
 
     @property
     def vectors(self) -> NDArray[np.float16]:
@@ -279,6 +300,7 @@ class Catalogue:
         self._category_path = np.empty((capacity, LEVELS), np.int32)
         self._brand = np.empty(capacity, np.int32)
         self._first_time = np.empty(capacity, np.int64)
+        self._title_key = np.empty(capacity, np.uint64)
         for name, array in self.__dict__.items():
             if isinstance(array, np.ndarray) and n:
                 array[:n] = old[name][:n]

@@ -19,7 +19,7 @@ class Entry(msgspec.Struct, array_like=True):
     """One item as the ``catalogue`` topic carries it (a tombstone is a delete); a later one replaces it.
 
     ``key``: ``streamrank_client.vocabulary.key(item_id)``; ``time``: the item event's, Unix ms; ``category``: root
-    first; ``tokens``: the title cut into words; ``vector``: 512 little-endian f2, ``compact``: 64 little-endian f4,
+    first; ``tokens``: the title's terms; ``words``: those of the other fields of ``models.items.bm25.FIELDS``; ``vector``: 512 little-endian f2, ``compact``: 64 little-endian f4,
     both unit length; ``valid_from`` to ``valid_to``: when ``price`` holds, outside of it ``list_price`` does;
     ``first_time``: of the item's first event; ``image``: little-endian f2, unit length, empty without an image.
     """
@@ -41,6 +41,7 @@ class Entry(msgspec.Struct, array_like=True):
     valid_to: int | None = None
     first_time: int | None = None
     image: bytes = b""
+    words: list[list[str]] = msgspec.field(default_factory=list)
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -14,6 +14,7 @@ from models.features.kernels import compute, recent_inputs
 from models.ranking.adjustments.base import ScoredList
 from models.ranking.adjustments.by_intent import broad
 from models.ranking.adjustments.registry import adjust
+from models.ranking.authority import tiers
 from models.ranking.order import Arranged, arrange
 from models.ranking.ranker import Ranker, RankInput
 from models.ranking.weights import INITIAL, OPENING, OnlineWeights, apply, inputs_of, opens
@@ -129,7 +130,8 @@ def in_order(
     adjustments = adjust(scored)
     for added in adjustments.values():
         score = score + added
-    arranged = arrange(candidates.rows, score, ask, models.catalogue, broad(ask, plan.rules))
+    tier = tiers(ask, models.catalogue, candidates.rows) if "lexical" in plan.sources else None
+    arranged = arrange(candidates.rows, score, ask, models.catalogue, broad(ask, plan.rules), tier)
     order = arranged.order
     return Ranked(
         query=query,

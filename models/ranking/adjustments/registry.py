@@ -10,9 +10,11 @@ from models.ranking.adjustments.base import Adjustment, ScoredList
 from models.ranking.adjustments.by_image import ImageMatch
 from models.ranking.adjustments.by_intent import NamedCategory, Promotion, Question
 from models.ranking.adjustments.by_session import Refinement
+from models.ranking.adjustments.by_text import TextMatch
 
 #: In the order in which they are added; each sees the score without the others.
 ADJUSTMENTS: Final[tuple[Adjustment, ...]] = (
+    TextMatch(),
     Promotion(),
     Question(),
     NamedCategory(),
