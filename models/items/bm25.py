@@ -50,11 +50,11 @@ class Field(NamedTuple):
 
 #: In the order of ``Bm25.put``; "purpose" is what a title says after "for", "fits" and their like.
 FIELDS: Final = (
-    Field("title", 1.0, 0.75), Field("purpose", 0.5, 0.5), Field("brand", 0.8, 0.3), Field("category", 0.6, 0.3),
-    Field("values", 0.5, 0.3), Field("description", 0.25, 0.75),
+    Field("title", 1.0, 0.3), Field("purpose", 0.5, 0.3), Field("brand", 0.8, 0.3), Field("category", 0.6, 0.3),
+    Field("values", 0.5, 0.3), Field("description", 0.25, 0.5),
 )  # fmt: skip
-#: those that name the item: what stands nowhere else is merely said about it
-NAMING: Final = 4
+#: those that name the item, all but the description: what stands there alone is merely said about it
+NAMING: Final = 5
 # A posting is one u8: the row above 4 bits a field of term frequency (15 or more count as 15).
 _BITS: Final = 4
 _MOST: Final = (1 << _BITS) - 1

@@ -33,7 +33,7 @@ SYNONYM: Final = 0.5
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Of n items, (n,) each: ``share``, how much of the text's words each holds, by their idf; ``all_words``, that it
-    holds all that matter; ``every_word``, that it is named by all, stop words too, where these make the name ("the
+    is named by all that matter; ``every_word``, that it is named by all, stop words too, where these make the name ("the
     who", "vitamin a"); ``titled``, that its title is the text; ``identified``, that the text is an identifier of it.
     """
 
@@ -90,7 +90,7 @@ def evidence(ask: Ask, catalogue: Catalogue, rows: Rows) -> Evidence:
     key = title_key(ask.text.asked)
     return Evidence(
         share=share.astype(np.float32),
-        all_words=held.anywhere.all(axis=0) if content else nothing,
+        all_words=held.named.all(axis=0) if content else nothing,
         every_word=every,
         titled=catalogue.title_keys[rows] == np.uint64(key) if key else nothing,
         identified=np.isin(rows, identified(ask, catalogue)),

@@ -20,7 +20,7 @@ from models.retrieval.sentences import SEARCHED
 from models.retrieval.text_evidence import evidence
 
 #: Spreads of the score that one whole part of the evidence adds.
-STRENGTH: Final = 4.0
+STRENGTH: Final = 6.0
 
 
 class TextMatch(Adjustment):
