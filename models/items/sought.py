@@ -65,7 +65,7 @@ Held = Callable[[str], int]
 def sought(words: Sequence[Word], vocabulary: Vocabulary, held: Held) -> list[Sought]:
     """The distinct words of a query with the ways to find them; ``held`` says how many items hold a term."""
     apart = [one for word in words for one in _apart(word)]
-    joined = _joined(apart, held)
+    joined = _joined(apart, vocabulary, held)
     found: dict[str, Sought] = {}
     for place, word in enumerate(apart):
         ways = (*_ways(word, vocabulary, held), *joined.get(place, ()))
@@ -89,16 +89,17 @@ def _apart(word: Word) -> Iterator[Word]:
         yield from (Word(part, (part,)) for part in word.parts)
 
 
-def _joined(words: Sequence[Word], held: Held) -> dict[int, list[Way]]:
-    """By place, the words of items that several words of the query in a row are (head phones, wh 1000 xm5)."""
+def _joined(words: Sequence[Word], vocabulary: Vocabulary, held: Held) -> dict[int, list[Way]]:
+    """By place, the words of items that several words of the query in a row are (head phones, wh 1000 xm5, shou ji)."""
     found: dict[int, list[Way]] = {}
     for first in range(len(words)):
         text = words[first].text
         for last in range(first + 1, min(first + RUN, len(words))):
             text += words[last].text
-            if held(text):
-                for place in range(first, last + 1):
-                    found.setdefault(place, []).append(Way((text,), JOINED))
+            ways = [Way((text,), JOINED)] if held(text) else []
+            ways += [Way((one,), GUESS) for one in vocabulary.sounding(text) if held(one)]
+            for place in range(first, last + 1) if ways else ():
+                found.setdefault(place, []).extend(ways)
     return found
 
 
@@ -111,7 +112,7 @@ def _ways(word: Word, vocabulary: Vocabulary, held: Held) -> Iterator[Way]:
     known = held(word.text) or forms or (len(word.parts) > 1 and all(map(held, word.parts)))
     if word.text.isascii() and (word.stop or len(word.text) < SHORTEST - word.exact):
         return
-    compounds = _frequent(vocabulary.compounds(word.text), held)
+    compounds = _frequent(vocabulary.compounds(word.text, sure=not known), held)
     if known:
         yield from (Way((one,), COMPOUND, not one.isascii()) for one in compounds)
         return
@@ -120,6 +121,7 @@ def _ways(word: Word, vocabulary: Vocabulary, held: Held) -> Iterator[Way]:
     parts = vocabulary.split(word.text)
     if parts:
         yield Way(parts, GUESS)
+        yield Way(parts[-1:], COMPOUND, holds=False)
 
 
 def _guessed(text: str, vocabulary: Vocabulary, held: Held) -> list[str]:

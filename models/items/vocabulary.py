@@ -91,8 +91,9 @@ class Vocabulary:
         found += [one for one in self.names[self._done :] if one.endswith(end) and len(one) > len(end)]
         return sorted(found, key=lambda one: (len(one), one))[:MOST]
 
-    def compounds(self, word: str) -> list[str]:
-        """Words of which this one is the last part, the first one being a word too (Laufschuhe, Schreibtisch, 平底锅).
+    def compounds(self, word: str, sure: bool = False) -> list[str]:
+        """Words of which this one is the last part, the first one being a word too (Laufschuhe, Schreibtisch, 平底锅);
+        with ``sure`` whatever the first one is.
 
         >>> words = Vocabulary()
         >>> for one in ("schreibtisch", "schreiben", "schreib", "adjustable", "平底锅"): _ = words.number(one)
@@ -102,7 +103,7 @@ class Vocabulary:
         if not word.isalpha() or (word.isascii() and len(word) <= SHORTEST):
             return []
         ends = self.ending(word)
-        return [one for one in ends if not one.isascii() or self._is_part(one[: -len(word)])]
+        return [one for one in ends if sure or not one.isascii() or self._is_part(one[: -len(word)])]
 
     def sounding(self, word: str) -> list[str]:
         """Chinese words that are written so in pinyin without tones; sorted.
@@ -144,7 +145,7 @@ class Vocabulary:
         return next((one for one in bare if len(one) >= SHORTEST and one in self), "")
 
     def _is_part(self, front: str) -> bool:
-        return len(front) >= SHORTEST and bool(self._part(front))
+        return bool(self._part(front))
 
     def _near(self, word: str) -> list[str]:
         """Words that may be forms of this one: they begin alike and are about as long."""
