@@ -5,8 +5,10 @@ after this very text; an item whose title is the text; one that holds all its wo
 (``models.ranking.order``): what is hidden is out, what is pinned stands where it is pinned, what is buried is last.
 
 >>> from models.sample import asked, sample
+>>> from models.retrieval.text_evidence import evidence
 >>> catalogue = sample(["red tea cup", "red tea", "green tea"])
->>> tiers(asked("search", asked="tea red", tokens=("tea", "red")), catalogue, np.arange(3, dtype=np.int32)).tolist()
+>>> ask, rows = asked("search", asked="tea red", tokens=("tea", "red")), np.arange(3, dtype=np.int32)
+>>> tiers(ask, rows, evidence(ask, catalogue, rows)).tolist()
 [1, 1, 0]
 """
 
@@ -19,8 +21,7 @@ from numpy.typing import NDArray
 
 from models.ask import Ask
 from models.base.arrays import Mask, Rows
-from models.items.catalogue import Catalogue
-from models.retrieval.text_evidence import evidence
+from models.retrieval.text_evidence import Evidence
 
 Tiers = NDArray[np.int8]
 
@@ -35,16 +36,16 @@ REFINED: Final = 8
 IDENTIFIED: Final = 16
 #: what was chosen after a text has this share of its choices: a stray click is none
 SHARE: Final = 0.05
-#: surfaces on which a text asks for something
-ASKED_ON: Final = ("search", "rerank")
 
 
-def tiers(ask: Ask, catalogue: Catalogue, rows: Rows) -> Tiers:
-    """The tier of each row, (n,): higher ones stand first; all 0 where no text asks for anything."""
+def tiers(ask: Ask, rows: Rows, found: Evidence | None) -> Tiers:
+    """The tier of each row, (n,): higher ones stand first; all 0 where no text asks for anything.
+
+    ``found``: what the text says of the rows, None where there is none.
+    """
     out = np.zeros(len(rows), np.int8)
-    if ask.query.surface not in ASKED_ON or not ask.text.asked.strip() or not len(rows):
+    if found is None:
         return out
-    found = evidence(ask, catalogue, rows)
     if ask.query.image is None:
         out[found.all_words] = ALL_WORDS
         out[found.every_word] = EVERY_WORD

@@ -3,7 +3,7 @@
 >>> from models.sample import asked, sample
 >>> catalogue = sample(["red tea", "green tea", "wine"])
 >>> found = evidence(asked("search", asked="red tea", tokens=("red", "tea")), catalogue, np.arange(3, dtype=np.int32))
->>> found.share.round(2).tolist(), found.all_words.tolist(), found.titled.tolist()
+>>> [round(float(one), 2) for one in found.share], found.all_words.tolist(), found.titled.tolist()
 ([1.0, 0.32, 0.0], [True, False, False], [True, False, False])
 """
 
@@ -26,6 +26,8 @@ from models.text.words import Word, singular
 EXACT: Final = 2.0
 #: stop words count so much beside words that say something
 STOP: Final = 0.25
+#: surfaces on which a text asks for something
+ASKED_ON: Final = ("search", "rerank")
 #: a synonym that counts less is near the word and does not stand for it
 SYNONYM: Final = 0.5
 
@@ -72,8 +74,10 @@ def identified(ask: Ask, catalogue: Catalogue) -> Rows:
     return catalogue.identifiers.rows(ask.text.asked)
 
 
-def evidence(ask: Ask, catalogue: Catalogue, rows: Rows) -> Evidence:
-    """What the ask's text says of some rows."""
+def evidence(ask: Ask, catalogue: Catalogue, rows: Rows) -> Evidence | None:
+    """What the ask's text says of some rows; None where no text asks for anything."""
+    if ask.query.surface not in ASKED_ON or not ask.text.asked.strip():
+        return None
     words = words_sought(ask.text, catalogue.lexical)
     offers = OFFER_WORDS if sure(ask, "promotion") else frozenset[str]()
     content = [one for one in words if not one.stop and singular(one.name) not in offers]
@@ -82,15 +86,15 @@ def evidence(ask: Ask, catalogue: Catalogue, rows: Rows) -> Evidence:
     weight = held.idf * np.array([EXACT if one.exact else 1.0 for one in content], np.float32)
     share = weight @ held.anywhere / max(float(weight.sum()), 1e-9)
     nothing = np.zeros(len(rows), np.bool_)
-    every = nothing
+    every: Mask = nothing
     if len(content) < 2 and len(words) > 1:
-        every = catalogue.lexical.held(words, rows).named.all(axis=0)
+        every = np.logical_and.reduce(catalogue.lexical.held(words, rows).named)
     elif content and all(one.stop for one in content):
-        every = held.named.all(axis=0)
+        every = np.logical_and.reduce(held.named)
     key = title_key(ask.text.asked)
     return Evidence(
         share=share.astype(np.float32),
-        all_words=held.named.all(axis=0) if content else nothing,
+        all_words=np.logical_and.reduce(held.named) if content else nothing,
         every_word=every,
         titled=catalogue.title_keys[rows] == np.uint64(key) if key else nothing,
         identified=np.isin(rows, identified(ask, catalogue)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from typing import Final
 
-import Stemmer
+import Stemmer  # type: ignore[import-not-found]
 
 ENGLISH: Final = "english"
 #: Looked at where English finds nothing: their rules join words that English keeps apart (pasta, paste).

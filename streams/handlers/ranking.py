@@ -19,6 +19,7 @@ from models.ranking.order import Arranged, arrange
 from models.ranking.ranker import Ranker, RankInput
 from models.ranking.weights import INITIAL, OPENING, OnlineWeights, apply, inputs_of, opens
 from models.retrieval.candidates import Candidates, Timer, retrieve, untimed
+from models.retrieval.text_evidence import evidence
 from models.serving import Models
 from state import keys
 from state.records import COUNT
@@ -126,11 +127,12 @@ def in_order(
     weights = models.weights.get(learnt, INITIAL) if plan.online else INITIAL
     score = apply(weights, inputs_of(features, offline)) if len(offline) else offline
     ranker = models.ranker_for(plan.own_arm)
-    scored = ScoredList(ask, models.catalogue, candidates, features, score, ranker, plan.sources)
+    text = evidence(ask, models.catalogue, candidates.rows) if "lexical" in plan.sources else None
+    scored = ScoredList(ask, models.catalogue, candidates, features, score, ranker, plan.sources, text)
     adjustments = adjust(scored)
     for added in adjustments.values():
         score = score + added
-    tier = tiers(ask, models.catalogue, candidates.rows) if "lexical" in plan.sources else None
+    tier = tiers(ask, candidates.rows, text)
     arranged = arrange(candidates.rows, score, ask, models.catalogue, broad(ask, plan.rules), tier)
     order = arranged.order
     return Ranked(

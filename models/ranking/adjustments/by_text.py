@@ -15,9 +15,7 @@ import numpy as np
 from models.base.arrays import Floats
 from models.features.registry import INDEX
 from models.ranking.adjustments.base import Adjustment, ScoredList, in_spreads
-from models.ranking.authority import ASKED_ON
 from models.retrieval.sentences import SEARCHED
-from models.retrieval.text_evidence import evidence
 
 #: Spreads of the score that one whole part of the evidence adds.
 STRENGTH: Final = 6.0
@@ -31,14 +29,13 @@ class TextMatch(Adjustment):
 
     def added(self, to: ScoredList) -> Floats | None:
         """By words and meaning, for the sources in use."""
-        ask = to.ask
-        if ask.query.surface not in ASKED_ON or not ask.text.asked.strip():
+        if to.text is None:
             return None
         parts = np.zeros(len(to.score), np.float64)
         if "lexical" in to.sources:
             lexical = to.features[:, INDEX["lexical"]]
             parts += lexical / max(float(lexical.max()), 1e-9)
-            parts += evidence(ask, to.catalogue, to.candidates.rows).share
+            parts += to.text.share
         if "semantic" in to.sources:
             cosine = to.features[:, INDEX["semantic"]]
             parts += (cosine - cosine.min()) / max(float(cosine.max() - cosine.min()), 1e-9)

@@ -13,6 +13,7 @@ from models.items.catalogue import Catalogue
 from models.ranking.authority import tiers
 from models.retrieval.sources.base import candidates_of
 from models.retrieval.sources.lexical import Lexical
+from models.retrieval.text_evidence import evidence
 from models.sample import sample_entry
 from models.text.markup import plain
 from models.text.words import Words
@@ -40,7 +41,9 @@ def found(words: Words, catalogue: Catalogue, text: str) -> list[str]:
     asked = AskedText(text, tokens=tuple(words.tokens(text)), words=tuple(words.read(text)))
     ask = Ask(AskedQuery(0, "search"), asked)
     candidates = candidates_of(Lexical(), ask, catalogue, 20)
-    order = np.lexsort((candidates.rows, -candidates.weight, -tiers(ask, catalogue, candidates.rows)))
+    order = np.lexsort(
+        (candidates.rows, -candidates.weight, -tiers(ask, candidates.rows, evidence(ask, catalogue, candidates.rows)))
+    )
     return [catalogue.ids[row] for row in candidates.rows[order]]
 
 
@@ -100,7 +103,8 @@ def test_accents_and_width_are_folded(words: Words, titles: list[str], text: str
     [
         ("Grey Zip Hoodie", "hoodies"), ("Knitted Beanie", "beanies"), ("Baby Onesie", "onesies"), ("Toy Bus", "buses"),
         ("Cookies Assorted", "cookie"), ("Chocolate Brownie Mix", "brownies"), ("Carving Knife", "knives"),
-        ("Bookshelf Oak", "bookshelves"), ("Glass Vase", "vases"), ("Camera Lens", "lenses"), ("Batteries AA", "battery"),
+        ("Bookshelf Oak", "bookshelves"), ("Glass Vase", "vases"), ("Camera Lens", "lenses"),
+        ("Batteries AA", "battery"),
         ("Cherry Tomatoes", "tomato"), ("Women Coat", "woman"), ("Kids Scarf", "scarves"), ("Movie Poster", "movies"),
         ("Rote Hose", "hosen"), ("Kinderbuch", "kinderbücher"), ("Lámpara de mesa", "lamparas"), ("Cahier", "cahiers"),
         ("Zapato rojo", "zapatos"), ("Stoel", "stoelen"), ("Libro", "libri"), ("Gläser", "glas"),
@@ -164,7 +168,8 @@ def test_markup_and_signs_are_no_words(words: Words, title: str, text: str, othe
         ("Laufschuhe Herren", "schuhe"), ("Schuhe zum Laufen", "laufschuhe"), ("Schreibtisch Eiche", "tisch"),
         ("Wasserkocher Edelstahl", "wasser kocher"), ("Keukentafel", "tafel"), ("Wi-Fi Router", "wifi"),
         ("Cotton T-Shirt", "tshirt"), ("Cotton Tshirt", "t shirt"), ("Cotton T Shirt", "t-shirt"),
-        ("삼성 무선이어폰", "무선 이어폰"), ("무선 이어폰", "무선이어폰"), ("노트북 거치대", "노트북"), ("노트북을 위한 가방", "노트북"),
+        ("삼성 무선이어폰", "무선 이어폰"), ("무선 이어폰", "무선이어폰"), ("노트북 거치대", "노트북"),
+        ("노트북을 위한 가방", "노트북"),
         ("ワイヤレスイヤホン", "イヤホン"), ("東京タワー 模型", "東京タワー"), ("เสื้อยืดคอกลม", "เสื้อยืด"),
         ("小米手机", "shouji"), ("小米手机", "shou ji"), ("流行音乐", "yinyue"), ("平底锅", "锅"),
         ("Wireless Headphones", "headph"), ("Wireless Headphones", "wirel"), ("Espresso Machine", "espre mach"),
