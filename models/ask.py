@@ -115,7 +115,8 @@ class AskedText:
 
     ``asked``: the text; of one that refines the search before it, both together. Then ``refined_from`` is what was
     searched for until now, ``continued`` its parts, and ``preferred`` the rows that have what is asked for now.
-    ``tokens``: its words by name, corrected; ``words``: as they were typed, but for prices that limit; ``corrected``: the text that was understood, where it is not ``asked``;
+    ``tokens``: its words by name, corrected; ``words``: as they were typed, but for prices that limit; ``corrected``:
+    the text that was understood, where it is not ``asked``;
     ``known_as``: the known query that it was taken for, while nothing was chosen after the text itself;
     ``expansion``: how words were corrected, and what is searched for beside them; ``vector`` (512,) and ``compact``
     (64,): unit length, None without text; ``intent``: probabilities of the six intents in the order of

@@ -58,9 +58,9 @@ def tiers(ask: Ask, rows: Rows, found: Evidence | None) -> Tiers:
 
 
 def _chosen(ask: Ask, rows: Rows) -> Mask:
-    """What was chosen after the text itself, not after the known query that it was taken for."""
+    """What was chosen after the text, or after the known query that it was taken for, a slip away."""
     choices = ask.crowd.choices
-    if ask.text.known_as or not len(choices.rows):
+    if not len(choices.rows):
         return np.zeros(len(rows), np.bool_)
     some = choices.rows[choices.weight >= SHARE * choices.weight.sum()]
     return np.isin(rows, some)

@@ -47,9 +47,10 @@ def arrange(
 ) -> Arranged:
     """Put candidates, rows with their scores (n,), into their final order, before exploration.
 
-    By ``tier``, (n,), where there is one; then by score, ties by row; the best 50 by maximal marginal relevance where the rules want it; then page by page so
-    that no brand or category has more than its share; then what is buried; pinned items at their positions, or at
-    the end of a shorter list. The order up to a page's end is the same for every page of one query.
+    By ``tier``, (n,), where there is one; then by score, ties by row; the best 50 by maximal marginal relevance where
+    the rules want it, each tier by itself; then page by page so that no brand or category has more than its share; then
+    what is buried; pinned items at their positions, or at the end of a shorter list. The order up to a page's end is
+    the same for every page of one query.
     """
     tier = np.zeros(len(rows), np.int8) if tier is None else tier
     order: Places = np.lexsort((rows, -scores, -tier))

@@ -35,8 +35,8 @@ SYNONYM: Final = 0.5
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Of n items, (n,) each: ``share``, how much of the text's words each holds, by their idf; ``all_words``, that it
-    is named by all that matter; ``every_word``, that it is named by all, stop words too, where these make the name ("the
-    who", "vitamin a"); ``titled``, that its title is the text; ``identified``, that the text is an identifier of it.
+    is named by all that matter; ``every_word``, that it is named by all, stop words too, where these make the name (the
+    who, vitamin a); ``titled``, that its title is the text; ``identified``, that the text is an identifier of it.
     """
 
     share: Floats

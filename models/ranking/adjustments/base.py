@@ -26,9 +26,9 @@ from models.retrieval.text_evidence import Evidence
 class ScoredList:
     """A list as the rankers left it; it is never empty.
 
-    ``features`` (n, F) in the order of ``FEATURES``; ``score`` (n,): the rankers' own, without any adjustment;
-    ``ranker``: the one that scored it; ``sources``: those in use; ``text``: what the query's text says of the items,
-    None where there is none.
+    ``features`` (n, F) in the order of ``FEATURES``; ``score`` (n,): the rankers' own, with what a search's text says
+    of the items on top, and no other adjustment; ``ranker``: the one that scored it; ``sources``: those in use;
+    ``text``: what the query's text says of the items, None where there is none.
     """
 
     ask: Ask

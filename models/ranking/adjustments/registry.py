@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from models.base.arrays import Floats
@@ -12,9 +13,11 @@ from models.ranking.adjustments.by_intent import NamedCategory, Promotion, Quest
 from models.ranking.adjustments.by_session import Refinement
 from models.ranking.adjustments.by_text import TextMatch
 
-#: In the order in which they are added; each sees the score without the others.
+#: What a search's score stands on: the others see the score with it.
+BASE: Final = TextMatch()
+#: In the order in which they are added; each sees the score with the base and without the others.
 ADJUSTMENTS: Final[tuple[Adjustment, ...]] = (
-    TextMatch(),
+    BASE,
     Promotion(),
     Question(),
     NamedCategory(),
@@ -28,5 +31,8 @@ def adjust(to: ScoredList) -> dict[str, Floats]:
     """What each adjustment adds to each candidate's score, (n,) by name: part of every explanation."""
     if not len(to.score):
         return {}
-    added = {one.name: one.added(to) for one in ADJUSTMENTS}
+    base = BASE.added(to)
+    if base is not None:
+        to = replace(to, score=to.score + base)
+    added = {one.name: one.added(to) if one is not BASE else base for one in ADJUSTMENTS}
     return {name: values for name, values in added.items() if values is not None}
