@@ -21,13 +21,12 @@ from models.items.catalogue import Catalogue, title_key
 from models.items.sought import Sought, Way, with_way
 from models.retrieval.intent_candidates import OFFER_WORDS, sure
 from models.text.words import Word, singular
+from streamrank_client.vocabulary import UNASKED
 
 #: a number or a model counts so many times as much as another word as rare: another one is another product
 EXACT: Final = 2.0
 #: stop words count so much beside words that say something
 STOP: Final = 0.25
-#: surfaces on which a text asks for something
-ASKED_ON: Final = ("search", "rerank")
 #: a synonym that counts less is near the word and does not stand for it
 SYNONYM: Final = 0.5
 
@@ -76,7 +75,7 @@ def identified(ask: Ask, catalogue: Catalogue) -> Rows:
 
 def evidence(ask: Ask, catalogue: Catalogue, rows: Rows) -> Evidence | None:
     """What the ask's text says of some rows; None where no text asks for anything."""
-    if ask.query.surface not in ASKED_ON or not ask.text.asked.strip():
+    if ask.query.surface in UNASKED or not ask.text.asked.strip():
         return None
     words = words_sought(ask.text, catalogue.lexical)
     offers = OFFER_WORDS if sure(ask, "promotion") else frozenset[str]()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -31,7 +33,7 @@ def placed(ask: Ask, scores: Floats = AGAINST, catalogue: Catalogue = CATALOGUE)
     return arrange(ROWS, scores, ask, catalogue, tier=tiers(ask, ROWS, evidence(ask, catalogue, ROWS)))
 
 
-def searched(text: str, **given: object) -> Ask:
+def searched(text: str, **given: Any) -> Ask:
     """A search for a text whose words are split at spaces."""
     return asked("search", asked=text, tokens=tuple(text.lower().split()), **given)
 

@@ -113,7 +113,7 @@ def test_scores_fall_and_items_are_distinct(shelf: Answering) -> None:
 
 
 def test_the_impression_keeps_what_was_served(shelf: Answering) -> None:
-    """Items, propensities, text and features in the order shown; the weights applied to them, and the text, give the scores."""
+    """Items, propensities, text and features in the order shown; weights and text give the scores."""
     query = Query(time=NOW, request_id="r9", user_id="u1", text="milk", limit=5, explain=True)
     answers = ask(shelf, clicked("p1"), query)
     (name, value), _ = answers.expiring
