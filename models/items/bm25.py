@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.base.arrays import Floats, Mask, Rows
-from models.items.sought import Sought, sought
+from models.items.sought import Sought, Way, sought
 from models.items.vocabulary import Vocabulary
 from models.text.words import Word
 
@@ -96,6 +96,7 @@ class Bm25:
         self._totals = np.zeros(len(FIELDS), np.int64)
         self._memo: dict[Sought, Matches] = {}
         self._read: dict[tuple[Word | str, ...], list[Sought]] = {}
+        self._ways: dict[Word, tuple[Way, ...]] = {}
 
     def __len__(self) -> int:
         return len(self._terms)
@@ -146,6 +147,7 @@ class Bm25:
         """What was worked out of the items as they were."""
         self._memo.clear()
         self._read.clear()
+        self._ways.clear()
 
     def terms(self, start: int = 0) -> Iterator[str]:
         """Every token that was ever put, in order of its first, from the ``start``-th on."""
@@ -158,8 +160,9 @@ class Bm25:
         if found is None:
             if len(self._read) >= REMEMBERED:
                 self._read.clear()
+                self._ways.clear()
             read = [Word(word, (word,)) if isinstance(word, str) else word for word in asked]
-            found = self._read[asked] = sought(read, self.vocabulary, self._held_by)
+            found = self._read[asked] = sought(read, self.vocabulary, self._held_by, self._ways)
         return list(found)
 
     def frequency(self, token: str) -> int:

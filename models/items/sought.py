@@ -62,13 +62,21 @@ class Sought:
 Held = Callable[[str], int]
 
 
-def sought(words: Sequence[Word], vocabulary: Vocabulary, held: Held) -> list[Sought]:
-    """The distinct words of a query with the ways to find them; ``held`` says how many items hold a term."""
+def sought(
+    words: Sequence[Word], vocabulary: Vocabulary, held: Held, memo: dict[Word, tuple[Way, ...]] | None = None
+) -> list[Sought]:
+    """The distinct words of a query with the ways to find them; ``held`` says how many items hold a term.
+
+    ``memo``: the ways of single words that were looked for before, the same while no item changes.
+    """
+    memo = {} if memo is None else memo
     apart = [one for word in words for one in _apart(word)]
     joined = _joined(apart, vocabulary, held)
     found: dict[str, Sought] = {}
     for place, word in enumerate(apart):
-        ways = (*_ways(word, vocabulary, held), *joined.get(place, ()))
+        if word not in memo:
+            memo[word] = tuple(_ways(word, vocabulary, held))
+        ways = (*memo[word], *joined.get(place, ()))
         known = found.get(word.text)
         if known is not None:
             ways = tuple(dict.fromkeys((*known.ways, *ways)))

@@ -19,8 +19,8 @@ from typing import Final
 from models.text.pinyin import sounds
 from models.text.stems import akin, english
 
-#: words that have come last are looked through one by one, up to so many or a sixteenth of all
-UNSORTED: Final = 512
+#: words that have come last are looked through one by one, up to so many or a 64th of all
+UNSORTED: Final = 128
 #: shorter beginnings and parts say too little
 SHORTEST: Final = 3
 #: words that begin or end like the one typed, the first so many of them in order
@@ -155,8 +155,12 @@ class Vocabulary:
         return [one for one in found if one != word and abs(len(one) - len(word)) <= FORMS and one.isalpha()]
 
     def _range(self, words: list[str], first: str, last: str) -> list[str]:
-        if len(self.names) - self._done > max(UNSORTED, self._done // 16):
-            self._sorted[:] = sorted(self.names)
-            self._reversed[:] = sorted(one[::-1] for one in self.names)
+        if len(self.names) - self._done > max(UNSORTED, self._done // 64):
+            new = self.names[self._done :]
+            # lists that are sorted but for their end: Python's sort merges the two
+            self._sorted += new
+            self._sorted.sort()
+            self._reversed += [one[::-1] for one in new]
+            self._reversed.sort()
             self._done = len(self.names)
         return words[bisect_left(words, first) : bisect_left(words, last)]
