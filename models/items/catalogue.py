@@ -4,8 +4,8 @@ Row numbers are stable: a deleted item keeps its row, and a later upsert revives
 and a cached search may hold rows while the catalogue grows.
 
 An item takes about 2 KB with a title of eight words: 1,024 bytes the wide vector, 256 the narrow one, the rest strings,
-postings and indexes; with a description of 600 characters it takes 0.9 KB more (12 bytes a word, and 64 a field). Room grows by
-half and untouched memory costs nothing; moving a large catalogue takes about half a second per million
+postings and indexes; with a description of 600 characters it takes 0.9 KB more (12 bytes a word, and 64 a field).
+Room grows by half and untouched memory costs nothing; moving a large catalogue takes about half a second per million
 rows, so a worker that knows its size gives ``capacity``.
 """
 
