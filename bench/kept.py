@@ -19,7 +19,7 @@ from rapidfuzz.distance import OSA
 from redis.asyncio import Connection
 from scipy import sparse  # type: ignore[import-untyped]
 
-from models.items.bm25 import K1, B, Bm25
+from models.items.bm25 import FIELDS, K1, Bm25
 from models.items.catalogue import Catalogue
 from models.lore.query_spelling import SpeltTexts, squeezed
 from models.lore.spelling import Speller, edits
@@ -137,7 +137,8 @@ def _search(words: Sequence[str], rng: random.Random) -> dict[str, float]:
         )
         held = np.diff(counts.indptr)
         idf = np.log1p((TITLES - held + 0.5) / (held + 0.5))
-        norm = K1 * (1 - B + B * lengths / lengths.mean())
+        b = FIELDS[0].b
+        norm = K1 * (1 - b + b * lengths / lengths.mean())
         counts.data *= (K1 + 1) / (counts.data + norm[counts.indices])
         return counts[:, [numbers[word] for word in asked]] @ idf[[numbers[word] for word in asked]]
 

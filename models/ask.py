@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.base.arrays import Floats, Rows
 from models.items.attributes import Wanted
+from models.text.words import Word
 from streamrank_client.vocabulary import COMPACT, Sort, Surface
 
 #: intents that a text is told apart by, beside ``unknown``
@@ -116,7 +117,8 @@ class AskedText:
 
     ``asked``: the text; of one that refines the search before it, both together. Then ``refined_from`` is what was
     searched for until now, ``continued`` its parts, and ``preferred`` the rows that have what is asked for now.
-    ``tokens``: its words, corrected; ``corrected``: the text that was understood, where it is not ``asked``;
+    ``tokens``: its words by name, corrected; ``words``: as they were typed, but for prices that limit; ``corrected``:
+    the text that was understood, where it is not ``asked``;
     ``known_as``: the known query that it was taken for, while nothing was chosen after the text itself;
     ``expansion``: how words were corrected, and what is searched for beside them; ``vector`` (512,) and ``compact``
     (64,): unit length, None without text; ``intent``: probabilities of the six intents in the order of
@@ -132,6 +134,7 @@ class AskedText:
     continued: Continued | None = None
     preferred: Rows = field(default_factory=_rows)
     tokens: tuple[str, ...] = ()
+    words: tuple[Word, ...] = ()
     corrected: str = ""
     known_as: str = ""
     expansion: tuple[Expansion, ...] = ()

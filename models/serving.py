@@ -24,6 +24,7 @@ from models.retrieval.matching import NEAR, nearest, nearness
 from models.shop.rule_book import RuleBook
 from models.text.encoder import Encoder
 from models.text.intent import IntentModel
+from models.text.refinement import without_limit
 from models.text.words import Words, normalise
 from models.tower.column import TowerColumn
 
@@ -95,6 +96,7 @@ class Models:
         return replace(
             text,
             tokens=read.tokens,
+            words=tuple(self.words.read(read.known_as or without_limit(plain))),
             expansion=read.expansion,
             corrected=read.corrected,
             known_as=read.known_as,

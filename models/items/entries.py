@@ -19,7 +19,8 @@ class Entry(msgspec.Struct, array_like=True):
     """One item as the ``catalogue`` topic carries it (a tombstone is a delete); a later one replaces it.
 
     ``key``: ``streamrank_client.vocabulary.key(item_id)``; ``time``: the item event's, Unix ms; ``category``: root
-    first; ``tokens``: the title cut into words; ``vector``: 512 little-endian f2, ``compact``: 64 little-endian f4,
+    first; ``tokens``: the title's terms; ``words``: those of the other fields of ``models.items.bm25.FIELDS`` (older
+    entries have none); ``vector``: 512 little-endian f2, ``compact``: 64 little-endian f4,
     both unit length; ``valid_from`` to ``valid_to``: when ``price`` holds, outside of it ``list_price`` does;
     ``first_time``: of the item's first event; ``image``: little-endian f2, unit length, empty without an image;
     ``group_id``: what variants of one product share, empty for an item of its own.
@@ -43,6 +44,7 @@ class Entry(msgspec.Struct, array_like=True):
     first_time: int | None = None
     image: bytes = b""
     group_id: str = ""
+    words: list[list[str]] = msgspec.field(default_factory=list)
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -20,28 +20,40 @@ import numpy as np
 from models.ask import Ask, NamedItems
 from models.base.arrays import Floats, Places, Rows
 from models.items.catalogue import Catalogue
+from models.ranking.authority import IDENTIFIED, Tiers
 from models.ranking.diversity import POOL, PageShare, marginal_relevance, paged
 from models.shop.rules import PLAIN, Rules, named
 
 
 class Arranged(NamedTuple):
     """``order``: (n,) places in the rows given, in the order in which they stand; ``pinned``: positions in that
-    order which a rule fills, ascending; ``late``: how many of the others, the last, are extras or buried.
+    order which a rule fills, ascending; ``late``: how many of the others, the last, are extras or buried; ``fixed``:
+    the pinned positions, and those of what the text identifies.
     """
 
     order: Places
     pinned: Places
     late: int
+    fixed: Places
 
 
-def arrange(rows: Rows, scores: Floats, ask: Ask, catalogue: Catalogue, rules: Rules = PLAIN) -> Arranged:
+def arrange(
+    rows: Rows,
+    scores: Floats,
+    ask: Ask,
+    catalogue: Catalogue,
+    rules: Rules = PLAIN,
+    tier: Tiers | None = None,
+) -> Arranged:
     """Put candidates, rows with their scores (n,), into their final order, before exploration.
 
-    By score, ties by row; the best 50 by maximal marginal relevance where the rules want it; then page by page so
-    that no brand or category has more than its share; then what is buried; pinned items at their positions, or at
-    the end of a shorter list. The order up to a page's end is the same for every page of one query.
+    By ``tier``, (n,), where there is one; then by score, ties by row; the best 50 by maximal marginal relevance where
+    the rules want it, each tier by itself; then page by page so that no brand or category has more than its share; then
+    what is buried; pinned items at their positions, or at the end of a shorter list. The order up to a page's end is
+    the same for every page of one query.
     """
-    order: Places = np.lexsort((rows, -scores))
+    tier = np.zeros(len(rows), np.int8) if tier is None else tier
+    order: Places = np.lexsort((rows, -scores, -tier))
     unwanted = set(ask.user.disliked.tolist())
     at = dict(zip(rows.tolist(), range(len(rows)), strict=True)) if ask.ruled.pins else {}
     pins = [(position, at[row]) for position, row in ask.ruled.pins if row in at and row not in unwanted]
@@ -53,9 +65,12 @@ def arrange(rows: Rows, scores: Floats, ask: Ask, catalogue: Catalogue, rules: R
         free, buried = order[~(taken | bury)[order]], order[bury[order]]
     pins = _placed(pins, len(rows))
     free = _varied(free, rows, scores, ask, catalogue, rules)
+    free = free[np.argsort(-tier[free], kind="stable")]
     free, extras = _within_shares(free, pins, rows, ask, catalogue, rules)
     rest = np.concatenate([free, buried])
-    return Arranged(_woven(rest, pins), np.array([p for p, _ in pins], np.intp), extras + len(buried))
+    order, pinned = _woven(rest, pins), np.array([p for p, _ in pins], np.intp)
+    named_by_text = np.flatnonzero(tier[order] == IDENTIFIED)
+    return Arranged(order, pinned, extras + len(buried), np.union1d(pinned, named_by_text))
 
 
 def _named_in(some: NamedItems) -> tuple[Rows, Rows, Rows]:

@@ -38,6 +38,11 @@ _HIGHEST: Final = re.compile(
     rf"(?:under|below|less than|up to|at most|max(?:imum)?|不超过|低于|少于|最多)\s*{_NUMBER}"
     rf"|{_NUMBER}\s*(?:or less|and under|max|以下|以内|之内|之下|内)"
 )
+#: of these, those that no product's name holds ("15 pro max 256")
+_LIMIT: Final = re.compile(
+    rf"(?:\b(?:under|below|less than|at most)|不超过|低于|少于|最多)\s*{_NUMBER}"
+    rf"|{_NUMBER}\s*(?:or less|and under|以下|以内|之内|之下)"
+)
 _LOWEST: Final = re.compile(
     rf"(?:over|above|more than|at least|min(?:imum)?|不低于|高于|大于|超过|最少|至少)\s*{_NUMBER}"
     rf"|{_NUMBER}\s*(?:or more|and up|and over|plus|以上|起)"
@@ -87,6 +92,16 @@ def said(text: str) -> Said:
         low, high = sorted(float(value) for value in between.groups())
     direction = 1 if dearer is not None else -1 if cheaper is not None else 0
     return Said(direction, low, high, " ".join(_FILLER.sub(" ", " ".join(rest.split())).split()))
+
+
+def without_limit(text: str) -> str:
+    """A normalised text without the highest price that it names; as it is where it names none, or nothing else.
+
+    >>> without_limit("laptop under 500"), without_limit("iphone 15 plus"), without_limit("under 50")
+    ('laptop', 'iphone 15 plus', 'under 50')
+    """
+    rest = " ".join(_LIMIT.sub(" ", text).split())
+    return rest or text
 
 
 def points_back(text: str) -> bool:

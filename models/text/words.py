@@ -13,13 +13,15 @@ import warnings
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 from models.base.errors import TextError
 from models.base.paths import DATA
 from models.text.stopwords import STOP_WORDS
-from models.text.units import join_units
+from models.text.units import is_measure, join_units
 
+#: more parts are no model number that anybody types
+MOST_PARTS: Final = 6
 TRADITIONAL = DATA / "words" / "traditional.tsv"
 
 
@@ -34,10 +36,69 @@ def normalise(text: str) -> str:
     if not isinstance(text, str):
         raise TextError(f"text is {type(text).__name__}, not a string.", "send the text as a JSON string.")
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text).casefold().translate(_simplified())
+        # Signs of trade marks are letters to NFKC: Kevlar™ would become kevlartm.
+        text = unicodedata.normalize("NFKC", text.translate(_SIGNS)).casefold().translate(_simplified())
         # Once more: case folding can leave sequences that compose.
         text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
     return " ".join(_CONTROL.sub(" ", text.lower()).split())
+
+
+def bare(text: str) -> str:
+    """A normalised text as words are compared: without accents and points, each letter its plain one.
+
+    >>> bare("fjällräven żubrówka smørrebrød l'oréal が")
+    "fjallraven zubrowka smorrebrod l'oreal が"
+    """
+    if text.isascii():
+        return text
+    letters = _MARKS.sub("", unicodedata.normalize("NFD", text)).translate(_PLAIN)
+    return unicodedata.normalize("NFC", letters)
+
+
+def squeezed(text: str) -> str:
+    """A text's letters and digits alone, folded: how whole titles and identifiers are compared.
+
+    >>> squeezed("FDB-5220"), squeezed("Fjällräven Kånken™ ")
+    ('fdb5220', 'fjallravenkanken')
+    """
+    return "".join(filter(str.isalnum, bare(normalise(text))))
+
+
+class Word(NamedTuple):
+    """One word of a text: ``text``, its surface, joined; ``parts``: what it is made of, itself alone where that is
+    nothing; ``grams``: whether these are overlapping pairs of characters.
+    """
+
+    text: str
+    parts: tuple[str, ...]
+    grams: bool = False
+
+    @property
+    def stop(self) -> bool:
+        """Whether it says nothing about a product."""
+        return self.text in STOP_WORDS
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is a number or a model, which another one is not like."""
+        return any(map(str.isdigit, self.text))
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """All by which a text is found that holds the word.
+
+        >>> Word("wh1000xm5", ("wh", "1000", "xm", "5")).terms[-4:]
+        ('1000xm', '1000xm5', 'xm5', 'wh1000xm5')
+        >>> Word("longsleeve", ("long", "sleeve")).terms, Word("tea", ("tea",)).terms
+        (('long', 'sleeve', 'longsleeve'), ('tea',))
+        """
+        if len(self.parts) == 1:
+            return (self.text,)
+        if self.grams or not self.exact:
+            return (*self.parts, self.text)
+        n = len(self.parts)
+        joined = ("".join(self.parts[a:b]) for a in range(n - 1) for b in range(a + 2, n + 1) if b - a < n)
+        return (*self.parts, *joined, self.text)
 
 
 class _Cutter(Protocol):
@@ -45,7 +106,7 @@ class _Cutter(Protocol):
 
 
 class Words:
-    """Cuts texts into tokens. ``load`` reads jieba's dictionary once (about a second, 100 MB)."""
+    """Cuts texts into words. ``load`` reads jieba's dictionary once (about a second, 100 MB)."""
 
     def __init__(self, cutter: _Cutter) -> None:
         self._cutter = cutter
@@ -55,31 +116,44 @@ class Words:
         """With jieba's dictionary, which the process holds once: cutting reads it only."""
         return cls(_jieba())
 
+    def read(self, text: str) -> list[Word]:
+        """All words of a text in their order, stop words too, as they stand in it.
+
+        >>> words = Words.load()
+        >>> [word.text for word in words.read("The Who: 2 Dresses, WH-1000XM5, 5/8 in, 노트북")]
+        ['the', 'who', '2', 'dresses', 'wh1000xm5', '5/8inch', '노트북']
+        >>> words.read("노트북")[0].parts, words.read("iPhone15")[0].parts
+        (('노트', '트북'), ('iphone', '15'))
+        """
+        found: list[Word] = []
+        for match in _PIECES.finditer(join_units(bare(normalise(text)))):
+            piece = match.group()
+            if match.lastgroup == "han":
+                # No HMM: it cuts the same unknown name differently in a title and in a query.
+                found.extend(Word(one, (one,)) for one in self._cutter.lcut_for_search(piece, HMM=False))
+            elif match.lastgroup == "grams":
+                pairs = tuple(piece[n : n + 2] for n in range(len(piece) - 1))
+                found.append(Word(piece, pairs if len(pairs) > 1 else (piece,), len(pairs) > 1))
+            else:
+                found.append(_run(piece))
+        return found
+
     def tokens(self, text: str) -> list[str]:
-        """Tokens of a text in their order; stop words go unless nothing else would remain.
+        """Words of a text by their name: in the singular; stop words go unless nothing else would remain.
 
         >>> words = Words.load()
         >>> words.tokens("有什么优惠的咖啡")
         ['优惠', '咖啡']
         >>> words.tokens("Red Cocktail Dresses, 500 ML of wh-1000XM4")
         ['red', 'cocktail', 'dress', '500ml', 'wh1000xm4']
-        >>> words.tokens("the")
-        ['the']
+        >>> words.tokens("the"), words.tokens("long-sleeve t-shirts")
+        (['the'], ['long', 'sleeve', 'tshirt'])
         """
-        found = self._all(join_units(normalise(text)))
-        kept = [token for token in found if token not in STOP_WORDS]
-        return kept or found
-
-    def _all(self, text: str) -> list[str]:
         found: list[str] = []
-        for match in _PIECES.finditer(text):
-            piece = match.group()
-            if match.lastgroup == "han":
-                # No HMM: it cuts the same unknown name differently in a title and in a query.
-                found.extend(self._cutter.lcut_for_search(piece, HMM=False))
-            else:
-                found.extend(_latin(piece))
-        return found
+        for word in self.read(text):
+            apart = not (word.exact or word.grams or any(len(part) == 1 for part in word.parts))
+            found.extend(map(singular, word.parts if apart else (word.text,)))
+        return [token for token in found if token not in STOP_WORDS] or found
 
 
 def replace_words(text: str, changes: Mapping[str, str]) -> str:
@@ -101,27 +175,36 @@ def singular(word: str) -> str:
         return word
     if word.endswith("ies"):
         return word[:-3] + "y" if len(word) > 4 else word[:-1]
+    if word.endswith("uses") and word[:-2] in _ENDS_IN_US:
+        return word[:-2]
     if word.endswith(("sses", "shes", "ches", "xes", "zzes", "oes")) and word not in _KEEP_E:
         return word[:-2]
     return word if word.endswith(("us", "ss", "is")) else word[:-1]
 
 
-def _latin(piece: str) -> list[str]:
-    """Tokens of a run without Chinese characters: model numbers joined, words split at the hyphen.
+def _run(piece: str) -> Word:
+    """The word of a run without Chinese characters: a model's letters and numbers are its parts, so are hyphenated
+    words and what stands before an apostrophe; a number with its unit is one.
 
-    >>> _latin("wh-1000xm4"), _latin("long-sleeve"), _latin("t-shirts"), _latin("kellogg's"), _latin("1.5l")
-    (['wh1000xm4'], ['long', 'sleeve'], ['tshirt'], ['kellogg'], ['1.5l'])
+    >>> [_run(piece).parts for piece in ("wh-1000xm4", "long-sleeve", "kellogg's", "l'oreal", "205/55", "1.5l")]
+    [('wh', '1000', 'xm', '4'), ('long', 'sleeve'), ('kellogg',), ('l', 'oreal'), ('205', '55'), ('1.5l',)]
     """
-    if piece.isalnum():
-        return [singular(piece)]
     if piece.endswith(("'s", "’s")):
         piece = piece[:-2]
-    piece = piece.replace("'", "").replace("’", "")
-    parts = piece.split("-")
-    model = any(part.isdigit() or not part.isalpha() for part in parts) and not all(part.isdigit() for part in parts)
-    if model or any(len(part) == 1 for part in parts):
-        return [singular("".join(parts))]
-    return [singular(part) for part in parts]
+    if piece.isalpha() or is_measure(piece) or _FRACTION.fullmatch(piece):
+        return Word(piece, (piece,))
+    parts = tuple(part for some in _JOINTS.split(piece) for part in _measured(some))
+    text = "".join(_JOINTS.split(piece))
+    return Word(text, parts if 1 < len(parts) <= MOST_PARTS else (text,))
+
+
+def _measured(piece: str) -> list[str]:
+    """What a piece without hyphens is made of: letters and numbers apart, but for a number with its unit.
+
+    >>> _measured("1000xm5"), _measured("8inch"), _measured("r16")
+    (['1000', 'xm', '5'], ['8inch'], ['r', '16'])
+    """
+    return [piece] if is_measure(piece) else _ATOMS.findall(piece)
 
 
 @cache
@@ -155,9 +238,28 @@ def _simplified(path: Path = TRADITIONAL) -> dict[int, str]:
 
 
 _KEEP_E = frozenset({"shoes", "toes", "axes"})
+_ENDS_IN_US = frozenset(
+    {"bus", "virus", "bonus", "cactus", "octopus", "campus", "census", "chorus", "circus", "genius"}
+)
 _LETTERS = re.compile(r"(?<![^\W_\u3400-\u9fff])[a-z]+(?![^\W_\u3400-\u9fff])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _INVISIBLE = re.compile("[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]")
+_SIGNS: Final = dict.fromkeys(map(ord, "™®©℠℗"), " ")
+#: accents of Latin, Greek and Cyrillic letters, points of Hebrew and Arabic ones
+_MARKS = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670]")
+#: letters that Unicode does not take apart
+_PLAIN: Final = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ı": "i", "ħ": "h", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"}
+)
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
-_WORD = rf"[^\W_{_HAN}]"
-_PIECES = re.compile(rf"(?P<han>[{_HAN}]+)|(?P<word>\d+\.\d+{_WORD}*|{_WORD}+(?:['’-]{_WORD}+)*)")
+#: scripts that write words in a row, or join them as they like: kana, hangul, Thai, Lao, Khmer, Burmese
+_GRAMS = "\u3040-\u30ff\u31f0-\u31ff\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+#: with the vowel signs of Indic scripts, which are no letters to Python
+_WORD = rf"(?:[^\W_{_HAN}{_GRAMS}]|[\u0900-\u0963\u0966-\u0dff])"
+_PIECES = re.compile(
+    rf"(?P<han>[{_HAN}]+)|(?P<grams>[{_GRAMS}]+)"
+    rf"|(?P<word>\d+(?:[/.]\d+)+{_WORD}*(?:['’-]{_WORD}+)*|{_WORD}+(?:['’-]{_WORD}+)*)"
+)
+_JOINTS = re.compile(r"['’/-]")
+_ATOMS = re.compile(r"\d+(?:\.\d+)*|[^\W\d_]+")
+_FRACTION = re.compile(r"\d{1,2}/\d{1,2}")

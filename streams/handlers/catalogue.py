@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from models.items import texts
 from models.items.catalogue import Catalogue
 from models.items.entries import Entry, encode_entry
 from models.serving import Models
 from models.shop.rule_book import RuleEntry, encode_rule
+from models.text.markup import plain
 from models.text.words import normalise
 from state.item_times import ItemTimes
 from state.item_times import decode as decode_times
@@ -190,20 +192,28 @@ def _rule_entry(rule: Rule, models: Models) -> RuleEntry:
 
 def _entries(items: Sequence[Item], times: Sequence[int], models: Models) -> list[Entry]:
     """The items as the catalogue topic carries them; ``times``: those of their whole events."""
-    encoded = models.encoder.encode([i.title or item_text(i) for i in items], passages=True)
+    titles = [plain(item.title) for item in items]
+    encoded = models.encoder.encode(
+        [title or item_text(item) for title, item in zip(titles, items, strict=True)], passages=True
+    )
+    terms = [
+        texts.fields(models.words, title, item.brand, item.category, item.attributes, item.description)
+        for title, item in zip(titles, items, strict=True)
+    ]
     return [
         Entry(
             key=key(item.item_id),
             item_id=item.item_id,
             time=item.time,
-            title=item.title,
+            title=titles[n],
             category=item.category,
             brand=item.brand,
             price=item.price,
             list_price=item.list_price,
             in_stock=item.in_stock,
             attributes=item.attributes,
-            tokens=models.words.tokens(item_text(item)),
+            tokens=terms[n][0],
+            words=terms[n][1:],
             vector=encoded.vector[n].astype("<f2").tobytes(),
             compact=encoded.compact[n].astype("<f4").tobytes(),
             valid_from=item.valid_from,
@@ -223,13 +233,10 @@ def _first_time(item: Item, time: int, models: Models) -> int:
 
 
 def item_text(item: Item) -> str:
-    """The words by which an item is found: title, brand, its categories from leaf to root, the description's start.
+    """What an item without a title is encoded by: brand, its categories from leaf to root, the description's start.
 
-    Its vector is that of the title alone: with the rest, an encoder's query for one word (酸奶) finds items that
-    are near its category instead.
-
-    >>> item_text(Item(time=0, item_id="p", title="Whole Milk", brand="Farm", category=["Dairy", "Milk"]))
-    'Whole Milk Farm Milk Dairy'
+    >>> item_text(Item(time=0, item_id="p", brand="Farm", category=["Dairy", "Milk"]))
+    'Farm Milk Dairy'
     """
-    parts = [item.title, item.brand, *reversed(item.category), item.description[:200]]
-    return " ".join(p for p in parts if p)
+    parts = [item.brand, *reversed(item.category), item.description[:200]]
+    return " ".join(plain(part) for part in parts if part)

@@ -135,7 +135,7 @@ def _shown(ranked: Ranked) -> ExploredPage:
     policy, share = _exploration(ranked)
     new = ranked.features[:, INDEX["is_new"]] > 0
     return explore.shown(
-        ranked.score, query.limit, again, policy, query.offset, arranged.pinned, arranged.late, new, share,
+        ranked.score, query.limit, again, policy, query.offset, arranged.fixed, arranged.late, new, share,
         ranked.plan.positions,
     )  # fmt: skip
 

@@ -13,11 +13,13 @@ from models.base.arrays import Floats
 from models.features.kernels import compute, recent_inputs
 from models.ranking.adjustments.base import ScoredList
 from models.ranking.adjustments.registry import adjust
+from models.ranking.authority import tiers
 from models.ranking.order import Arranged, arrange
 from models.ranking.ranker import Ranker, RankInput
 from models.ranking.weights import INITIAL, OPENING, OnlineWeights, apply, inputs_of, opens
 from models.retrieval.candidates import Candidates, Timer, retrieve, untimed
 from models.retrieval.matches import by_rating
+from models.retrieval.text_evidence import evidence
 from models.serving import Models
 from state import keys
 from state.records import COUNT
@@ -134,14 +136,17 @@ def in_order(
     weights = models.weights.get(learnt, INITIAL) if plan.online else INITIAL
     score = apply(weights, inputs_of(features, offline)) if len(offline) else offline
     ranker = models.ranker_for(plan.own_arm)
-    scored = ScoredList(ask, models.catalogue, candidates, features, score, ranker, plan.sources)
+    text = evidence(ask, models.catalogue, candidates.rows) if "lexical" in plan.sources else None
+    scored = ScoredList(ask, models.catalogue, candidates, features, score, ranker, plan.sources, text)
     adjustments = adjust(scored)
     for added in adjustments.values():
         score = score + added
+    tier = tiers(ask, candidates.rows, text)
     if ask.query.sort is None:
-        arranged = arrange(candidates.rows, score, ask, models.catalogue, plan.rules)
+        arranged = arrange(candidates.rows, score, ask, models.catalogue, plan.rules, tier)
     else:
-        arranged = Arranged(np.arange(len(score)), np.zeros(0, np.intp), 0)
+        nothing = np.zeros(0, np.intp)
+        arranged = Arranged(np.arange(len(score)), nothing, 0, nothing)
     order = arranged.order
     return Ranked(
         query=query,

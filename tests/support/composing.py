@@ -18,7 +18,7 @@ from models.serving import Models
 from models.text.encoder import Encoder
 from models.text.encoder_build import build_encoder
 from models.text.intent import IntentModel
-from models.text.words import Words
+from models.text.words import Word, Words
 from streamrank_client.answers import Answer
 from streamrank_client.events import ItemEvents, Query, encode
 from streamrank_client.topics import Topics
@@ -135,7 +135,9 @@ def reading_models(tokens: Callable[[str], list[str]] = str.split, image_dim: in
 
     return Models(
         catalogue=Catalogue(capacity=64, image_dim=image_dim),
-        words=cast(Words, SimpleNamespace(tokens=tokens)),
+        words=cast(
+            Words, SimpleNamespace(tokens=tokens, read=lambda text: [Word(one, (one,)) for one in tokens(text)])
+        ),
         encoder=cast(Encoder, SimpleNamespace(encode=encode_all)),
         intent=cast(IntentModel, None),
         ranker=cast(Ranker, None),

@@ -19,14 +19,16 @@ from models.items.catalogue import Catalogue
 from models.ranking.ranker import Ranker
 from models.retrieval.candidates import Candidates
 from models.retrieval.sentences import Sentence
+from models.retrieval.text_evidence import Evidence
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredList:
     """A list as the rankers left it; it is never empty.
 
-    ``features`` (n, F) in the order of ``FEATURES``; ``score`` (n,): the rankers' own, without any adjustment;
-    ``ranker``: the one that scored it; ``sources``: those in use.
+    ``features`` (n, F) in the order of ``FEATURES``; ``score`` (n,): the rankers' own, with what a search's text says
+    of the items on top, and no other adjustment; ``ranker``: the one that scored it; ``sources``: those in use;
+    ``text``: what the query's text says of the items, None where there is none.
     """
 
     ask: Ask
@@ -36,6 +38,7 @@ class ScoredList:
     score: Floats
     ranker: Ranker
     sources: tuple[str, ...]
+    text: Evidence | None = None
 
 
 class Adjustment(ABC):

@@ -11,9 +11,13 @@ from models.ranking.adjustments.base import Adjustment, ScoredList
 from models.ranking.adjustments.by_image import ImageMatch
 from models.ranking.adjustments.by_intent import Breadth, NamedCategory, Promotion, Question
 from models.ranking.adjustments.by_session import Refinement
+from models.ranking.adjustments.by_text import TextMatch
 
-#: In the order in which they are added; each sees the score without the others.
+#: What a search's score stands on: the others see the score with it.
+BASE: Final = TextMatch()
+#: In the order in which they are added; each sees the score with the base and without the others.
 ADJUSTMENTS: Final[tuple[Adjustment, ...]] = (
+    BASE,
     Promotion(),
     Question(),
     NamedCategory(),
@@ -29,10 +33,13 @@ def adjust(to: ScoredList) -> dict[str, Floats]:
     """What each adjustment adds to each candidate's score, (n,) by name: part of every explanation."""
     if not len(to.score):
         return {}
-    found = {one.name: one.added(to) for one in ADJUSTMENTS}
+    base = BASE.added(to)
+    if base is not None:
+        to = replace(to, score=to.score + base)
+    found = {one.name: base if one is BASE else one.added(to) for one in ADJUSTMENTS}
     added = {name: values for name, values in found.items() if values is not None}
     score = to.score
-    for values in added.values():
-        score = score + values
+    for name, values in added.items():
+        score = score + values if name != BASE.name else score
     moved = LAST.added(replace(to, score=score))
     return added if moved is None else {**added, LAST.name: moved}

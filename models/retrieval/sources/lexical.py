@@ -1,7 +1,7 @@
 """Lexical search: items whose titles share words with the query.
 
-Score: BM25, 0 upwards (a rare word in a short title of a large catalogue: about 10). Words that the query is
-expanded by count with their weights.
+Score: BM25F, 0 upwards (a rare word in a short title of a large catalogue: about 10), and more than any BM25F for what
+the text identifies. Words that the query is expanded by count with their weights.
 
 >>> from models.sample import asked, sample
 >>> from models.retrieval.sources.base import candidates_of
@@ -13,14 +13,20 @@ expanded by count with their weights.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
-from models.ask import Ask, Weighted
+from models.ask import Weighted
 from models.base.arrays import Floats, Rows
 from models.base.vectors import near_top
 from models.retrieval.sentences import SEARCHED
 from models.retrieval.sources.base import Search, Source
 from models.retrieval.tables import best
+from models.retrieval.text_evidence import identified, weights_of, words_sought
+
+#: what an identifier adds to a score
+IDENTIFIED: Final = np.float32(20.0)
 
 
 class Lexical(Source):
@@ -36,21 +42,16 @@ class Lexical(Source):
         ask, catalogue = search.ask, search.catalogue
         if not ask.text.tokens:
             return Weighted()
-        scores = catalogue.lexical.scores(_terms(ask), len(catalogue), _weights(ask))
+        words = words_sought(ask.text, catalogue.lexical)
+        scores = catalogue.lexical.scores(words, len(catalogue), weights_of(words))
+        scores[identified(ask, catalogue)] += IDENTIFIED
         rows = near_top(np.where(search.allowed, scores, np.float32(0)), k, above=0.0)
         return best(rows, scores[rows], k, search.liked)
 
     def score(self, search: Search, rows: Rows) -> Floats:
-        """Each row's BM25."""
+        """Each row's BM25F."""
         ask, catalogue = search.ask, search.catalogue
-        return catalogue.lexical.score(_terms(ask), rows, _weights(ask))
-
-
-def _terms(ask: Ask) -> tuple[str, ...]:
-    """The query's words, then those that it is expanded by."""
-    return (*ask.text.tokens, *_weights(ask))
-
-
-def _weights(ask: Ask) -> dict[str, float]:
-    """The weights of expanding words; a corrected word is one of the query's own, and counts in full."""
-    return {one.term: one.weight for one in ask.text.expansion if one.term not in ask.text.tokens}
+        words = words_sought(ask.text, catalogue.lexical)
+        scores = catalogue.lexical.score(words, rows, weights_of(words))
+        scores[np.isin(rows, identified(ask, catalogue))] += IDENTIFIED
+        return scores

@@ -38,7 +38,7 @@ def test_an_item_becomes_one_record_with_its_vectors_and_words() -> None:
     assert (entry.key, entry.item_id, entry.title, entry.price, entry.in_stock) == (
         key("p1"), "p1", "green tea", 2.5, False,
     )  # fmt: skip
-    assert {"green", "tea", "Leaf", "drinks"} <= set(entry.tokens)
+    assert (entry.tokens, entry.words[1:3]) == (["green", "tea"], [["Leaf"], ["drinks", ".", "tea"]])
     assert len(entry.vector) == 2 * 512
     assert len(entry.compact) == 4 * 64
 

@@ -40,7 +40,7 @@ def learnt(**changed: float) -> OnlineWeights:
 def test_reasons_add_up_for_any_weights(shelf: Answering, weights: OnlineWeights | None) -> None:
     """Groups, online weights and base together are the score; their names are groups or inputs."""
     items = explained(shelf, weights)
-    names = {"base", *GROUPS, *(f"online:{name}" for name in INPUTS[:OFFLINE])}
+    names = {"base", "text_match", *GROUPS, *(f"online:{name}" for name in INPUTS[:OFFLINE])}
     assert len(items) == 20
     for item in items:
         reasons = item.reasons or {}

@@ -113,7 +113,7 @@ def test_scores_fall_and_items_are_distinct(shelf: Answering) -> None:
 
 
 def test_the_impression_keeps_what_was_served(shelf: Answering) -> None:
-    """Items, propensities, text and features in the order shown; applied to them the weights give the scores."""
+    """Items, propensities, text and features in the order shown; weights and text give the scores."""
     query = Query(time=NOW, request_id="r9", user_id="u1", text="milk", limit=5, explain=True)
     answers = ask(shelf, clicked("p1"), query)
     (name, value), _ = answers.expiring
@@ -127,7 +127,8 @@ def test_the_impression_keeps_what_was_served(shelf: Answering) -> None:
         "search",
         shelf.models.ranker.version,
     )
-    scores = apply(INITIAL, inputs_of(shown.features, shown.offline))
+    assert shown.known is not None
+    scores = apply(INITIAL, inputs_of(shown.features, shown.offline)) + shown.known.adjustments["text_match"]
     assert scores.tolist() == pytest.approx([item.score for item in answer.items], abs=1e-5)
     assert ask(shelf, {}, Query(time=NOW, request_id="r", candidates=["no"])).expiring == []
 

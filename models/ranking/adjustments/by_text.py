@@ -1,0 +1,42 @@
+"""The base of a search's score: what the text says of each item by itself, before anything was learnt of it.
+
+The best fixed sum of a search without behaviour (docs/decisions/0030): BM25F as a share of the best, the cosine between
+the list's smallest and largest, and the share of the text's words that the item holds. What the rankers learnt comes on
+top. In units of the list's spread it weighs more than they do: a best seller that shares a word with the text does not
+pass what fits it better.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from models.base.arrays import Floats
+from models.features.registry import INDEX
+from models.ranking.adjustments.base import Adjustment, ScoredList, in_spreads
+from models.retrieval.sentences import SEARCHED
+
+#: Spreads of the score that one whole part of the evidence adds.
+STRENGTH: Final = 6.0
+
+
+class TextMatch(Adjustment):
+    """A search prefers what its text says."""
+
+    name = "text_match"
+    sentences = (SEARCHED,)
+
+    def added(self, to: ScoredList) -> Floats | None:
+        """By words and meaning, for the sources in use."""
+        if to.text is None:
+            return None
+        parts = np.zeros(len(to.score), np.float64)
+        if "lexical" in to.sources:
+            lexical = to.features[:, INDEX["lexical"]]
+            parts += lexical / max(float(lexical.max()), 1e-9)
+            parts += to.text.share
+        if "semantic" in to.sources:
+            cosine = to.features[:, INDEX["semantic"]]
+            parts += (cosine - cosine.min()) / max(float(cosine.max() - cosine.min()), 1e-9)
+        return in_spreads(STRENGTH * parts, to.score)
