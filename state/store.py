@@ -111,11 +111,9 @@ class Store:
             await transaction.close()
 
     async def write(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
-        """Store each (key, payload), together."""
+        """Store each (key, payload)."""
         if pairs:
-            parts = [part for key, payload in pairs for part in (key, packed(key, payload))]
-            async with self._connection() as connection:
-                await self.converse(connection, [(b"MSET", *parts)])
+            await self._servers.each([(b"SET", key, packed(key, payload)) for key, payload in pairs])
 
     async def write_expiring(self, pairs: Sequence[tuple[bytes, bytes]], seconds: int) -> None:
         """Store each (key, payload) for so many seconds."""

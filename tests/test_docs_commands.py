@@ -36,7 +36,7 @@ from tests.support.pages import all_blocks as blocks_of_all
 #: steps that are parsed only, by how they begin, and why
 NOT_RUN: Final = {
     r"make demo": "tests/integration/test_demo.py runs it",
-    r"make (test|check|bench)\b": "this test is part of it, or it takes minutes",
+    r"make (test|check|bench|soak)\b": "this test is part of it, or it takes minutes",
     r"make (install|test-install)\b": "installs packages from an index",
     r"\.ci/run": "this test is part of it",
     r"(STREAMRANK_\S+ )?streamrank serve": "does not end; the sandbox is `streamrank serve --embedded`",
@@ -48,6 +48,7 @@ NOT_RUN: Final = {
     r"streamrank artifact build encoder --from": "needs a checkpoint",
     r"streamrank image": "needs an image encoder that was built",
     r"streamrank evaluate": "needs a log of thousands of events, and minutes",
+    r"\.venv/bin/python -m pytest": "this test is part of it",
     r"(\.venv/bin/)?python -m bench": "starts real Kafka and Redis, and measures for minutes",
 }
 #: what the pages say of a command's output
@@ -71,7 +72,7 @@ PROMISED: Final = {
 #: pages with commands that go on from README's, in the order in which a reader meets them
 PAGES: Final = (
     "README.md", "docs/connect.md", "docs/search.md", "docs/merchandising.md", "docs/models.md", "docs/experiments.md",
-    "docs/operations.md", "docs/performance.md", "CONTRIBUTING.md",
+    "docs/operations.md", "docs/reliability.md", "docs/performance.md", "CONTRIBUTING.md",
 )  # fmt: skip
 START_S: Final = 90.0
 #: pages whose examples other tests run: the client's own

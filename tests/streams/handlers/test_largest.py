@@ -16,7 +16,7 @@ from tests.support.small_log import START, items
 
 def largest_item() -> Item:
     """An item of nearly a record's size, every part of it at its limit."""
-    attributes: dict[str, bool | float | str | list[str]] = {
+    attributes: dict[str, bool | float | str | list[bool | float | str]] = {
         f"{n:0{limits.ATTRIBUTE_NAME_CHARACTERS}d}": ["w" * 100] * limits.ATTRIBUTE_TEXTS
         for n in range(limits.ATTRIBUTES)
     }
@@ -39,7 +39,7 @@ def largest_query(**more: object) -> Query:
         "candidates": [f"p{n}" for n in range(limits.CANDIDATES)],
         "exclude": [f"x{n}" for n in range(limits.EXCLUDED_ITEMS)], "limit": limits.PAGE_ITEMS, "explain": True,
         "language": "zh",
-        "filters": Filters(category=names, brand=names, attributes={**wanted, "n": Range(min=1)}),
+        "filters": Filters(category=[*names], brand=names, attributes={**wanted, "n": Range(min=1)}),
     }  # fmt: skip
     return Query(**{**asked, **more})  # type: ignore[arg-type]
 
