@@ -74,6 +74,8 @@ def head(raw: bytes) -> Head | None:
         return _lenient(_decode_fields.decode(raw))
     except msgspec.ValidationError:  # JSON, and no object
         return None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _lenient(legible(raw))
 
 
 def head_of(event: Event) -> Head:

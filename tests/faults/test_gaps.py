@@ -74,7 +74,7 @@ async def test_events_that_kafka_has_dropped_are_counted_and_stop_their_partitio
     first, lost, last = raw[:1_000], raw[1_000:1_400], raw[1_400:]
     await create_topics(settings)
     with WorkerProcess(settings) as worker:
-        await publish_lines(first, settings, tmp_path)
+        await publish_lines(first, settings, tmp_path, worker.items)
         await settled(settings)
         assert worker.terminate() == 0
     await published(lost, settings, tmp_path)

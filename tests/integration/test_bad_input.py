@@ -15,6 +15,7 @@ from bench.servers import RealRedis
 from streamrank_client.answers import Answer, DeadLetter, decode_answer, decode_dead_letter
 from streamrank_client.client import Client
 from streamrank_client.following import following
+from streamrank_client.partitioner import partition_for
 from streamrank_client.topics import topics
 from streams.kafka.transport import BatchProducer
 from streams.offline.publishing.publish_log import publish_log
@@ -37,21 +38,27 @@ async def producing(shop: Shop) -> AsyncIterator[AIOKafkaProducer]:
 
 
 async def letters_for(shop: Shop, topic: str, records: Sequence[Bad]) -> list[tuple[Bad, DeadLetter]]:
-    """Publish broken records to partition 1 of a topic; each with the letter it became."""
+    """Publish broken records where their keys belong; each with the letter it became."""
     named = topics(shop.settings.partitions, shop.settings.topic_prefix)
-    found: dict[int, DeadLetter] = {}
+    found: dict[tuple[int, int], DeadLetter] = {}
+    homes = [partition_for(bad.key or b"bad", shop.settings.partitions) for bad in records]
     async with following(shop.settings, named.dead_letters.name) as consumer, producing(shop) as producer:
-        sent = [await producer.send_and_wait(topic, bad.value, key=bad.key, partition=1) for bad in records]
+        sent = [
+            await producer.send_and_wait(topic, bad.value, key=bad.key, partition=home)
+            for bad, home in zip(records, homes, strict=True)
+        ]
+        places = [(record.partition, record.offset) for record in sent]
         deadline = monotonic() + 30
         while len(found) < len(records):
-            missing = [bad.wrong for bad, place in zip(records, sent, strict=True) if place.offset not in found]
+            missing = [bad.wrong for bad, place in zip(records, places, strict=True) if place not in found]
             assert monotonic() < deadline, missing
             for batch in (await consumer.getmany(timeout_ms=200)).values():
                 for letter in (decode_dead_letter(record.value) for record in batch):
-                    if letter.topic == topic and letter.partition == 1:
-                        assert letter.offset not in found, "a record became two letters"
-                        found[letter.offset] = letter
-    return [(bad, found[record.offset]) for bad, record in zip(records, sent, strict=True)]
+                    place = letter.partition, letter.offset
+                    if letter.topic == topic and place in places:
+                        assert place not in found, "a record became two letters"
+                        found[place] = letter
+    return [(bad, found[place]) for bad, place in zip(records, places, strict=True)]
 
 
 def assert_told(pairs: Sequence[tuple[Bad, DeadLetter]]) -> None:

@@ -69,7 +69,7 @@ async def test_feedback_is_joined_only_to_the_users_own_fresh_answer(shop: Shop)
         await client.event("click", user_id="thief", item_id=shown[1], **request)
         await client.event("click", user_id="teacher", item_id=other, **request)
         await client.event("click", user_id="teacher", item_id=shown[1], time=answer.time + 25 * 3_600_000, **request)
-        await client.event("click", user_id="teacher", item_id=shown[1], time=answer.time - 1, **request)
+        await client.event("click", user_id="teacher", item_id=shown[1], time=answer.time - 6_000, **request)
         await client.event("view", user_id="teacher", item_id=shown[1], **request)
         await settled(shop.settings)
         assert shop.worker.metric("streamrank_feedback_total") == joined

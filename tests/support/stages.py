@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from state.store import Store
 from streamrank_client.events import Event, ItemEvents, encode
 from streamrank_client.routing import head, route
+from streamrank_client.topics import topics
 from streams.artifacts.tables import Tables
 from streams.policy.choice import PlanChoice
 from streams.wire.messages import Batch, Message, Publisher, Record
@@ -15,6 +17,9 @@ from streams.worker.metrics import Metrics
 from streams.worker.stages.base import Workplace
 from tests.support.composing import SETTINGS, reading_models
 from tests.support.driving import DEPLOYMENT, batch_of
+
+#: of one partition: what is published to it lies where it belongs
+ALL_HERE: Final = replace(DEPLOYMENT, topics=topics(1), partitions=1)
 
 
 class Kept:
@@ -45,7 +50,7 @@ def published(events: Sequence[Event | ItemEvents], first: int = 0) -> Batch:
 def workplace(store: Store, publisher: Publisher, tables: Tables | None = None, **changed: Any) -> Workplace:
     """A workplace with tables that answer nothing, unless some are given; ``changed``: other fields of it."""
     given: dict[str, Any] = {
-        "deployment": DEPLOYMENT,
+        "deployment": ALL_HERE,
         "tables": tables or Tables(reading_models()),
         "plans": PlanChoice.of(SETTINGS),
         "metrics": Metrics(),

@@ -29,8 +29,7 @@ BEHAVIOR = TP("behavior-events", 2)
 class _App:
     """What health asks of an app."""
 
-    rebalancing_count = 1
-    rebalancing = False
+    joined = True
     waiting = ""
 
     def __init__(self) -> None:
@@ -51,6 +50,12 @@ class _Topic:
 class _Stage:
     name = "behavior"
     topic = _Topic()
+
+
+def written(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was logged, wherever logs go."""
+    said = capsys.readouterr()
+    return said.out + said.err
 
 
 def looking(app: _App, url: str, metrics: Metrics) -> tuple[Health, Store]:
@@ -119,7 +124,7 @@ async def test_a_look_that_fails_does_not_end_looking(redis_url: str, capsys: py
     await until(lambda: metrics.registry.get_sample_value("streamrank_lag", {"stage": "behavior"}) == 7)
     await health.stop()
     await store.close()
-    assert capsys.readouterr().out.count("a look at the worker's health failed") == 1
+    assert written(capsys).count("a look at the worker's health failed") == 1
 
 
 async def test_a_stage_that_gets_nothing_done_is_a_reason(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,8 +156,8 @@ def test_a_server_that_is_away_is_told_at_once_and_then_once_a_minute(
         now = float(second)
         server.failed(OSError("refused"))
     assert server.away == "refused"
-    assert capsys.readouterr().out.count("Kafka does not answer") == 3
+    assert written(capsys).count("Kafka does not answer") == 3
     server.answered()
     server.answered()
     assert server.away == ""
-    assert capsys.readouterr().out.count("Kafka answers again") == 1
+    assert written(capsys).count("Kafka answers again") == 1

@@ -23,7 +23,8 @@ async def test_a_step_is_tried_until_its_server_is_there_and_told_once(
 
     await until_there("Redis", step)
     assert refused == 3
-    assert capsys.readouterr().out.count("waits for Redis before it starts") == 1
+    said = capsys.readouterr()
+    assert (said.out + said.err).count("waits for Redis before it starts") == 1
 
 
 async def test_what_no_waiting_mends_is_raised() -> None:

@@ -20,7 +20,7 @@ from streams.settings import checkout
 from streams.wire.feedback import Feedback, encode_feedback
 from streams.wire.messages import Batch, Record
 from streams.worker.stages.feedback import FeedbackStage
-from tests.support.driving import batch_of
+from tests.support.driving import DEPLOYMENT, batch_of
 from tests.support.servers import flush
 from tests.support.stages import Kept, workplace
 from tests.support.worker_process import stored
@@ -52,7 +52,7 @@ async def state_after(url: str, cuts: Sequence[int], correct: bool, restart: boo
     flush(url)
     records = feedback(60)
     store = Store(url)
-    place = workplace(store, Kept(), position_bias=correct)
+    place = workplace(store, Kept(), deployment=DEPLOYMENT, position_bias=correct)
     try:
         stage = FeedbackStage(place)
         for first, last in zip([0, *cuts], [*cuts, 60], strict=True):
@@ -92,7 +92,7 @@ async def test_what_the_trainer_knows_of_positions_is_told(redis_url: str) -> No
     """Examination by position for the metrics; nothing for a surface without exploration."""
     flush(redis_url)
     store = Store(redis_url)
-    place = workplace(store, Kept())
+    place = workplace(store, Kept(), deployment=DEPLOYMENT)
     try:
         await FeedbackStage(place).handle(0, feedback(60))
     finally:
@@ -130,7 +130,7 @@ async def test_a_worker_raises_the_alarm_when_choices_sink_in_the_list(redis_url
     """Counted on `/metrics` by surface, and told in one log line that says where to look."""
     flush(redis_url)
     store = Store(redis_url)
-    stage = FeedbackStage(workplace(store, Kept()))
+    stage = FeedbackStage(workplace(store, Kept(), deployment=DEPLOYMENT))
     try:
         with capture_logs() as lines:
             await stage.handle(0, batch_of([click_at(n % 2, n) for n in range(400)]))
@@ -154,7 +154,7 @@ async def test_a_worker_tells_which_source_fell_silent(redis_url: str) -> None:
     """After fifty lists without a score of it, once, by name; feedback of an older version says nothing of sources."""
     flush(redis_url)
     store = Store(redis_url)
-    stage = FeedbackStage(workplace(store, Kept()))
+    stage = FeedbackStage(workplace(store, Kept(), deployment=DEPLOYMENT))
     both, one = ["covisits", "popular"], ["popular"]
     try:
         with capture_logs() as lines:
