@@ -293,7 +293,7 @@ def invalid(error: msgspec.DecodeError | UnicodeDecodeError | RecursionError, ra
     >>> raw = b'{"event":"click","event_id":"e","user_id":"u","item_id":"i","time":"now"}'
     >>> try: decode_behavior(raw)
     ... except msgspec.DecodeError as e: print(invalid(e, raw).field, "|", invalid(e, raw).message)
-    time | Expected `int`, got `str`
+    time | Expected `int`, got `str`: 'now'
     """
     text = str(error)
     if not isinstance(error, msgspec.ValidationError):
