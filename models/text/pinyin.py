@@ -8,8 +8,7 @@ from math import prod
 from pathlib import Path
 from typing import Final
 
-from models.base.errors import TextError
-from models.base.paths import DATA
+from models.base.paths import DATA, data_lines
 
 PINYIN: Final = DATA / "words" / "pinyin.tsv"
 #: longer words, and those with more readings, are typed in part only
@@ -35,11 +34,4 @@ def sounds(word: str) -> list[str]:
 @cache
 def _readings(path: Path = PINYIN) -> dict[str, tuple[str, ...]]:
     """Character -> its syllables, the usual one first; raises ``TextError`` if unreadable."""
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except OSError as error:
-        raise TextError(
-            f"data/words/{path.name} cannot be read: {error.strerror}.",
-            "restore it from git, or install streamrank again.",
-        ) from error
-    return {line[0]: tuple(line[2:].split()) for line in lines if not line.startswith("#")}
+    return {line[0]: tuple(line[2:].split()) for line in data_lines(path)}

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, cast
 
 from models.base.errors import TextError
-from models.base.paths import DATA
+from models.base.paths import DATA, data_lines
 from models.text.stopwords import STOP_WORDS
 from models.text.units import is_measure, join_units
 
@@ -227,14 +227,7 @@ def _jieba() -> _Cutter:
 @cache
 def _simplified(path: Path = TRADITIONAL) -> dict[int, str]:
     """Code point of a traditional character -> its simplified one; raises ``TextError`` if unreadable."""
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except OSError as error:
-        raise TextError(
-            f"data/words/{path.name} cannot be read: {error.strerror}.",
-            "restore it from git, or install streamrank again.",
-        ) from error
-    return {ord(line[0]): line[2] for line in lines if not line.startswith("#")}
+    return {ord(line[0]): line[2] for line in data_lines(path)}
 
 
 _KEEP_E = frozenset({"shoes", "toes", "axes"})

@@ -12,31 +12,18 @@ import pytest
 
 from bench.servers import RealKafka, RealRedis
 from state import keys
-from streamrank_client.events import encode
 from streamrank_client.topics import topics
 from streams.kafka.admin import create_topics
-from streams.offline.replay import replay
 from streams.settings import Settings
-from tests.integration.test_exactness import EXACT, integers, stored_so_many
+from tests.integration.test_exactness import stored_so_many
+from tests.support.faults import assert_as_replayed, log
 from tests.support.redis_cluster import ClusterNode, RealCluster, wait_until
-from tests.support.small_log import Size, behaviors, items, lines
+from tests.support.small_log import Size
 from tests.support.small_log import log as whole_log
 from tests.support.worker_process import deployment, known_to, publish_lines, serving, settled, stored
 
 pytestmark = pytest.mark.servers
 SIZE = Size(users=200, items=80, behaviors=1_500)
-
-
-def log() -> list[bytes]:
-    """Items, then behaviours."""
-    return [encode(event) for event in [*items(SIZE.items), *behaviors(SIZE)]]
-
-
-async def assert_as_on_one_server(settings: Settings, raw: list[bytes], smooth: Settings) -> None:
-    """The state is that of a replay of the same log on one server."""
-    await replay(lines(raw), smooth, smooth.redis)
-    assert stored(settings.redis, *EXACT) == stored(smooth.redis, *EXACT)
-    assert integers(settings.redis) == integers(smooth.redis)
 
 
 async def served_through(
@@ -66,7 +53,7 @@ async def test_a_whole_log_leaves_the_state_of_one_server(
         await settled(settings)
     assert all(int(node.say("DBSIZE")) > 50 for node in redis_cluster.masters)
     assert stored(settings.redis, "imp:*")
-    await assert_as_on_one_server(settings, raw, smooth)
+    await assert_as_replayed(settings, raw, smooth)
 
 
 async def test_a_master_that_is_killed_in_mid_stream_loses_nothing(
@@ -76,11 +63,11 @@ async def test_a_master_that_is_killed_in_mid_stream_loses_nothing(
     smooth = deployment(kafka, redis_server, topic_prefix, 1, batch_records=20, redis_timeout_s=2.0)
     settings = replace(smooth, redis=redis_cluster.url)
     mark = keys.watermark(1, topics(4, settings.topic_prefix).behavior_events.name)
-    raw = log()
+    raw = log(SIZE)
     killed = redis_cluster.owner(mark)
     await served_through(settings, raw, tmp_path, killed.kill9)
     assert redis_cluster.owner(mark) is not killed
-    await assert_as_on_one_server(settings, raw, smooth)
+    await assert_as_replayed(settings, raw, smooth)
 
 
 def has_stepped_down(masters: list[ClusterNode], count: int) -> bool:
@@ -94,7 +81,7 @@ async def test_masters_that_step_down_lose_nothing(
     """Each partition's master in turn hands over to its replica, as before a restart of its machine."""
     smooth = deployment(kafka, redis_server, topic_prefix, 1, batch_records=20, redis_timeout_s=2.0)
     settings = replace(smooth, redis=redis_cluster.url)
-    raw = log()
+    raw = log(SIZE)
     before = redis_cluster.masters
 
     def step_down() -> None:
@@ -104,7 +91,7 @@ async def test_masters_that_step_down_lose_nothing(
 
     await served_through(settings, raw, tmp_path, step_down)
     assert not set(before) & set(redis_cluster.masters)
-    await assert_as_on_one_server(settings, raw, smooth)
+    await assert_as_replayed(settings, raw, smooth)
 
 
 async def test_slots_that_move_under_load_lose_nothing(
@@ -113,7 +100,7 @@ async def test_slots_that_move_under_load_lose_nothing(
     """The slots of all four partitions go from master to master and on, a few keys at a time."""
     smooth = deployment(kafka, redis_server, topic_prefix, 1, batch_records=20)
     settings = replace(smooth, redis=redis_cluster.url)
-    raw = log()
+    raw = log(SIZE)
 
     def move_about() -> None:
         for partition in [0, 1, 2, 3] * 2:
@@ -121,4 +108,4 @@ async def test_slots_that_move_under_load_lose_nothing(
             redis_cluster.move(name, redis_cluster.other(redis_cluster.owner(name)), at_once=5)
 
     await served_through(settings, raw, tmp_path, move_about)
-    await assert_as_on_one_server(settings, raw, smooth)
+    await assert_as_replayed(settings, raw, smooth)

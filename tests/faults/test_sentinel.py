@@ -13,7 +13,8 @@ from bench.servers import RealKafka, RealRedis, missing_redis
 from state import keys
 from state.store import Store
 from streams.offline.servers import HOST
-from tests.faults.test_cluster import assert_as_on_one_server, log, served_through
+from tests.faults.test_cluster import SIZE, served_through
+from tests.support.faults import assert_as_replayed, log
 from tests.support.redis_cluster import wait_until
 from tests.support.redis_sentinel import SERVICE, WatchedPair
 from tests.support.servers import need
@@ -36,10 +37,10 @@ async def test_a_master_that_is_killed_is_followed_by_its_replica(
     """What the replica had not got yet is read again from Kafka: the state is that of one server."""
     smooth = deployment(kafka, redis_server, topic_prefix, 1, batch_records=20, redis_timeout_s=2.0)
     settings = replace(smooth, redis=pair.url)
-    raw = log()
+    raw = log(SIZE)
     await served_through(settings, raw, tmp_path, pair.master.kill9)
     assert pair.serving_port == pair.replica.port
-    await assert_as_on_one_server(settings, raw, smooth)
+    await assert_as_replayed(settings, raw, smooth)
 
 
 async def test_a_master_that_is_demoted_is_written_to_no_more(pair: WatchedPair) -> None:
