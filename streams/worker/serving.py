@@ -56,8 +56,7 @@ def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str],
         worker = make(settings, role)
     else:
         worker = Worker(settings, role, on_ready=freeze_objects, on_refused=on_refused)
-    if {"behavior", "signals"} & set(worker.names):
-        compile_loops()
+    compile_loops(worker.names)
     log.info("worker starts", role=role, web=f"http://{settings.web_host}:{settings.web_port}", pid=os.getpid())
     process = faust.Worker(worker.app, loglevel="WARN", redirect_stdouts=False, quiet=True)
     process.spinner = None  # it would write escape codes into a log
