@@ -120,13 +120,13 @@ $(STAMPS)/self: pyproject.toml client/pyproject.toml $(STAMPS)/bootstrap
 # ---- lock files ---------------------------------------------------------------------------------
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-package streamrank-client --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
-RUN_EXTRAS := --extra cpu --extra embedded --extra demo --extra encoders
+RUN_EXTRAS := --extra cpu --extra embedded --extra demo
 
 lock: ## write requirements/*.txt again (UPGRADE=1: newer versions; TORCH_INDEX=url: torch-cpu.txt too)
 	@test -x $(BIN)/uv || { $(MAKE) $(STAMPS)/bootstrap || exit 1; }
 	$(COMPILE) requirements/bootstrap.in -o requirements/bootstrap.txt
 	$(COMPILE) pyproject.toml $(RUN_EXTRAS) -c requirements/bootstrap.txt -o requirements/run.txt
-	$(COMPILE) pyproject.toml --extra gpu --extra encoders -c requirements/run.txt -o requirements/gpu.txt
+	$(COMPILE) pyproject.toml --extra gpu -c requirements/run.txt -o requirements/gpu.txt
 	$(COMPILE) pyproject.toml $(RUN_EXTRAS) --extra train --extra bench --extra test --extra check \
 	  -c requirements/bootstrap.txt -c requirements/run.txt -o requirements/test.txt
 	@awk '/^[^ #]/ { cuda = /^(torch|triton|nvidia-|cuda-)/ } !cuda' requirements/test.txt > requirements/test-cpu.txt

@@ -1,8 +1,9 @@
 """`python -m bench ingest|query`: speed on real Kafka and Redis, which they start and end themselves.
 
 `python -m bench intents`: the intent head on public data. `finetune`: whether an encoder learns from a log.
-`robustness`: what typing errors cost. `position-bias`: a simulation of what correcting clicks for it pays. `rankers`:
-the ranker against LightGBM. `retraining`: from how many choices on it pays. `kept`: our own code beside libraries.
+`robustness`: what typing errors cost. `relevance`: search before any behaviour, on judged searches. `position-bias`: a
+simulation of what correcting clicks for it pays. `rankers`: the ranker against LightGBM. `retraining`: from how many
+choices on it pays. `kept`: our own code beside libraries.
 """
 
 from __future__ import annotations
@@ -82,6 +83,20 @@ def intents(data: Path, as_json: bool) -> None:
 
     figures = intents_bench.measure(data, _say)
     _show(figures, as_json, intents_bench.table(figures))
+
+
+@main.command()
+@click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def relevance(data: Path, as_json: bool) -> None:
+    """Search before any behaviour, beside BM25 and encoders; DATA is the folder of the judged searches.
+
+    Example: python -m bench relevance ../shared/data/search_relevance --json
+    """
+    from bench import relevance as relevance_bench
+
+    figures = relevance_bench.measure(data, _say)
+    _show(figures, as_json, relevance_bench.table(figures))
 
 
 @main.command("position-bias")

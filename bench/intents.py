@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from models.text.encoder import Encoder
 from models.training.intent import train_intent
-from streams.artifacts.opening import artifact_path
+from streams.artifacts.opening import artifact_path, head_encoder
 from streams.settings import load
 
 #: What is told of each set.
@@ -31,7 +31,7 @@ FIGURES: Final = (
 
 def measure(data: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """Figures by set; ``data`` is the folder that holds ``banking77/`` and ``clinc150/``."""
-    encoder = Encoder(artifact_path(load(), "encoder"), "cpu")
+    encoder = Encoder(artifact_path(load(), head_encoder(load())), "cpu")
     found: dict[str, Any] = {"encoder": encoder.version}
     with tempfile.TemporaryDirectory() as folder:
         banking = data / "banking77"

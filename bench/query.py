@@ -27,7 +27,7 @@ from streamrank_client.client import Client
 from streamrank_client.topics import topics
 from streams.cli.progress import steps
 from streams.kafka.admin import create_topics
-from streams.offline.building.artifacts import ensure_encoder
+from streams.offline.building.artifacts import ensure_encoders
 from streams.settings import Settings
 
 __all__ = ["EVENTS", "Figures", "Plan", "measure", "table"]
@@ -62,7 +62,7 @@ async def measure(
         say("starting Kafka and Redis, reading the log")
         kafka, redis = stack.enter_context(RealKafka()), stack.enter_context(RealRedis())
         settings = Settings(kafka=kafka.kafka, redis=redis.redis, log_level="warning")
-        ensure_encoder(settings, partial(steps, quiet=True))
+        ensure_encoders(settings, partial(steps, quiet=True))
         bare = replace(settings, topic_prefix="echo-")
         load = first_purchases(events, settings.partitions, end_at=int(time() * 1000))
         await create_topics(settings)

@@ -41,7 +41,7 @@ class TextRead(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Models:
     """``rankers``: those of an experiment's arms, by arm; ``weights``: the online rankers', by surface; ``tower``: the
-    item tower's vectors, None where none was built.
+    item tower's vectors, None where none was built; ``intent_encoder``: what the intent head reads, None: ``encoder``.
     """
 
     catalogue: Catalogue
@@ -54,10 +54,13 @@ class Models:
     rankers: Mapping[str, Ranker] = field(default_factory=dict)
     weights: Mapping[str, OnlineWeights] = field(default_factory=dict)
     tower: TowerColumn | None = None
+    intent_encoder: Encoder | None = None
 
     def versions(self) -> dict[str, str]:
         """The version of each artifact in use, by kind."""
         named = {"encoder": self.encoder.version, "intent": self.intent.version, "ranker": self.ranker.version}
+        if self.intent_encoder is not None:
+            named["intent-encoder"] = self.intent_encoder.version
         return named if self.tower is None else named | {"item-tower": self.tower.tower.version}
 
     def ranker_for(self, arm: str | None) -> Ranker:
@@ -87,7 +90,7 @@ class Models:
             other, narrow = self._encoded(read.corrected)
             vector, compact = unit(vector + other), unit(compact + narrow)
         known = self.lore.knows(plain) or self._on_sale(read.tokens)
-        probabilities = self.intent.probabilities(vector[None])
+        probabilities = self.intent.probabilities(self._read_by_head(read.corrected or text.asked, vector)[None])
         if known:
             probabilities = self.intent.of_shop(probabilities)
         decided = self.intent.decide(probabilities[0])
@@ -133,6 +136,10 @@ class Models:
     def _on_sale(self, tokens: Sequence[str]) -> bool:
         """Whether one item that is to be had holds all of some words."""
         return bool(self.catalogue.recommendable[self.catalogue.lexical.holding(tokens)].any())
+
+    def _read_by_head(self, text: str, vector: Floats) -> Floats:
+        """The vector of a text that the intent head reads: ``vector``, unless the head has an encoder of its own."""
+        return vector if self.intent_encoder is None else self.intent_encoder.encode([text]).vector[0]
 
     def _encoded(self, text: str) -> tuple[Floats, Floats]:
         encoded = self.encoder.encode([text])

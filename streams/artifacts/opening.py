@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.base.artifact import current_version, verify
+from models.base.artifact import Artifact, current_version, verify
 from models.base.errors import ArtifactError
 from models.base.paths import DATA
 from models.items.catalogue import Catalogue
@@ -24,12 +25,15 @@ from streams.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The models in use; ``tower``: None where none was built."""
+    """The models in use; ``tower``: None where none was built; ``intent_encoder``: the one that the intent head reads,
+    None where that is ``encoder``.
+    """
 
     encoder: Encoder
     intent: IntentModel
     ranker: Ranker
     tower: ItemTower | None = None
+    intent_encoder: Encoder | None = None
 
 
 def artifact_path(settings: Settings, kind: str) -> Path:
@@ -41,14 +45,49 @@ def artifact_path(settings: Settings, kind: str) -> Path:
 
 def open_artifacts(settings: Settings) -> Opened:
     """Open all of them. Raises ModelError with what is wrong and what to do."""
+    ranker = Ranker(artifact_path(settings, "ranker"), settings.device, settings.threads)
+    opened = open_reading(settings, ranker)
+    return replace(opened, tower=open_tower(settings, opened.encoder.version))
+
+
+def open_reading(settings: Settings, ranker: Ranker) -> Opened:
+    """Open what reads texts, beside a ``ranker``; raises as ``open_artifacts``."""
     device = settings.device
     encoder = Encoder(artifact_path(settings, "encoder"), device, threads=settings.threads)
+    read = head_encoder(settings)
+    own = None if read == "encoder" else Encoder(artifact_path(settings, read), device, threads=settings.threads)
     return Opened(
         encoder,
-        IntentModel(artifact_path(settings, "intent"), encoder.version),
-        Ranker(artifact_path(settings, "ranker"), device, settings.threads),
-        open_tower(settings, encoder.version),
+        IntentModel(artifact_path(settings, "intent"), (own or encoder).version),
+        ranker,
+        intent_encoder=own,
     )
+
+
+def head_encoder(settings: Settings) -> str:
+    """The kind of the encoder that the intent head reads: ``encoder`` if it was made for it, else ``intent-encoder``.
+
+    Raises ModelError where there is no intent head.
+    """
+    wanted = Artifact.load(artifact_path(settings, "intent")).manifest.requires.get("encoder")
+    there = current_version(artifact_path(settings, "encoder"))
+    return "encoder" if wanted in (None, there) else "intent-encoder"
+
+
+def needed(settings: Settings) -> list[str]:
+    """The kinds that a worker needs here, each after those that it was made for."""
+    own = [] if head_encoder(settings) == "encoder" else ["intent-encoder"]
+    return [KINDS[0], *own, *KINDS[1:]]
+
+
+def check_fit(artifact: Artifact, versions: Mapping[str, str], settings: Settings) -> None:
+    """Check that an artifact was made for those in use, by kind; raises ArtifactError if not."""
+    for kind, version in versions.items():
+        head = artifact.manifest.kind == "intent" and kind in ("encoder", "intent-encoder")
+        if not head:
+            artifact.require(kind, version)
+        elif kind == head_encoder(settings):
+            artifact.require("encoder", version)
 
 
 def open_tower(settings: Settings, encoder: str) -> ItemTower | None:
@@ -93,6 +132,7 @@ def open_models(
         encoder=artifacts.encoder,
         intent=artifacts.intent,
         ranker=artifacts.ranker,
+        intent_encoder=artifacts.intent_encoder,
         lore=QueryLore(settings.queries),
         rankers=open_rankers(settings, experiment) if experiment is not None else {},
         tower=TowerColumn(artifacts.tower) if searched and artifacts.tower is not None else None,

@@ -89,7 +89,9 @@ class Tables:
         """Put newly opened artifacts in place; ``tower``: the item tower too, once ``grow`` has computed its vectors.
         The old one serves until then.
         """
-        self.models = replace(self.models, intent=opened.intent, ranker=opened.ranker)
+        self.models = replace(
+            self.models, intent=opened.intent, intent_encoder=opened.intent_encoder, ranker=opened.ranker
+        )
         if tower:
             self._growing = TowerColumn(opened.tower) if opened.tower is not None and self._searched else None
             if opened.tower is None:

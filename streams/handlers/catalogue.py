@@ -193,9 +193,7 @@ def _rule_entry(rule: Rule, models: Models) -> RuleEntry:
 def _entries(items: Sequence[Item], times: Sequence[int], models: Models) -> list[Entry]:
     """The items as the catalogue topic carries them; ``times``: those of their whole events."""
     titles = [plain(item.title) for item in items]
-    encoded = models.encoder.encode(
-        [title or item_text(item) for title, item in zip(titles, items, strict=True)], passages=True
-    )
+    encoded = models.encoder.encode([encoded_text(item) for item in items], passages=True)
     terms = [
         texts.fields(models.words, title, item.brand, item.category, item.attributes, item.description)
         for title, item in zip(titles, items, strict=True)
@@ -230,6 +228,11 @@ def _first_time(item: Item, time: int, models: Models) -> int:
     """When an item was first heard of: what the catalogue says, else the time of its whole event now."""
     row = models.catalogue.row(item.item_id)
     return int(models.catalogue.first_time[row]) if row >= 0 else time
+
+
+def encoded_text(item: Item) -> str:
+    """The text whose vector an item has: its title, else all the words by which it is found."""
+    return plain(item.title) or item_text(item)
 
 
 def item_text(item: Item) -> str:

@@ -163,7 +163,7 @@ def _models(settings: Settings) -> Iterator[Check]:
         from models.base.artifact import verify
         from models.base.onnx_session import open_session
         from streams.artifacts.kinds import KINDS
-        from streams.artifacts.opening import artifact_path
+        from streams.artifacts.opening import artifact_path, check_fit, needed
     except ImportError as error:
         yield Check("artifacts", "fail", f"models cannot be loaded: {error}", "install the extra cpu or gpu")
         return
@@ -171,12 +171,15 @@ def _models(settings: Settings) -> Iterator[Check]:
 
     versions: dict[str, str] = {}
     graphs = {}
-    for kind in KINDS:
+    try:
+        kinds = needed(settings)
+    except ModelError:
+        kinds = list(KINDS)
+    for kind in kinds:
         path = artifact_path(settings, kind)
         try:
             artifact = verify(path)
-            for needed, had in versions.items():
-                artifact.require(needed, had)
+            check_fit(artifact, versions, settings)
             versions[kind], graphs[kind] = artifact.version, artifact.graph
             yield Check(f"artifact {kind}", "ok", f"{artifact.manifest.name} {artifact.version} in {path}")
         except ModelError as error:

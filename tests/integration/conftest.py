@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 
 from bench.servers import RealKafka, RealRedis
-from models.base.artifact import current_version
-from models.text.encoder_build import build_encoder
 from streamrank_client.events import encode
 from streams.artifacts.opening import artifact_path
 from streams.kafka.admin import create_topics
 from streams.settings import Settings
+from tests.support.composing import link_encoders
 from tests.support.small_log import items
 from tests.support.worker_process import WorkerProcess, deployment, publish_lines
 
@@ -36,12 +35,9 @@ class Shop:
 
 @pytest.fixture(scope="session")
 def own_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of artifacts that tests may change: the ranker a copy, the encoder a link."""
-    encoder = artifact_path(Settings(), "encoder")
-    if current_version(encoder) is None:
-        build_encoder(encoder)
+    """A folder of artifacts that tests may change: the ranker a copy, the encoders links."""
     folder = tmp_path_factory.mktemp("artifacts")
-    (folder / "encoder").symlink_to(encoder, target_is_directory=True)
+    link_encoders(folder)
     shutil.copytree(artifact_path(Settings(), "ranker"), folder / "ranker")
     return folder
 

@@ -23,11 +23,11 @@ def intent_path() -> Path:
 
 @pytest.fixture(scope="session")
 def encoder_path(intent_path: Path) -> Path:
-    """The encoder artifact; built when it is absent or not the one the intent head needs."""
-    path = artifact_path(Settings(), "encoder")
-    if current_version(path) != Artifact.load(intent_path).manifest.requires["encoder"]:
-        build_encoder(path)
-    return path
+    """The encoder that the intent head needs; built when it is absent."""
+    wanted = Artifact.load(intent_path).manifest.requires["encoder"]
+    paths = [artifact_path(Settings(), kind) for kind in ("encoder", "intent-encoder")]
+    found = next((path for path in paths if current_version(path) == wanted), None)
+    return found or build_encoder(paths[1]).path
 
 
 @pytest.fixture(scope="session")

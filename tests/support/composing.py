@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
 import numpy as np
 
-from models.base.artifact import current_version
 from models.items.catalogue import Catalogue
 from models.lore.query_lore import QueryLore
 from models.ranking.ranker import Ranker
 from models.serving import Models
 from models.text.encoder import Encoder
-from models.text.encoder_build import build_encoder
 from models.text.intent import IntentModel
 from models.text.words import Word, Words
 from streamrank_client.answers import Answer
 from streamrank_client.events import ItemEvents, Query, encode
 from streamrank_client.topics import Topics
 from streamrank_client.vocabulary import COMPACT, WIDE
-from streams.artifacts.opening import Opened, artifact_path, open_artifacts, open_models
+from streams.artifacts.opening import Opened, artifact_path, head_encoder, open_artifacts, open_models
 from streams.artifacts.tables import Tables
 from streams.handlers.catalogue import ItemChanges, key_of, on_items
 from streams.handlers.queries import Answered, on_queries
 from streams.handlers.steps import run_on
+from streams.offline.building.artifacts import ensure_encoders
 from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
 from streams.settings import Settings
@@ -39,11 +40,16 @@ SETTINGS: Final = Settings(device="cpu", partitions=PARTITIONS)
 
 @cache
 def opened() -> Opened:
-    """The artifacts in use, opened once; the encoder is built where it is missing."""
-    encoder = artifact_path(SETTINGS, "encoder")
-    if current_version(encoder) is None:
-        build_encoder(encoder)
+    """The artifacts in use, opened once; encoders are built where they are missing."""
+    ensure_encoders(SETTINGS, lambda: nullcontext(lambda _step, _share: None))
     return open_artifacts(SETTINGS)
+
+
+def link_encoders(folder: Path) -> None:
+    """Links in ``folder`` to the encoders in use."""
+    ensure_encoders(SETTINGS, lambda: nullcontext(lambda _step, _share: None))
+    for kind in {"encoder", head_encoder(SETTINGS)}:
+        (folder / kind).symlink_to(artifact_path(SETTINGS, kind), target_is_directory=True)
 
 
 def item_records(events: Sequence[ItemEvents]) -> list[Record]:

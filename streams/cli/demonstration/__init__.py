@@ -26,7 +26,7 @@ from streams.cli.demonstration.scenes import click_and_ask, latencies, scenes
 from streams.cli.demonstration.shop import Shop, import_log
 from streams.cli.progress import stages, steps
 from streams.kafka.admin import create_topics
-from streams.offline.building.artifacts import ensure_encoder
+from streams.offline.building.artifacts import ensure_encoders
 from streams.offline.publishing.publish_log import publish_log
 from streams.settings import Settings
 
@@ -38,7 +38,7 @@ async def demo(out: Console, keep: bool) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamrank-demo-")))
         settings = start_servers(stack)
         await create_topics(settings)
-        ensure_encoder(settings, partial(steps, quiet=False))
+        ensure_encoders(settings, partial(steps, quiet=False))
         log, shop = import_log(folder)
         worker = stack.enter_context(worker_process(settings, folder / "worker.log"))
         await until_ready(settings, worker, folder / "worker.log")

@@ -6,23 +6,24 @@ All but the default encoder need extra `train`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from models.base.artifact import Artifact
+from models.base.artifact import Artifact, current_version
+from models.text.e5_build import build_e5
 from models.text.encoder import Encoder
 from models.text.encoder_build import BuildSteps, build_encoder
-from models.text.intent import IntentModel
 from streamrank_client.errors import SettingsError
-from streams.artifacts.opening import Opened, artifact_path, open_models, open_tower
-from streams.offline.building.encoders import EncoderOrder, build_encoder_of
+from streams.artifacts.opening import artifact_path, head_encoder, open_models, open_reading, open_tower
+from streams.offline.building.encoders import EncoderOrder, build_encoder_of, build_without_torch
 from streams.offline.building.towers import build_item_tower
 from streams.policy.deployment import Deployment
 from streams.settings import Settings
 
-__all__ = ["BuildSteps", "build", "ensure_encoder"]
+__all__ = ["BuildSteps", "build", "ensure_encoders"]
 
 
 async def build(
@@ -58,14 +59,16 @@ async def build(
             f"artifact build ranker: --precision is '{precision}', and a ranker is float32 or float16: "
             "leave the option out, or give --precision float16 for workers on CUDA"
         )
-    if kind == "encoder" and (encoder is None or encoder.default):
-        return build_encoder(out, steps)
+    if kind in ("encoder", "intent-encoder"):
+        built = build_without_torch(kind, encoder or EncoderOrder(), out, steps)
+        if built is not None:
+            return _with_heads_own(kind, settings, built, steps)
     if find_spec("torch") is None:
         raise SettingsError(
             f"artifact build {kind} needs torch: install the extra `train` (in a checkout: make test-install)"
         )
-    if kind == "encoder" and encoder is not None:
-        return build_encoder_of(encoder, out, steps)
+    if kind in ("encoder", "intent-encoder"):
+        return _with_heads_own(kind, settings, build_encoder_of(encoder or EncoderOrder(), out, steps), steps)
     if kind == "intent":
         return _intent(settings, out, steps, data, test)
     if kind == "image-encoder":
@@ -82,7 +85,9 @@ def _intent(settings: Settings, out: Path, steps: BuildSteps, data: Path | None,
 
     steps("training", 0.0)
     train, judge = (data, test) if data else (TRAIN, test or TEST)
-    return train_intent(train, judge, _encoder(settings), out, lambda share: steps("training", share))
+    kind = "encoder" if current_version(artifact_path(settings, "intent-encoder")) is None else "intent-encoder"
+    encoder = Encoder(artifact_path(settings, kind), "cpu")
+    return train_intent(train, judge, encoder, out, lambda share: steps("training", share))
 
 
 def _image_encoder(out: Path, source: Path | None, precision: str, steps: BuildSteps) -> Artifact:
@@ -115,10 +120,9 @@ async def _ranker(
         deployment = Deployment.of(settings)
         answers = chosen_answers(log.name, read_lines(log), deployment.join_ms, deployment.skew_ms)
     plan = LoggedLists(lists=lists, seed=seed, chosen=answers.lists if answers is not None else None)
-    encoder = _encoder(settings)
-    intent = IntentModel(artifact_path(settings, "intent"), encoder.version)
     unranked: Any = Unranked()  # lists are logged as they are found, before any ranking
-    opened = Opened(encoder, intent, unranked, open_tower(settings, encoder.version))
+    opened = open_reading(settings, unranked)
+    opened = replace(opened, tower=open_tower(settings, opened.encoder.version))
     with EmbeddedRedis() as redis:
         rankings, _ = await log_rankings(
             input_lines(log), settings, redis.redis, open_models(settings, opened=opened), plan,
@@ -133,13 +137,19 @@ async def _ranker(
     return Artifact.load(out)
 
 
-def ensure_encoder(settings: Settings, steps: Callable[[], AbstractContextManager[BuildSteps]]) -> None:
-    """Build the encoder artifact unless it is there; ``steps`` opens a progress bar if it is built."""
-    path = artifact_path(settings, "encoder")
-    if not (path / "manifest.json").is_file():
+def ensure_encoders(settings: Settings, steps: Callable[[], AbstractContextManager[BuildSteps]]) -> None:
+    """Build the encoder, and that of the intent head, where they are missing; ``steps`` opens a bar for each."""
+    if current_version(artifact_path(settings, "encoder")) is None:
         with steps() as progress:
-            build_encoder(path, progress)
+            build_e5(artifact_path(settings, "encoder"), progress)
+    kind = head_encoder(settings)
+    if current_version(artifact_path(settings, kind)) is None:
+        with steps() as progress:
+            build_encoder(artifact_path(settings, kind), progress)
 
 
-def _encoder(settings: Settings) -> Encoder:
-    return Encoder(artifact_path(settings, "encoder"), "cpu")
+def _with_heads_own(kind: str, settings: Settings, built: Artifact, steps: BuildSteps) -> Artifact:
+    """An encoder that was built where workers look; beside it that of the intent head, if it is another and missing."""
+    if kind == "encoder" and built.path == artifact_path(settings, kind):
+        ensure_encoders(settings, lambda: nullcontext(steps))
+    return built

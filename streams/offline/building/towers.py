@@ -11,11 +11,10 @@ import numpy as np
 from models.base.artifact import Artifact
 from models.items.catalogue import Catalogue
 from models.text.encoder import Encoder
-from models.text.intent import IntentModel
 from streamrank_client.logs import Line, in_time_order, input_lines
 from streamrank_client.routing import Head, head
 from streams.artifacts import records
-from streams.artifacts.opening import Opened, artifact_path, open_models
+from streams.artifacts.opening import artifact_path, open_models, open_reading
 from streams.artifacts.tables import Tables
 from streams.policy.deployment import Deployment
 from streams.settings import Settings
@@ -43,20 +42,20 @@ def build_item_tower(settings: Settings, out: Path, log: Path, seed: int, until:
     known = [(found, line) for line in in_time_order(input_lines(log)) if (found := head(line.raw)) is not None]
     if until is not None:
         known = [(found, line) for found, line in known if found.time is not None and found.time <= until]
-    catalogue = _catalogue(settings, encoder, known, steps)
+    catalogue = _catalogue(settings, known, steps)
     choices = _choices(known, catalogue)
     return train(catalogue, choices, encoder.version, out, log.name, seed, lambda share: steps("training", share))
 
 
-def _catalogue(settings: Settings, encoder: Encoder, known: Sequence[tuple[Head, Line]], steps: Steps) -> Catalogue:
+def _catalogue(settings: Settings, known: Sequence[tuple[Head, Line]], steps: Steps) -> Catalogue:
     """The log's items, as a query worker holds them at its end."""
     from streams.handlers.catalogue import on_items
     from streams.handlers.steps import run_on
     from streams.offline.building.rankings import Unranked
 
     unranked: Any = Unranked()
-    intent = IntentModel(artifact_path(settings, "intent"), encoder.version)
-    tables = Tables(open_models(settings, opened=Opened(encoder, intent, unranked), searched=False), searched=False)
+    opened = open_reading(settings, unranked)
+    tables = Tables(open_models(settings, opened=opened, searched=False), searched=False)
     named = Deployment.of(settings).topics
     known_records = [
         Record((found.item_id or "").encode(), line.raw, n, found.time or 0)

@@ -14,7 +14,7 @@ from models.text.encoder import Encoder
 from models.text.intent import INTENTS, UNKNOWN, IntentModel
 from models.training.intent import train_intent
 from models.training.intent_data import read_labelled, split, with_copies
-from streams.artifacts.opening import artifact_path
+from streams.artifacts.opening import artifact_path, head_encoder
 from streams.settings import Settings
 
 COLOURS = ("red", "green", "blue", "black", "white", "yellow", "brown", "pink")
@@ -37,7 +37,7 @@ def labelled(out_of_scope: bool = True) -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
     """The encoder in use."""
-    return Encoder(artifact_path(Settings(), "encoder"), "cpu")
+    return Encoder(artifact_path(Settings(), head_encoder(Settings())), "cpu")
 
 
 def test_a_shop_trains_its_own_intents_and_refuses_what_is_none_of_them(tmp_path: Path, encoder: Encoder) -> None:

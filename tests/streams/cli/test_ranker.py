@@ -9,9 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from streamrank_client.logs import write_lines
-from streams.artifacts.opening import artifact_path, open_artifacts
+from streams.artifacts.opening import open_artifacts
 from streams.cli import main
 from streams.settings import Settings
+from tests.support.composing import link_encoders
 from tests.support.small_log import Size, log
 
 pytestmark = [pytest.mark.servers, pytest.mark.usefixtures("quick_judging")]
@@ -21,7 +22,7 @@ def test_a_ranker_in_float16_is_built_of_a_log_and_opened_by_a_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its manifest says what it is, and a worker takes it from where the command has put it, with no setting."""
-    (tmp_path / "encoder").symlink_to(artifact_path(Settings(), "encoder"), target_is_directory=True)
+    link_encoders(tmp_path)
     monkeypatch.setenv("STREAMRANK_ARTIFACTS", str(tmp_path))
     write_lines(tmp_path / "small.jsonl", log(Size(users=20, behaviors=600, queries=25)))
     given = ["artifact", "build", "ranker", "--log", str(tmp_path / "small.jsonl"), "--precision", "float16", "--json"]

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from models.sample import sample_entry
 from streamrank_client.answers import decode_answer
 from streamrank_client.logs import write_lines
-from streams.artifacts.opening import artifact_path, open_artifacts, open_models
+from streams.artifacts.opening import open_artifacts, open_models
 from streams.artifacts.records import ItemRecord
 from streams.artifacts.swapping import Swapper
 from streams.artifacts.tables import Tables
@@ -21,6 +21,7 @@ from streams.cli import main
 from streams.offline.replay import replay
 from streams.policy.plans import plan_of
 from streams.settings import Settings
+from tests.support.composing import link_encoders
 from tests.support.servers import flush
 from tests.support.small_log import Size, lines, log
 
@@ -33,7 +34,7 @@ RAW = log(Size(users=20, behaviors=600, queries=25))
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of artifacts with the encoder and a tower that the command has built of a small log."""
     out = tmp_path_factory.mktemp("artifacts")
-    (out / "encoder").symlink_to(artifact_path(Settings(), "encoder"), target_is_directory=True)
+    link_encoders(out)
     write_lines(out / "small.jsonl", RAW)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STREAMRANK_ARTIFACTS", str(out))
@@ -78,7 +79,7 @@ async def test_without_the_artifact_answers_have_the_bytes_of_those_without_the_
 
 def without_tower(folder: Path, own: Path) -> Settings:
     """Settings of a worker whose artifacts are those of the folder, but for the tower."""
-    (own / "encoder").symlink_to(folder / "encoder", target_is_directory=True)
+    link_encoders(own)
     return Settings(device="cpu", artifacts=str(own))
 
 

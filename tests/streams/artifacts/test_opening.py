@@ -1,0 +1,57 @@
+"""Which encoder the intent head reads, and what fits what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from models.base.artifact import Artifact, ArtifactKind, Manifest, write
+from models.base.errors import ArtifactError
+from models.base.onnx_session import Port
+from streams.artifacts.opening import check_fit, head_encoder, needed, open_artifacts
+from streams.settings import Settings
+
+PORT = Port("x", (1,), "float32")
+
+
+def artifact(folder: Path, kind: ArtifactKind, content: bytes, requires: dict[str, str] | None = None) -> Artifact:
+    """An artifact of one file that no session opens."""
+    manifest = Manifest(
+        kind=kind, name="tiny", created_from={}, inputs=(PORT,), outputs=(PORT,), licence="MIT", requires=requires or {}
+    )
+    return write(folder, manifest, {"model.onnx": content})
+
+
+@pytest.mark.parametrize("reads", ["encoder", "intent-encoder"])
+def test_a_head_reads_the_encoder_that_it_was_made_for(tmp_path: Path, reads: str) -> None:
+    """The encoder in use if that is the one, else the intent-encoder, which is then needed and must fit."""
+    settings = Settings(device="cpu", artifacts=str(tmp_path))
+    versions = {
+        kind: artifact(tmp_path / kind, "encoder", kind.encode()).version for kind in ("encoder", "intent-encoder")
+    }
+    head = artifact(tmp_path / "intent", "intent", b"head", {"encoder": versions[reads]})
+    assert head_encoder(settings) == reads
+    assert needed(settings) == [*dict.fromkeys(("encoder", reads)), "intent", "ranker"]
+    check_fit(head, versions, settings)
+    tower = artifact(tmp_path / "item-tower", "item-tower", b"tower", {"encoder": versions["encoder"]})
+    check_fit(tower, versions, settings)
+    with pytest.raises(ArtifactError, match="streamrank artifact build item-tower"):
+        check_fit(tower, {"encoder": versions["intent-encoder"]}, settings)
+
+
+def test_a_head_whose_encoder_is_missing_says_how_to_build_it(tmp_path: Path) -> None:
+    """Neither artifact is the one that it was made for: it is the intent-encoder that does not fit."""
+    settings = Settings(device="cpu", artifacts=str(tmp_path))
+    versions = {"encoder": artifact(tmp_path / "encoder", "encoder", b"one").version}
+    head = artifact(tmp_path / "intent", "intent", b"head", {"encoder": "123456789abc"})
+    assert head_encoder(settings) == "intent-encoder"
+    with pytest.raises(ArtifactError, match="123456789abc"):
+        check_fit(head, versions | {"intent-encoder": "another"}, settings)
+
+
+def test_the_artifacts_in_use_open_together() -> None:
+    """Those of this checkout: the head has its encoder, of the version that it asks for."""
+    opened = open_artifacts(Settings(device="cpu"))
+    reads = opened.intent_encoder or opened.encoder
+    assert reads.name == "use-multilingual-v3"
