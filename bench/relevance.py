@@ -17,10 +17,11 @@ import numpy as np
 
 from bench.bm25 import Bm25
 from bench.judged import Judged, choices, crowdflower
-from models.base.arrays import Doubles
+from models.base.arrays import Doubles, Floats
 from models.evaluate.bootstrap import Draws, Interval
 from models.text.e5_build import NAME, build_e5
 from models.text.encoder import Encoder
+from models.text.encoder_build import build_encoder
 from models.text.words import normalise
 from streamrank_client.events import Query, encode
 from streams.artifacts.opening import open_models
@@ -41,11 +42,15 @@ DEPTH: Final = 60
 OURS, BM25, ENCODER, E5, BOTH = "streamrank", "bm25", "encoder", "e5", "bm25 and e5"
 #: What streamrank is compared with.
 OTHERS: Final = (BM25, E5, BOTH)
+#: So many of the default encoder's dimensions are e5's own, all of one length.
+E5_WIDTH: Final = 384
 #: The two ways to ask.
 TASKS: Final = ("open", "rerank")
 
 #: item ids of each query, best first
 Lists = list[list[str]]
+#: texts to their vectors, as queries or as passages
+Reader = Callable[[Sequence[str], bool], Floats]
 #: gains of a query's list and of its judged items to a figure
 Metric = Callable[[Sequence[float], Sequence[float]], float]
 
@@ -65,10 +70,10 @@ def measure(data: Path, say: Callable[[str], None]) -> dict[str, object]:
         for name, judged, metrics in sets:
             say(f"{name}: publish {len(judged.items)} items")
             tables = published(settings, judged)
-            encoders = _encoders(tables.models.encoder, Path(folder))
+            readers = _readers(tables.models.encoder, Path(folder))
             found["encoder"] = f"{tables.models.encoder.name} {tables.models.encoder.version}"
             say(f"{name}: ask {len(judged.queries)} queries")
-            lists = {OURS: answers(settings, tables, judged)} | baselines(judged, encoders)
+            lists = {OURS: answers(settings, tables, judged)} | baselines(judged, readers)
             found[name] = {"queries": len(judged.queries), "items": len(judged.items)} | {
                 task: figures({system: _scored(judged, own[task], metrics[task]) for system, own in lists.items()})
                 for task in TASKS
@@ -125,15 +130,14 @@ def answers(settings: Settings, tables: Tables, judged: Judged) -> dict[str, Lis
     return asyncio.run(ask_all())
 
 
-def baselines(judged: Judged, encoders: Mapping[str, Encoder]) -> dict[str, dict[str, Lists]]:
+def baselines(judged: Judged, readers: Mapping[str, Reader]) -> dict[str, dict[str, Lists]]:
     """By system and task, the items in the order of its scores; what it does not find comes last, as published."""
     bm25 = Bm25([f"{item.title} {item.description[:DESCRIBED]}" for item in judged.items])
     texts = [text for text, _ in judged.queries]
     scores: dict[str, Doubles] = {BM25: np.stack([bm25.scores(text) for text in texts])}
     titles = [item.title or normalise(item.description) for item in judged.items]
-    for name, encoder in encoders.items():
-        queries = encoder.encode(texts).vector
-        scores[name] = (queries @ encoder.encode(titles, passages=True).vector.T).astype(np.float64)
+    for name, read in readers.items():
+        scores[name] = (read(texts, False) @ read(titles, True).T).astype(np.float64)
     scores[BOTH] = sum((1 / (DEPTH + 1 + _ranks(scores[name])) for name in (BM25, E5)), np.zeros(()))
     return {name: {"open": _open(judged, own), "rerank": _rerank(judged, own)} for name, own in scores.items()}
 
@@ -172,13 +176,23 @@ def first(gains: Sequence[float], _judged: Sequence[float]) -> float:
     return float(bool(gains) and gains[0] > 0)
 
 
-def _encoders(used: Encoder, folder: Path) -> dict[str, Encoder]:
-    """The one in use, and e5: the same if that is in use, else built from its wheel."""
-    if used.name == NAME:
-        return {ENCODER: used, E5: used}
-    if not (folder / "manifest.json").is_file():
-        build_e5(folder)
-    return {ENCODER: used, E5: Encoder(folder, "cpu")}
+def _readers(used: Encoder, folder: Path) -> dict[str, Reader]:
+    """The encoder in use, and e5 alone: a part of that if it is the default one, else of one built from its wheel."""
+    default = used
+    if used.name != NAME:
+        if not (folder / "e5").is_dir():
+            build_e5(folder / "e5")
+            build_encoder(folder / "small")
+        default = Encoder(folder / "e5", "cpu", beside=Encoder(folder / "small", "cpu"))
+
+    def whole(texts: Sequence[str], passages: bool) -> Floats:
+        return used.encode(texts, passages).vector
+
+    def alone(texts: Sequence[str], passages: bool) -> Floats:
+        part: Floats = default.encode(texts, passages).vector[:, :E5_WIDTH]
+        return part
+
+    return {ENCODER: whole, E5: alone}
 
 
 def _scored(judged: Judged, lists: Lists, metric: Metric) -> Doubles:

@@ -25,7 +25,7 @@ from typing import Final
 import pytest
 from click.testing import CliRunner
 
-from streams.artifacts.opening import artifact_path, head_encoder
+from streams.artifacts.opening import artifact_path
 from streams.cli import main as streamrank
 from streams.offline.servers import free_port
 from streams.settings import load
@@ -104,7 +104,7 @@ class Sandbox:
             "COLUMNS": "200",
         }
         (folder / "artifacts").mkdir()
-        for kind in {"encoder", head_encoder(load())}:
+        for kind in ("encoder", "intent-encoder"):
             shutil.copytree(artifact_path(load(), kind), folder / "artifacts" / kind)
         self.log = folder / "worker.log"
         self.log.touch()

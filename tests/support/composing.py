@@ -23,7 +23,7 @@ from streamrank_client.answers import Answer
 from streamrank_client.events import ItemEvents, Query, encode
 from streamrank_client.topics import Topics
 from streamrank_client.vocabulary import COMPACT, WIDE
-from streams.artifacts.opening import Opened, artifact_path, head_encoder, open_artifacts, open_models
+from streams.artifacts.opening import Opened, artifact_path, open_artifacts, open_models
 from streams.artifacts.tables import Tables
 from streams.handlers.catalogue import ItemChanges, key_of, on_items
 from streams.handlers.queries import Answered, on_queries
@@ -48,7 +48,7 @@ def opened() -> Opened:
 def link_encoders(folder: Path) -> None:
     """Links in ``folder`` to the encoders in use."""
     ensure_encoders(SETTINGS, lambda: nullcontext(lambda _step, _share: None))
-    for kind in {"encoder", head_encoder(SETTINGS)}:
+    for kind in ("encoder", "intent-encoder"):
         (folder / kind).symlink_to(artifact_path(SETTINGS, kind), target_is_directory=True)
 
 

@@ -1,7 +1,7 @@
 """The base of a search's score: what the text says of each item by itself, before anything was learnt of it.
 
-The best fixed sum of a search without behaviour (docs/decisions/0030): BM25F as a share of the best, the cosine between
-the list's smallest and largest, and the share of the text's words that the item holds. What the rankers learnt comes on
+A fixed sum (docs/decisions/0030): BM25F as a share of the best, twice the cosine between the list's smallest and
+largest, and the share of the text's words that the item holds. What the rankers learnt comes on
 top. In units of the list's spread it weighs more than they do: a best seller that shares a word with the text does not
 pass what fits it better.
 """
@@ -19,6 +19,8 @@ from models.retrieval.sentences import SEARCHED
 
 #: Spreads of the score that one whole part of the evidence adds.
 STRENGTH: Final = 6.0
+#: Meaning counts so many times as much as words, by either measure of them.
+MEANING: Final = 2.0
 
 
 class TextMatch(Adjustment):
@@ -38,5 +40,5 @@ class TextMatch(Adjustment):
             parts += to.text.share
         if "semantic" in to.sources:
             cosine = to.features[:, INDEX["semantic"]]
-            parts += (cosine - cosine.min()) / max(float(cosine.max() - cosine.min()), 1e-9)
+            parts += MEANING * (cosine - cosine.min()) / max(float(cosine.max() - cosine.min()), 1e-9)
         return in_spreads(STRENGTH * parts, to.score)

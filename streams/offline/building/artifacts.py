@@ -17,7 +17,7 @@ from models.text.e5_build import build_e5
 from models.text.encoder import Encoder
 from models.text.encoder_build import BuildSteps, build_encoder
 from streamrank_client.errors import SettingsError
-from streams.artifacts.opening import artifact_path, head_encoder, open_models, open_reading, open_tower
+from streams.artifacts.opening import artifact_path, needed, open_models, open_reading, open_tower
 from streams.offline.building.encoders import EncoderOrder, build_encoder_of, build_without_torch
 from streams.offline.building.towers import build_item_tower
 from streams.policy.deployment import Deployment
@@ -142,10 +142,9 @@ def ensure_encoders(settings: Settings, steps: Callable[[], AbstractContextManag
     if current_version(artifact_path(settings, "encoder")) is None:
         with steps() as progress:
             build_e5(artifact_path(settings, "encoder"), progress)
-    kind = head_encoder(settings)
-    if current_version(artifact_path(settings, kind)) is None:
+    if "intent-encoder" in needed(settings) and current_version(artifact_path(settings, "intent-encoder")) is None:
         with steps() as progress:
-            build_encoder(artifact_path(settings, kind), progress)
+            build_encoder(artifact_path(settings, "intent-encoder"), progress)
 
 
 def _with_heads_own(kind: str, settings: Settings, built: Artifact, steps: BuildSteps) -> Artifact:

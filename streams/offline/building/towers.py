@@ -10,7 +10,6 @@ import numpy as np
 
 from models.base.artifact import Artifact
 from models.items.catalogue import Catalogue
-from models.text.encoder import Encoder
 from streamrank_client.logs import Line, in_time_order, input_lines
 from streamrank_client.routing import Head, head
 from streams.artifacts import records
@@ -38,7 +37,7 @@ def build_item_tower(settings: Settings, out: Path, log: Path, seed: int, until:
     """
     from models.training.item_tower import train
 
-    encoder = Encoder(artifact_path(settings, "encoder"), "cpu")
+    encoder = Artifact.load(artifact_path(settings, "encoder"))
     known = [(found, line) for line in in_time_order(input_lines(log)) if (found := head(line.raw)) is not None]
     if until is not None:
         known = [(found, line) for found, line in known if found.time is not None and found.time <= until]

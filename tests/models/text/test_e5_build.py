@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
+from typing import cast
 
+import msgspec
 import numpy as np
 import onnx
 import onnxruntime as ort  # type: ignore[import-untyped]
@@ -13,10 +17,10 @@ import pytest
 from models.base.arrays import Floats
 from models.base.artifact import verify
 from models.base.errors import ArtifactError
-from models.text.e5_build import BEGINNINGS, build_e5, read_maps
-from models.text.e5_graph import Maps, Precision, e5_graph
+from models.text.e5_build import BEGINNINGS, REPORT, Report, build_e5, read_maps
+from models.text.e5_graph import SHARE, Maps, Precision, e5_graph
 from models.text.e5_wheel import WheelFile
-from models.text.encoder import COMPACT, DIM, Encoder
+from models.text.encoder import BESIDE, COMPACT, DIM, EncodedTexts, Encoder
 from tests.support.e5_wheel import BOS, EOS, HEADS, INNER, LAYERS, PAD, PIECES, WIDTH, Written, install
 
 PASSAGE, RED, TEA = 7, 4, 6
@@ -32,10 +36,36 @@ def written() -> Written:
 
 @pytest.fixture(scope="module")
 def maps() -> Maps:
-    """A random centre and projection."""
+    """Random ones."""
     rng = np.random.default_rng(3)
-    centre, projection = rng.normal(0, 0.1, WIDTH), rng.normal(size=(DIM, COMPACT))
-    return Maps(centre.astype(np.float32), projection.astype(np.float32))
+    found = (
+        rng.normal(0, 0.1, WIDTH),
+        rng.normal(0, 0.01, DIM),
+        rng.normal(size=(DIM, DIM - WIDTH)),
+        rng.normal(size=(DIM, COMPACT)),
+    )
+    return Maps(*(one.astype(np.float32) for one in found))
+
+
+def save(maps: Maps, folder: Path, beside: str = "123456789abc") -> None:
+    """The files of the maps, made for an encoder of a version."""
+    for field in fields(maps):
+        np.save(folder / f"{field.name}.npy", getattr(maps, field.name))
+    (folder / REPORT).write_bytes(msgspec.json.encode(Report(beside, 6, {})))
+
+
+class Other:
+    """Another encoder, whose vectors say which texts they are of."""
+
+    version = "123456789abc"
+
+    def encode(self, texts: Sequence[str]) -> EncodedTexts:
+        """Unit rows of random numbers drawn by each text."""
+        rows = [np.random.default_rng(list(text.encode())).normal(size=DIM) for text in texts]
+        return EncodedTexts(unit(np.array(rows, np.float32)), np.zeros((len(texts), COMPACT), np.float32))
+
+
+OTHER: Encoder = cast(Encoder, Other())
 
 
 def unit(rows: Floats) -> Floats:
@@ -80,20 +110,29 @@ def run(graph: bytes, ids: list[list[int]]) -> tuple[Floats, Floats]:
     most = max(map(len, ids))
     padded = np.array([[*one, *[PAD] * (most - len(one))] for one in ids], np.int64)
     mask = np.array([[n < len(one) for n in range(most)] for one in ids], np.int64)
-    vector, compact = ort.InferenceSession(graph).run(None, {"input_ids": padded, "attention_mask": mask})
+    inputs = {"input_ids": padded, "attention_mask": mask, BESIDE: beside_rows(len(ids))}
+    vector, compact = ort.InferenceSession(graph).run(None, inputs)
     return vector, compact
+
+
+def beside_rows(n: int) -> Floats:
+    """What the other encoder says of n texts."""
+    return unit(np.random.default_rng(5).normal(size=(n, DIM)).astype(np.float32))
 
 
 @pytest.mark.parametrize(("precision", "least"), [("float32", 0.99999), ("int8", 0.99)])
 def test_the_graph_computes_the_network(written: Written, maps: Maps, precision: Precision, least: float) -> None:
-    """Vectors of a passage and of a query as numpy finds them, less the centre; zeros pad them; both unit."""
+    """Vectors of a passage and of a query as numpy finds them, less the centre; the other encoder's behind them, which
+    count so much less; both unit.
+    """
     graph = e5_graph(WheelFile(written.file()), maps, precision)
     for ids in TEXTS:
         vector, compact = run(graph, [ids])
         assert vector.shape == (1, DIM)
         assert compact.shape == (1, COMPACT)
-        assert not vector[0, WIDTH:].any()
-        assert float(vector[0, :WIDTH] @ vector_of(ids, written.found, maps)) > least
+        other = unit(unit(beside_rows(1)[0] - maps.beside_centre) @ maps.beside)
+        assert float(unit(vector[0, :WIDTH]) @ vector_of(ids, written.found, maps)) > least
+        np.testing.assert_allclose(vector[0, WIDTH:], other * np.sqrt(SHARE / (1 + SHARE)), atol=1e-5)
         np.testing.assert_allclose(compact[0], unit(vector[0] @ maps.projection), atol=1e-5)
 
 
@@ -102,7 +141,7 @@ def test_padding_changes_nothing(written: Written, maps: Maps) -> None:
     graph = e5_graph(WheelFile(written.file()), maps, "float32")
     together, _ = run(graph, list(TEXTS))
     alone, _ = run(graph, [TEXTS[1]])
-    np.testing.assert_allclose(together[1], alone[0], atol=1e-5)
+    np.testing.assert_allclose(unit(together[1, :WIDTH]), unit(alone[0, :WIDTH]), atol=1e-5)
 
 
 def test_weights_fill_seven_bits(written: Written, maps: Maps) -> None:
@@ -120,11 +159,10 @@ def test_the_artifact_reads_texts(
 ) -> None:
     """Built twice it is the same; opened it begins texts as the network wants them, and knows words."""
     monkeypatch.syspath_prepend(str(install(tmp_path / "site", written.file())))
-    np.save(tmp_path / "centre.npy", maps.centre)
-    np.save(tmp_path / "projection.npy", maps.projection)
+    save(maps, tmp_path)
     built = [build_e5(tmp_path / name, maps=tmp_path) for name in ("one", "two")]
     assert built[0].version == built[1].version == verify(tmp_path / "one").version
-    encoder = Encoder(tmp_path / "one", "cpu")
+    encoder = Encoder(tmp_path / "one", "cpu", beside=OTHER)
     colon = next(n for n, (piece, _score) in enumerate(PIECES) if piece == ":")
     assert encoder.token_ids(f"{BEGINNINGS.passage}red")[0].tolist() == [BOS, PASSAGE, colon, RED, EOS]
     query, passage = (encoder.encode(["red"], passages).vector[0] for passages in (False, True))
@@ -133,13 +171,27 @@ def test_the_artifact_reads_texts(
     assert not encoder.is_word("green")
 
 
-def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: Written) -> None:
+def test_it_opens_beside_the_encoder_that_it_was_made_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: Written, maps: Maps
+) -> None:
+    """Neither without one nor beside another, and it says which."""
+    monkeypatch.syspath_prepend(str(install(tmp_path / "site", written.file())))
+    save(maps, tmp_path, beside="000000000000")
+    build_e5(tmp_path / "one", maps=tmp_path)
+    for other in (None, OTHER):
+        with pytest.raises(ArtifactError, match=r"requires\.intent-encoder.*000000000000"):
+            Encoder(tmp_path / "one", "cpu", beside=other)
+
+
+def test_what_is_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: Written, maps: Maps
+) -> None:
     """A matrix of another shape, and a file without a tensor."""
+    save(maps, tmp_path)
     np.save(tmp_path / "centre.npy", np.zeros(WIDTH + 1, np.float32))
     with pytest.raises(ArtifactError, match=r"centre.*models\.training\.e5_maps"):
         read_maps(WheelFile(written.file()), tmp_path)
-    np.save(tmp_path / "centre.npy", np.zeros(WIDTH, np.float32))
-    np.save(tmp_path / "projection.npy", np.zeros((DIM, COMPACT), np.float32))
+    save(maps, tmp_path)
     raw = written.file().replace(b"l1.fo.b", b"l1.xx.b")
     monkeypatch.syspath_prepend(str(install(tmp_path / "site", raw)))
     with pytest.raises(ArtifactError, match=r"l1\.fo\.b.*0\.3\.0"):

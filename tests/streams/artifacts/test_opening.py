@@ -32,12 +32,22 @@ def test_a_head_reads_the_encoder_that_it_was_made_for(tmp_path: Path, reads: st
     }
     head = artifact(tmp_path / "intent", "intent", b"head", {"encoder": versions[reads]})
     assert head_encoder(settings) == reads
-    assert needed(settings) == [*dict.fromkeys(("encoder", reads)), "intent", "ranker"]
+    own = ["intent-encoder"] if reads == "intent-encoder" else []
+    assert needed(settings) == [*own, "encoder", "intent", "ranker"]
     check_fit(head, versions, settings)
     tower = artifact(tmp_path / "item-tower", "item-tower", b"tower", {"encoder": versions["encoder"]})
     check_fit(tower, versions, settings)
     with pytest.raises(ArtifactError, match="streamrank artifact build item-tower"):
         check_fit(tower, {"encoder": versions["intent-encoder"]}, settings)
+
+
+def test_an_encoder_may_need_the_other_one_beside_it(tmp_path: Path) -> None:
+    """Then that is needed, whatever the head reads."""
+    settings = Settings(device="cpu", artifacts=str(tmp_path))
+    artifact(tmp_path / "intent", "intent", b"head")
+    artifact(tmp_path / "encoder", "encoder", b"one", {"intent-encoder": "123456789abc"})
+    assert head_encoder(settings) == "encoder"
+    assert needed(settings) == ["intent-encoder", "encoder", "intent", "ranker"]
 
 
 def test_a_head_whose_encoder_is_missing_says_how_to_build_it(tmp_path: Path) -> None:
