@@ -12,6 +12,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+#: The version of the encoder whose vectors the state holds.
+ENCODER = b"enc:{0}"
+
 
 def watermark(partition: int, topic: str) -> bytes:
     """Last offset of ``topic``'s ``partition`` whose effects are stored (``records.WATERMARK``)."""

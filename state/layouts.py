@@ -137,6 +137,7 @@ LAYOUTS: Final[Mapping[bytes, Layout]] = {
     b"day": Layout(2, lambda length: length == DAILY.itemsize, lambda value: False),
     b"item": Layout(2, lambda length: length > 0, lambda value: False),
     b"stop": Layout(2, lambda length: length > 0, lambda value: False),
+    b"enc": Layout(2, lambda length: length > 0, lambda value: False),
     b"start": Layout(2, lambda length: length > 0, lambda value: False),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -23,6 +24,7 @@ from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
 from streams.policy.roles import group_of, role_stages
 from streams.settings import Settings
+from streams.worker.encoder_of import EncoderOfState
 from streams.worker.handover import Handover
 from streams.worker.health import Health
 from streams.worker.joining import Entrance, Step
@@ -100,6 +102,7 @@ class Worker:
         self._starts = Starts(self._by_topic, place, settings.on_gap == "continue")
         self.app = self._faust_app(bootstrap)
         self.handover = Handover(self.app, self.store)
+        self._encoder = EncoderOfState(self.store, place.deployment, self.tables.models.encoder.version)
         self._entrance = Entrance(self.app, settings, role, on_refused)
         self.health = Health(self.app, self.store, self.readers, self.stages, self.metrics, kafka_options(settings))
         self._retrying = Retrying(self.app, self.metrics, self.health.done)
@@ -249,7 +252,7 @@ class Worker:
             log.warning(closed)
         self.health.start()
         self.handover.announce()
-        steps: list[Step] = [("Redis", self.store.ping), ("Kafka", self._producer.start)]
+        steps: list[Step] = [("Redis", self._encoder.check), ("Kafka", self._producer.start)]
         steps += [(f"Kafka, to read {reader.topic},", reader.start) for reader in self.readers]
         await self._entrance.do(*steps)
         self._show_models()
@@ -274,6 +277,8 @@ class Worker:
         while not self.app.should_stop:
             await self.app.sleep(self.settings.artifact_poll_s)
             await self._entrance.look_again()
+            with suppress(*RETRIABLE):
+                await self._encoder.say()
             for reader in self.readers:
                 if reader.error is not None:
                     await self.app.crash(reader.error)

@@ -38,7 +38,7 @@ _FILE: Final = json.loads((Path(__file__).parent / "data" / "version_1.json").re
 #: values of version 1 by key
 FIRST: Final[Mapping[bytes, bytes]] = {key.encode(): bytes.fromhex(value) for key, value in _FILE["values"].items()}
 #: kinds that have had a version 1
-KINDS: Final = sorted(LAYOUTS.keys() - {b"stop", b"start", b"item", b"dis", b"day"})
+KINDS: Final = sorted(LAYOUTS.keys() - {b"stop", b"start", b"enc", b"item", b"dis", b"day"})
 #: kinds of one size
 SIZED: Final = (b"ctx", b"cov", b"qc", b"cnt", b"trend", b"ctr", b"ids")
 #: kinds whose values are msgpack
