@@ -83,8 +83,8 @@ class Models:
     def _understood(self, text: AskedText) -> AskedText:
         """A text that asks something, corrected only where it finds little as it stands."""
         plain = normalise(text.asked)
-        vector, compact = self._encoded(text.asked)
         read = self._read(plain)
+        vector, compact = self._encoded(text.asked)
         if read.corrected:
             # what was typed keeps its say
             other, narrow = self._encoded(read.corrected)
@@ -142,5 +142,8 @@ class Models:
         return vector if self.intent_encoder is None else self.intent_encoder.encode([text]).vector[0]
 
     def _encoded(self, text: str) -> tuple[Floats, Floats]:
-        encoded = self.encoder.encode([text])
+        """A text's vectors: by its words where no item holds any of them, as those of another language."""
+        lexical = self.catalogue.lexical
+        strange = not any(map(lexical.frequency, self.words.tokens(normalise(text))))
+        encoded = self.encoder.encode([text], words=strange)
         return encoded.vector[0], encoded.compact[0]

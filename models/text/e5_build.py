@@ -22,7 +22,7 @@ from models.base.onnx_session import Port
 from models.base.paths import DATA
 from models.text.e5_graph import Maps, Precision, e5_graph
 from models.text.e5_wheel import MALFORMED, WHEEL, WheelFile, open_wheel, unusable
-from models.text.encoder import BESIDE, COMPACT, DIM, PREFIXES, Prefixes
+from models.text.encoder import BESIDE, COMPACT, DIM, PREFIXES, WEIGHT, Prefixes
 from models.text.encoder_build import BuildSteps
 from models.text.tokenizing import TOKENIZER_JSON
 
@@ -152,6 +152,7 @@ def _manifest(precision: Precision, beside: str) -> Manifest:
             Port("input_ids", ("batch", "tokens"), "int64"),
             Port("attention_mask", ("batch", "tokens"), "int64"),
             Port(BESIDE, ("batch", DIM), "float32"),
+            Port(WEIGHT, (1,), "float32"),
         ),
         outputs=(
             Port("vector", ("batch", DIM), "float32"),

@@ -25,7 +25,7 @@ from onnx import TensorProto, helper
 
 from models.base.arrays import Floats
 from models.text.e5_wheel import WheelFile
-from models.text.encoder import BESIDE, COMPACT, DIM, MAX_TOKENS
+from models.text.encoder import BESIDE, COMPACT, DIM, MAX_TOKENS, WEIGHT
 from models.text.onnx_graph import Graph
 
 OPSET: Final = 18
@@ -78,8 +78,8 @@ class _Graph(Graph):
 def e5_graph(file: WheelFile, maps: Maps, precision: Precision = "int8") -> bytes:
     """The serialised graph.
 
-    Inputs ``input_ids`` and ``attention_mask``, int64 (batch, tokens), and ``beside``, float32 (batch, 512); outputs
-    ``vector`` (batch, 512) and ``compact`` (batch, 64), float32, rows of length one.
+    Inputs ``input_ids`` and ``attention_mask``, int64 (batch, tokens), ``beside``, float32 (batch, 512), and
+    ``beside_weight`` (1,); outputs ``vector`` (batch, 512) and ``compact`` (batch, 64), float32, rows of length one.
     """
     g = _Graph(precision)
     hidden = _embedded(g, file)
@@ -88,7 +88,8 @@ def e5_graph(file: WheelFile, maps: Maps, precision: Precision = "int8") -> byte
         hidden = _layer(g, file, layer, hidden, padding)
     vector = _joined(g, _mean(g, hidden, maps), _beside(g, maps))
     compact = g.add("MatMul", vector, g.constant("projection", maps.projection.astype(np.float32)))
-    _unit(g, compact, "compact")
+    length = g.add("ReduceL2", vector, g.constant("last_axis", np.array([-1], np.int64)))
+    g.add("Mul", _unit(g, compact), length, name="compact")
     return _serialised(g)
 
 
@@ -163,9 +164,14 @@ def _beside(g: _Graph, maps: Maps) -> str:
 
 
 def _joined(g: _Graph, own: str, other: str) -> str:
-    """Both as one vector of length one, whose cosine is their weighted mean."""
-    weighted = g.add("Mul", other, g.constant("share", np.array(np.sqrt(SHARE), np.float32)))
-    return _unit(g, g.add("Concat", own, weighted, axis=-1), "vector")
+    """Both as one vector, of length one at the usual weight. At another it is as long as makes its product with the
+    same text at the usual weight 1, so that what is near is as near by either.
+    """
+    share = g.constant("share", np.array(SHARE, np.float32))
+    weighted = g.add("Mul", g.add("Mul", other, g.constant("root", np.array(np.sqrt(SHARE), np.float32))), WEIGHT)
+    product = g.add("Add", "one", g.add("Mul", share, WEIGHT))
+    scale = g.add("Div", g.constant("usual", np.array(np.sqrt(1 + SHARE), np.float32)), product)
+    return g.add("Mul", g.add("Concat", own, weighted, axis=-1), scale, name="vector")
 
 
 def _unit(g: _Graph, x: str, name: str | None = None) -> str:
@@ -177,7 +183,7 @@ def _serialised(g: _Graph) -> bytes:
         return helper.make_tensor_value_info(of, kind, shape)
 
     inputs = [port(of, TensorProto.INT64, "batch", "tokens") for of in ("input_ids", "attention_mask")]
-    inputs.append(port(BESIDE, TensorProto.FLOAT, "batch", DIM))
+    inputs += [port(BESIDE, TensorProto.FLOAT, "batch", DIM), port(WEIGHT, TensorProto.FLOAT, 1)]
     outputs = [port(of, TensorProto.FLOAT, "batch", size) for of, size in (("vector", DIM), ("compact", COMPACT))]
     model = helper.make_model(
         helper.make_graph(g.nodes, "multilingual-e5-small", inputs, outputs, g.constants),

@@ -21,8 +21,11 @@ from models.text.words import normalise
 DIM, COMPACT = 512, 64
 #: File of an exported checkpoint's artifact that says how its texts begin.
 PREFIXES = "prefixes.json"
-#: Input of a graph that takes the vectors of another encoder too.
+#: Inputs of a graph that takes the vectors of another encoder too: these, and how many times their usual weight.
 BESIDE: Final = "beside"
+WEIGHT: Final = "beside_weight"
+#: The weight of the other encoder, which knows words, for a text of which nothing else is known.
+WORDS: Final = 30.0
 #: Tokens read of a text, begin and end marks included; a title or a query that is longer says no more.
 MAX_TOKENS = 64
 #: Texts of different subjects: how near they are to each other is how near texts are that share nothing.
@@ -82,10 +85,13 @@ class Encoder:
         #: mean cosine of texts that have nothing to do with each other
         self.unrelated = _mean_cosine(self.encode(UNRELATED).vector)
 
-    def encode(self, texts: Sequence[str], passages: bool = False) -> EncodedTexts:
+    def encode(self, texts: Sequence[str], passages: bool = False, words: bool = False) -> EncodedTexts:
         """Encode queries, or items' texts with ``passages``, normalised first.
 
-        The two differ only for a checkpoint with prefixes. Raises ``TextError`` for what is not a string.
+        The two differ only for a checkpoint with prefixes. ``words``: queries by what their words mean rather than by
+        what the sentence does, which differs only where another encoder stands beside this one; such rows are longer
+        than one, and their products with items are as those of other queries. Raises ``TextError``
+        for what is not a string.
         """
         prefix = self._prefixes.passage if passages else self._prefixes.query
         vector = np.zeros((len(texts), DIM), np.float32)
@@ -93,7 +99,7 @@ class Encoder:
         for row, text in enumerate(texts):
             normal = normalise(text)[:MAX_CHARACTERS]
             if normal:
-                vector[row], compact[row] = self._vectors(prefix, normal)
+                vector[row], compact[row] = self._vectors(prefix, normal, words and self._beside is not None)
         return EncodedTexts(vector, compact)
 
     def token_ids(self, text: str) -> np.ndarray:
@@ -113,19 +119,20 @@ def _mean_cosine(vectors: np.ndarray) -> float:
 
 def _remembering(
     session: OnnxSession, tokenizer: Tokenizer, beside: Encoder | None, size: int
-) -> Callable[[str, str], tuple[np.ndarray, np.ndarray]]:
-    """From a prefix and a text to its vector and its compact one; those of ``size`` texts are kept.
+) -> Callable[[str, str, bool], tuple[np.ndarray, np.ndarray]]:
+    """From a prefix, a text and whether its words decide to its vector and its compact one, of which ``size`` are kept.
 
     The function holds the session and not the encoder, so that there is no cycle: an encoder that was swapped out goes
     at once. The collector would not come for one that was there when the worker froze its objects.
     """
 
     @lru_cache(maxsize=max(1, size))
-    def vectors(prefix: str, text: str) -> tuple[np.ndarray, np.ndarray]:
+    def vectors(prefix: str, text: str, words: bool) -> tuple[np.ndarray, np.ndarray]:
         ids = _token_ids(tokenizer, prefix + text)
         inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
         if beside is not None:
             inputs[BESIDE] = beside.encode([text]).vector
+            inputs[WEIGHT] = np.array([WORDS if words else 1.0], np.float32)
         vector, compact = session.run(inputs)
         return vector[0], compact[0]
 

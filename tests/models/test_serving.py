@@ -10,19 +10,25 @@ from typing import cast
 import numpy as np
 
 from models.ask import AskedText
+from models.sample import sample
 from models.text.encoder import EncodedTexts, Encoder
 from models.text.intent import IntentModel
 from tests.support.composing import reading_models
 
 
 class Constant:
-    """An encoder that gives one number for everything."""
+    """An encoder that gives one number for everything, and notes what is read by its words."""
+
+    unrelated = 0.0
 
     def __init__(self, value: float) -> None:
         self.value = value
+        self.by_words: list[str] = []
 
-    def encode(self, texts: Sequence[str], passages: bool = False) -> EncodedTexts:
+    def encode(self, texts: Sequence[str], passages: bool = False, words: bool = False) -> EncodedTexts:
         """Rows of the number."""
+        if words:
+            self.by_words += texts
         return EncodedTexts(np.full((len(texts), 512), self.value, "f4"), np.full((len(texts), 64), self.value, "f4"))
 
     def is_word(self, word: str) -> bool:
@@ -60,3 +66,17 @@ def test_the_head_reads_its_own_encoder_and_search_the_other() -> None:
     for text in (alone, beside):
         assert text.vector is not None
         assert text.vector[0] == 1.0
+
+
+def test_a_text_of_which_no_item_holds_a_word_is_read_by_its_words() -> None:
+    """As one in another language than the titles; one word that an item holds is enough for the sentence."""
+    encoder = Constant(1.0)
+    models = replace(
+        reading_models(),
+        encoder=cast(Encoder, encoder),
+        intent=cast(IntentModel, Reading()),
+        catalogue=sample(["red tea"]),
+    )
+    models.understand([AskedText(text) for text in ("tea", "thé", "rote Kanne", "tea for two")])
+    assert set(encoder.by_words) >= {"thé", "rote Kanne"}
+    assert not {"tea", "tea for two"} & set(encoder.by_words)

@@ -20,7 +20,7 @@ from models.base.errors import ArtifactError
 from models.text.e5_build import BEGINNINGS, REPORT, Report, build_e5, read_maps
 from models.text.e5_graph import SHARE, Maps, Precision, e5_graph
 from models.text.e5_wheel import WheelFile
-from models.text.encoder import BESIDE, COMPACT, DIM, EncodedTexts, Encoder
+from models.text.encoder import BESIDE, COMPACT, DIM, WEIGHT, WORDS, EncodedTexts, Encoder
 from tests.support.e5_wheel import BOS, EOS, HEADS, INNER, LAYERS, PAD, PIECES, WIDTH, Written, install
 
 PASSAGE, RED, TEA = 7, 4, 6
@@ -110,7 +110,12 @@ def run(graph: bytes, ids: list[list[int]]) -> tuple[Floats, Floats]:
     most = max(map(len, ids))
     padded = np.array([[*one, *[PAD] * (most - len(one))] for one in ids], np.int64)
     mask = np.array([[n < len(one) for n in range(most)] for one in ids], np.int64)
-    inputs = {"input_ids": padded, "attention_mask": mask, BESIDE: beside_rows(len(ids))}
+    inputs = {
+        "input_ids": padded,
+        "attention_mask": mask,
+        BESIDE: beside_rows(len(ids)),
+        WEIGHT: np.ones(1, np.float32),
+    }
     vector, compact = ort.InferenceSession(graph).run(None, inputs)
     return vector, compact
 
@@ -167,6 +172,10 @@ def test_the_artifact_reads_texts(
     assert encoder.token_ids(f"{BEGINNINGS.passage}red")[0].tolist() == [BOS, PASSAGE, colon, RED, EOS]
     query, passage = (encoder.encode(["red"], passages).vector[0] for passages in (False, True))
     assert float(query @ passage) < 0.9999
+    by_words = encoder.encode(["red"], words=True).vector[0]
+    ratio = np.linalg.norm(by_words[WIDTH:]) / np.linalg.norm(by_words[:WIDTH])
+    assert float(by_words @ query) == pytest.approx(1, rel=1e-3)
+    assert ratio == pytest.approx(WORDS * np.sqrt(SHARE), rel=1e-3)
     assert encoder.is_word("red")
     assert not encoder.is_word("green")
 
