@@ -108,7 +108,10 @@ def _rows(
     skipped: dict[int, Refusal] = {}
 
     def wrong_length(row: arrow.InvalidRow) -> str:
-        told = f"{row.actual_columns} values, but the header has {row.expected_columns}: quote what holds '{delimiter}'"
+        remedy = f"quote what holds '{delimiter}'"
+        if lines := row.text.count("\n"):
+            remedy += f"; it runs over {lines + 1:,} lines: look for a quote that does not end"
+        told = f"{row.actual_columns} values, but the header has {row.expected_columns}: {remedy}"
         skipped[row.number] = Refusal(name, row.number, "", "", told)
         return "skip"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -149,7 +150,7 @@ class _Reading:
             event = self._conversion.event(raw_event)
             self._refuse_again(event, raw_event)
         except Refused as error:
-            column = raw_event.columns.get(error.field, "")
+            column = _column(raw_event, error.field)
             self._outcome.refuse(Refusal(raw_event.row.file, raw_event.row.number, error.field, column, error.message))
             return
         self._outcome.events.append(event)
@@ -167,6 +168,12 @@ class _Reading:
             self._items[event.item_id, event.time] = where
 
 
+def _column(raw_event: RawEvent, field: str) -> str:
+    """The column of a field, or of the one that it is a part of."""
+    by_field = {name.partition(":")[0]: column for name, column in raw_event.columns.items()}
+    return by_field.get(field) or by_field.get(re.split(r"[.\[]", field)[0], "")
+
+
 def _chosen(options: TableOptions) -> tuple[Format | None, Sequence[str | None]]:
     """The format and the tags that its raw events may have. Raises LogError for options that do not go together."""
     if options.format is None:
@@ -176,9 +183,7 @@ def _chosen(options: TableOptions) -> tuple[Format | None, Sequence[str | None]]
         return None, (options.tag,)
     found = FORMATS.get(options.format)
     if found is None:
-        raise LogError(
-            f"--format {options.format}: it is none of {', '.join(FORMATS)}; --as and --map read other tables"
-        )
+        raise LogError(f"--format {options.format}: none of {', '.join(FORMATS)}; --as and --map read other tables")
     if options.tag is not None and options.tag not in found.tags:
         allowed = [tag for tag in found.tags if tag is not None]
         raise LogError(f"--as {options.tag}: {found.name} gives {' or '.join(allowed)}; leave the option out")
