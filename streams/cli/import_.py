@@ -75,9 +75,11 @@ def table(files: tuple[str, ...], output: str | None, only_show: bool, as_json: 
     \b
     Example: streamrank import table orders.csv -o orders.jsonl --as purchase --map user_id=Customer,item_id=SKU
     """
-    from streams.offline.importers.log import write_log
+    from streams.offline.importers.log import check_name, write_log
 
-    if output is None and not only_show:
+    if output is not None:
+        check_name(Path(output))
+    elif not only_show:
         raise click.UsageError("Missing option '-o' / '--output': the log to be written (or --dry-run)")
     outcome = read(files, choice, quiet=as_json)
     if only_show:

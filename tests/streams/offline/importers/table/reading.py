@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TypeVar
@@ -42,7 +43,8 @@ def written(folder: Path, name: str, content: str | bytes) -> Path:
 def only(outcome: TableEvents, kind: type[E]) -> list[E]:
     """All events, which are of one kind; nothing was refused."""
     assert outcome.refusals == []
-    found = [event for event in outcome.events if isinstance(event, kind)]
+    events: Sequence[Base] = outcome.events
+    found = [event for event in events if isinstance(event, kind)]
     assert len(found) == len(outcome.events)
     return found
 
