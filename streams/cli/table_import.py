@@ -20,6 +20,8 @@ __all__ = ["TableChoice", "describe", "dry_run", "read", "refusals", "summary", 
 
 #: first events that a dry run shows
 FIRST: Final = 5
+#: reasons for leaving rows out that are listed, the most frequent first
+REASONS: Final = 10
 #: spelled here too, so that --help stays fast; a test compares them with the library's
 FORMATS: Final = ("google-merchant", "shopify", "woocommerce", "ga4")
 KINDS: Final = "item, item_update, delete, query, or a kind of behaviour such as click or purchase"
@@ -33,6 +35,7 @@ class TableChoice(NamedTuple):
     maps: tuple[str, ...]
     delimiter: str | None
     encoding: str | None
+    rows: str | None
     decimal: str
     time_format: str
     zone: tzinfo
@@ -71,6 +74,7 @@ OPTIONS: Final = (
     click.option("--map", "maps", multiple=True, help="field=Column,field=Column; attributes.NAME[:number] too."),
     click.option("--delimiter", callback=_delimiter, help="Of CSV: one character, or tab (default: found out)."),
     click.option("--encoding", help="Of CSV (default: by its byte order mark, else utf-8)."),
+    click.option("--rows", help="Of JSON: the name of the list of rows, such as products."),
     click.option("--decimal", type=click.Choice([".", ","]), default=".", show_default=True, help="Decimal sign."),
     click.option(
         "--time-format",
@@ -104,6 +108,7 @@ def read(files: Sequence[str], choice: TableChoice, *, quiet: bool) -> TableEven
     """Read the tables, with a bar for each. Raises LogError."""
     from streamrank_client.making import now
     from streams.cli.progress import steps
+    from streams.offline.importers.table.files import Layout
     from streams.offline.importers.table.importing import TableOptions, read_tables
     from streams.offline.importers.table.values import Notation
 
@@ -113,8 +118,7 @@ def read(files: Sequence[str], choice: TableChoice, *, quiet: bool) -> TableEven
         format=choice.format,
         time=now() if time is None else time,
         maps=choice.maps,
-        delimiter=choice.delimiter,
-        encoding=choice.encoding,
+        layout=Layout(choice.delimiter, choice.encoding, choice.rows),
         notation=Notation(choice.decimal, choice.time_format, choice.zone, choice.separator),
     )
     with steps(quiet) as progress:
@@ -124,7 +128,9 @@ def read(files: Sequence[str], choice: TableChoice, *, quiet: bool) -> TableEven
 def refusals(outcome: TableEvents) -> list[str]:
     """Lines on what gave no event, and on what was assumed."""
     lines = list(outcome.told)
-    lines += [f"left out: {count:,} × {reason}" for reason, count in outcome.left_out.most_common()]
+    lines += [f"left out: {count:,} × {reason}" for reason, count in outcome.left_out.most_common(REASONS)]
+    if len(outcome.left_out) > REASONS:
+        lines.append(f"left out for {len(outcome.left_out) - REASONS:,} other reasons: --json has all")
     total = outcome.refused.total()
     if total:
         fields = ", ".join(f"{field or 'the whole row'} {count:,}" for field, count in outcome.refused.most_common())

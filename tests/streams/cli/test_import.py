@@ -106,6 +106,18 @@ def test_only_the_first_refusals_are_listed(shop: Path) -> None:
     assert not shop.with_name("x.jsonl").exists()
 
 
+def test_the_most_frequent_reasons_for_leaving_out_are_listed(shop: Path) -> None:
+    """An analytics export has many events that are none of ours."""
+    lines = [{"event_name": f"e{n}", "event_timestamp": "1", "user_pseudo_id": "u"} for n in range(14)]
+    path = shop.with_name("events.json")
+    path.write_text("\n".join(map(json.dumps, [lines[3], *lines])))
+    result = call("import", "table", str(path), "--dry-run", "--format", "ga4")
+    assert "left out: 2 × event e3" in result.stdout
+    assert "left out for 4 other reasons: --json has all" in result.stdout
+    told = json.loads(call("import", "table", str(path), "--dry-run", "--json", "--format", "ga4").stdout)
+    assert len(told["left_out"]) == 14
+
+
 def test_a_log_that_was_there_stays_where_nothing_can_be_read(shop: Path) -> None:
     """A file that breaks off in its middle leaves the log of yesterday whole."""
     log = shop.with_name("shop.jsonl")

@@ -85,7 +85,10 @@ def delimited(
     encoding = encoding_of(beginning, encoding, name)
     head = beginning.decode(encoding, "replace")
     delimiter = delimiter or _guessed(head)
-    header = next(csv.reader(io.StringIO(head, newline=""), delimiter=delimiter), [])
+    try:
+        header = next(csv.reader(io.StringIO(head, newline=""), delimiter=delimiter), [])
+    except csv.Error as error:
+        raise LogError(f"'{name}' has no header: {error}: look for a quote that does not end") from error
     if not any(column.strip() for column in header):
         raise LogError(f"'{name}' has no header: its first row must name the columns")
     header = [column if column not in header[:n] else f"{column} {n + 1}" for n, column in enumerate(header)]

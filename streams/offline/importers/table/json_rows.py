@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import chain
 from typing import IO
 
 import msgspec
@@ -17,15 +16,20 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _object = msgspec.json.Decoder(dict[str, object])
 
 
-def json_rows(opened: Callable[[], IO[bytes]], name: str, refuse: Callable[[Refusal], None]) -> Iterator[Row]:
-    """The objects of a file; what is none goes to ``refuse``. Raises LogError for a file that is no JSON at all."""
+def json_rows(
+    opened: Callable[[], IO[bytes]], name: str, rows: str | None, refuse: Callable[[Refusal], None]
+) -> Iterator[Row]:
+    """The objects of a file, of its list ``rows`` where that is named; what is no object goes to ``refuse``.
+
+    Raises LogError for a file that is no JSON at all.
+    """
     with opened() as file:
         first = next((line for line in file if line.strip(BYTE_ORDER_MARK + b" \t\r\n")), b"")
     first = first.removeprefix(BYTE_ORDER_MARK).strip()
-    whole = first.startswith(b"[") or (first.startswith(b"{") and not _is_object(first))
+    whole = rows is not None or first.startswith(b"[") or (first.startswith(b"{") and not _is_object(first))
     with opened() as file:
         numbered: Iterator[tuple[int, bytes | msgspec.Raw]]
-        numbered = enumerate(_objects(file.read(), name) if whole else file, 1)
+        numbered = enumerate(_objects(file.read(), name, rows) if whole else file, 1)
         for number, raw in numbered:
             line = raw.strip().removeprefix(BYTE_ORDER_MARK).strip() if isinstance(raw, bytes) else raw
             if not isinstance(line, bytes) or line:
@@ -43,18 +47,19 @@ def _is_object(line: bytes) -> bool:
     return True
 
 
-def _objects(text: bytes, name: str) -> list[msgspec.Raw]:
-    """The elements of the list that a file is, or that is the only one in its object."""
+def _objects(text: bytes, name: str, rows: str | None) -> list[msgspec.Raw]:
+    """The elements of the list that a file is, that is named, or that is the only one in its object."""
     text = text.removeprefix(BYTE_ORDER_MARK).strip()
     try:
         if text.startswith(b"["):
             return _list.decode(text)
         lists = {key: raw for key, raw in _members.decode(text).items() if bytes(raw).lstrip().startswith(b"[")}
-        if len(lists) != 1:
-            raise LogError(
-                f"'{name}' is an object with {len(lists)} lists: write the list of rows alone, or JSON Lines"
-            )
-        return list(chain.from_iterable(_list.decode(raw) for raw in lists.values()))
+        if rows is None and len(lists) != 1:
+            raise LogError(f"'{name}' is an object with {len(lists)} lists: --rows NAME says which has the rows")
+        if rows is not None and rows not in lists:
+            there = f"it has {', '.join(lists)}" if lists else "it has none"
+            raise LogError(f"--rows {rows}: '{name}' has no list of that name: {there}")
+        return _list.decode(lists[rows] if rows is not None else next(iter(lists.values())))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise LogError(
             f"'{name}' is neither JSON nor JSON Lines: {error}: check that it is whole, and UTF-8"

@@ -31,7 +31,7 @@ def _rows(table: arrow.ParquetFile, name: str) -> Iterator[Row]:
             for values in zip(*columns, strict=True):
                 number += 1
                 yield Row(name, number, dict(zip(header, values, strict=True)))
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise LogError(f"'{name}' cannot be read after row {number}: {error}: check that it is whole") from error
 
 

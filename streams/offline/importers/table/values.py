@@ -13,6 +13,8 @@ __all__ = ["UNITS", "Notation", "listed"]
 
 #: how many of a unit are a millisecond, as a fraction: numerator, denominator
 UNITS: Final[dict[str, tuple[int, int]]] = {"s": (1000, 1), "ms": (1, 1), "us": (1, 1000)}
+#: milliseconds that are far beyond what an event may have, so that a number of a million digits is not worked out
+MOST: Final = 10**18
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _YES: Final = frozenset(("true", "yes", "y", "in stock", "available", "preorder", "backorder"))
 _NO: Final = frozenset(("false", "no", "n", "out of stock", "sold out", "unavailable", "discontinued"))
@@ -154,7 +156,8 @@ class Notation:
     def _counted(self, value: object) -> int:
         many, of = UNITS[self.time_format]
         try:
-            return int(Decimal(str(value).strip()) * many / of)
+            counted = Decimal(str(value).strip()) * many / of
+            return int(counted) if abs(counted) < MOST else MOST
         except (ArithmeticError, ValueError):
             raise ValueError(
                 f"{value!r:.60} is no number, as --time-format {self.time_format} says: leave it out for ISO 8601"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from streamrank_client.fields import Base
+from streams.offline.importers.table.files import Layout
 from streams.offline.importers.table.importing import TableEvents, TableOptions, read_tables
 from streams.offline.importers.table.values import Notation
 
@@ -23,6 +24,7 @@ def read(
     format: str | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
+    rows: str | None = None,
     decimal: str = ".",
     time_format: str = "iso",
     zone: tzinfo = UTC,
@@ -30,7 +32,7 @@ def read(
 ) -> TableEvents:
     """What a file gives."""
     notation = Notation(decimal, time_format, zone, separator)
-    return read_tables([path], TableOptions(tag, format, IMPORTED, maps, delimiter, encoding, notation))
+    return read_tables([path], TableOptions(tag, format, IMPORTED, maps, Layout(delimiter, encoding, rows), notation))
 
 
 def written(folder: Path, name: str, content: str | bytes) -> Path:

@@ -130,6 +130,7 @@ def test_a_quote_that_does_not_end_is_told(tmp_path: Path, monkeypatch: pytest.M
     [
         ("", "has no header"),
         ("\n1,2\n", "has no header"),
+        ('"item_id,title\n' + "p1,tea\n" * 50_000, "look for a quote that does not end"),
     ],
 )
 def test_a_file_that_cannot_be_cut_is_an_error(tmp_path: Path, content: str, said: str) -> None:

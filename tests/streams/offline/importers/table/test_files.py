@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import gzip
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from streamrank_client.errors import LogError
 from streamrank_client.events import Item, Purchase
 from streams.offline.importers.table import files
+from streams.offline.importers.table.importing import SHOWN
 from tests.streams.offline.importers.table.reading import only, read, told, written
 
 ROWS = [{"item_id": "p1", "title": "Tea", "price": 2.5}, {"item_id": 7, "title": "Cup", "category": ["a", "b"]}]
@@ -72,6 +77,16 @@ def test_a_dot_leads_into_objects(tmp_path: Path) -> None:
     assert item.attributes == {"colour": ["red", "blue"]}
 
 
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_list_of_rows_may_be_named(tmp_path: Path, indent: int | None) -> None:
+    """As interfaces answer: in one line, or beside other lists."""
+    text = json.dumps({"links": [], "products": ROWS}, indent=indent)
+    path = written(tmp_path, "shop.json", text)
+    assert [item.item_id for item in only(read(path, "item", rows="products"), Item)] == ["p1", "7"]
+    with pytest.raises(LogError, match=r"--rows product: 'shop\.json' has no list of that name: it has links, prod"):
+        read(path, "item", rows="product")
+
+
 def test_parquet_with_its_types(tmp_path: Path) -> None:
     """Times of any unit and zone, decimals, and the floating ids of a column with gaps."""
     moment = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -127,6 +142,27 @@ def test_big_xml_is_read_piece_by_piece(tmp_path: Path) -> None:
     rows = "".join(f"<item><item_id>p{n}</item_id><title>{'tea ' * 20}{n}</title></item>" for n in range(5_000))
     items = only(read(written(tmp_path, "feed.xml.gz", gzip.compress(f"<r>{rows}</r>".encode())), "item"), Item)
     assert [item.title for item in items] == [f"{'tea ' * 20}{n}" for n in range(5_000)]
+
+
+#: pieces that make almost-right files
+PIECES = st.sampled_from(
+    [b'"', b",", b"\n", b"\r\n", b"item_id", b"p1", b"\xff\xfe", b"\xef\xbb\xbf", b"\x00", b"{", b"}", b"[", b"]",
+     b":", b"<", b"<item>", b"</item>", b"<title>", b"</title>", b"&amp;", b"\xe4", b"PAR1", b"1e999", b"null",
+     b"\\ud83d", b" "]
+)  # fmt: skip
+
+
+@given(st.lists(PIECES | st.binary(max_size=6), max_size=40), st.sampled_from([*files.ENDINGS, ".csv.gz"]))
+def test_whatever_is_in_a_file_is_read_refused_or_told(pieces: list[bytes], ending: str) -> None:
+    """No bytes, however wrong, end in anything but events, refusals by row, or one error that names the file."""
+    junk = b"".join(pieces)
+    with TemporaryDirectory() as folder:
+        for content in (junk, b"item_id,title\n" + junk, b'{"item_id":"p"}\n' + junk):
+            path = written(Path(folder), f"shop{ending}", content)
+            with suppress(LogError):
+                outcome = read(path, "item")
+                assert len(outcome.refusals) == min(outcome.refused.total(), SHOWN)
+                assert all(refusal.message for refusal in outcome.refusals)
 
 
 def test_other_endings_and_missing_or_cut_files_are_errors(tmp_path: Path) -> None:

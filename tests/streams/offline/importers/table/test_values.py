@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.offline.importers.table.values import Notation
+from streamrank_client.limits import TIME_MS
+from streams.offline.importers.table.values import UNITS, Notation
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -108,6 +110,25 @@ def test_what_is_neither_yes_nor_no_names_the_words(value: str) -> None:
     """The words that may stand there are listed."""
     with pytest.raises(ValueError, match="in stock, out of stock, preorder"):
         Notation().truth(value)
+
+
+ANYTHING = st.text() | st.floats() | st.integers() | st.booleans() | st.decimals() | st.dates() | st.datetimes()
+
+
+READERS = st.sampled_from(["number", "whole", "truth", "text", "path", "moment"])
+
+
+@given(ANYTHING, READERS, st.sampled_from(["iso", *UNITS, "%Y"]))
+def test_whatever_a_value_is_it_is_read_or_refused(value: object, reader: str, time_format: str) -> None:
+    """Nothing but ValueError comes out, which refuses the row alone."""
+    notation = Notation(time_format=time_format, zone=BERLIN)
+    with suppress(ValueError):
+        getattr(notation, reader)(value)
+
+
+def test_a_number_of_a_million_digits_takes_no_time() -> None:
+    """It is far from any moment, and the event refuses it."""
+    assert Notation(time_format="s").moment("9e99999") > TIME_MS
 
 
 def test_a_fraction_is_no_quantity() -> None:
