@@ -108,7 +108,7 @@ def read(files: Sequence[str], choice: TableChoice, *, quiet: bool) -> TableEven
     """Read the tables, with a bar for each. Raises LogError."""
     from streamrank_client.making import now
     from streams.cli.progress import steps
-    from streams.offline.importers.table.files import Layout
+    from streams.offline.importers.table.files import Dialect
     from streams.offline.importers.table.importing import TableOptions, read_tables
     from streams.offline.importers.table.values import Notation
 
@@ -118,7 +118,7 @@ def read(files: Sequence[str], choice: TableChoice, *, quiet: bool) -> TableEven
         format=choice.format,
         time=now() if time is None else time,
         maps=choice.maps,
-        layout=Layout(choice.delimiter, choice.encoding, choice.rows),
+        dialect=Dialect(choice.delimiter, choice.encoding, choice.rows),
         notation=Notation(choice.decimal, choice.time_format, choice.zone, choice.separator),
     )
     with steps(quiet) as progress:

@@ -16,7 +16,7 @@ from streams.offline.importers.table.json_rows import json_rows
 from streams.offline.importers.table.rows import Refusal, Row, Share
 from streams.offline.importers.table.xml_feed import xml_rows
 
-__all__ = ["ENDINGS", "Layout", "OpenTable", "rows_of"]
+__all__ = ["ENDINGS", "Dialect", "OpenTable", "rows_of"]
 
 ENDINGS: Final[dict[str, str]] = {
     ".csv": "delimited", ".tsv": "delimited", ".tab": "delimited", ".txt": "delimited", ".parquet": "parquet",
@@ -27,7 +27,7 @@ EVERY: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class Dialect:
     """Where a file's rows are: the delimiter and encoding of CSV, found out where None; in JSON, the list's name."""
 
     delimiter: str | None = None
@@ -77,7 +77,7 @@ class _Unpacked(gzip.GzipFile):
         self._packed.close()
 
 
-def rows_of(path: Path, layout: Layout, refuse: Callable[[Refusal], None], share: Share) -> OpenTable:
+def rows_of(path: Path, dialect: Dialect, refuse: Callable[[Refusal], None], share: Share) -> OpenTable:
     """Open a file. Raises LogError for another ending, a missing extra, and what cannot be read."""
     kind = ENDINGS.get(Path(path.name.removesuffix(".gz")).suffix.lower())
     if kind is None:
@@ -87,7 +87,7 @@ def rows_of(path: Path, layout: Layout, refuse: Callable[[Refusal], None], share
     with _unreadable(path):
         opening = _Opening(path)
         if kind == "json":
-            return OpenTable(None, _shared(path, json_rows(opening, path.name, layout.rows, refuse), opening, share))
+            return OpenTable(None, _shared(path, json_rows(opening, path.name, dialect.rows, refuse), opening, share))
         if kind == "xml":
             return OpenTable(None, _shared(path, xml_rows(opening, path.name), opening, share))
         if kind == "parquet":
@@ -97,7 +97,7 @@ def rows_of(path: Path, layout: Layout, refuse: Callable[[Refusal], None], share
             return OpenTable(header, _shared(path, rows, opening, share))
         from streams.offline.importers.table.delimited import delimited  # needs the extra
 
-        found = delimited(opening, path.name, layout.delimiter, layout.encoding, refuse)
+        found = delimited(opening, path.name, dialect.delimiter, dialect.encoding, refuse)
         told = f"{path.name}: read as {found.encoding} with the delimiter {found.delimiter!r}"
         return OpenTable(found.header, _shared(path, found.rows, opening, share), told)
 

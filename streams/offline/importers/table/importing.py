@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from streamrank_client.errors import LogError
 from streamrank_client.events import Event, Item
 from streams.offline.importers.table.conversion import STRUCTS, Conversion, Refused, fields_of
-from streams.offline.importers.table.files import Layout, OpenTable, rows_of
+from streams.offline.importers.table.files import Dialect, OpenTable, rows_of
 from streams.offline.importers.table.formats.base import Format
 from streams.offline.importers.table.formats.registry import FORMATS
 from streams.offline.importers.table.mapped import Columns, mapped, mapping_of, named_like, overridden
@@ -40,7 +40,7 @@ class TableOptions:
     format: str | None
     time: int
     maps: tuple[str, ...] = ()
-    layout: Layout = field(default_factory=Layout)
+    dialect: Dialect = field(default_factory=Dialect)
     notation: Notation = field(default_factory=Notation)
 
 
@@ -96,11 +96,11 @@ class _Reading:
     def read(self, path: Path, share: Callable[[float], None]) -> None:
         """Read a file."""
         options = self._options
-        source = rows_of(path, options.layout, self._outcome.refuse, share)
+        source = rows_of(path, options.dialect, self._outcome.refuse, share)
         if source.header is not None:
             self._check(path.name, source.header)
             self._outcome.told += self._unused(path.name, source.header)
-        if source.told and (options.layout.delimiter is None or options.layout.encoding is None):
+        if source.told and (options.dialect.delimiter is None or options.dialect.encoding is None):
             self._outcome.told.append(source.told)
         for raw_event in self._raw_events(source):
             if isinstance(raw_event, Omission):

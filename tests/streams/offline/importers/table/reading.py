@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from streamrank_client.fields import Base
-from streams.offline.importers.table.files import Layout
+from streams.offline.importers.table.files import Dialect
 from streams.offline.importers.table.importing import TableEvents, TableOptions, read_tables
 from streams.offline.importers.table.values import Notation
 
@@ -32,7 +32,7 @@ def read(
 ) -> TableEvents:
     """What a file gives."""
     notation = Notation(decimal, time_format, zone, separator)
-    return read_tables([path], TableOptions(tag, format, IMPORTED, maps, Layout(delimiter, encoding, rows), notation))
+    return read_tables([path], TableOptions(tag, format, IMPORTED, maps, Dialect(delimiter, encoding, rows), notation))
 
 
 def written(folder: Path, name: str, content: str | bytes) -> Path:
