@@ -90,7 +90,7 @@ class _Reading:
             notation = Notation(notation.decimal, self._format.time_format, notation.zone, notation.separator)
         self._conversion = Conversion(notation, options.time)
         self._outcome = TableEvents()
-        self._items: dict[tuple[str, int], str] = {}
+        self._items: dict[tuple[str, int], tuple[str, int]] = {}
         self._untimed = False
 
     def read(self, path: Path, share: Callable[[float], None]) -> None:
@@ -160,11 +160,12 @@ class _Reading:
     def _refuse_again(self, event: Event, raw_event: RawEvent) -> None:
         """Refuse an item that another row gave for the same moment: only one of them could hold."""
         if isinstance(event, Item):
-            where = f"row {raw_event.row.number} of {raw_event.row.file}"
-            before = self._items.get((event.item_id, event.time))
-            if before is not None:
-                raise Refused("item_id", f"{event.item_id!r:.60} is in {before} already: remove one, or map another id")
-            self._items[event.item_id, event.time] = where
+            file, number = self._items.setdefault(
+                (event.item_id, event.time), (raw_event.row.file, raw_event.row.number)
+            )
+            if (file, number) != (raw_event.row.file, raw_event.row.number):
+                there = f"{event.item_id!r:.60} is in row {number} of {file} already"
+                raise Refused("item_id", f"{there}: remove one, or map another id")
 
 
 def _column(raw_event: RawEvent, field: str) -> str:

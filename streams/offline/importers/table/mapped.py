@@ -62,7 +62,8 @@ class Columns:
 
     def absent(self, header: Sequence[str]) -> list[str]:
         """Columns that a file with this header cannot have."""
-        return [column for column in self._unseen if column not in header and column.partition(".")[0] not in header]
+        columns = self._mapping.values()
+        return [column for column in columns if column not in header and column.partition(".")[0] not in header]
 
 
 def mapped(rows: Iterable[Row], tag: str, mapping: Mapping[str, str], columns: Columns) -> Iterator[RawEvent]:

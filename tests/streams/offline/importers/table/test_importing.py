@@ -131,6 +131,14 @@ def test_a_wrong_mapping_is_an_error_before_anything_is_read(tmp_path: Path, map
     assert said in str(caught.value)
 
 
+def test_each_table_must_have_the_mapped_columns(tmp_path: Path) -> None:
+    """One of two files with another header would lose its titles without a word."""
+    first = written(tmp_path, "a.csv", "item_id,Name\np1,Tea\n")
+    second = written(tmp_path, "b.csv", "item_id,Title\np2,Cup\n")
+    with pytest.raises(LogError, match=r"'Name', but 'b\.csv' has no such column: it has item_id, Title"):
+        read_tables([first, second], TableOptions("item", None, 0, ("title=Name",)))
+
+
 def test_a_column_that_no_object_has_is_an_error(tmp_path: Path) -> None:
     """JSON has no header: it is known at the end, and nothing is written then."""
     path = written(tmp_path, "shop.jsonl", '{"item_id":"p1"}\n{"item_id":"p2","name":"Tea"}\n')
