@@ -111,8 +111,8 @@ class Conversion:
             values.setdefault("time", self._time)
         wanted = "request_id" if struct is Query else "event_id" if issubclass(struct, UserEvent) else None
         if wanted is not None and wanted not in values:
-            made = f"{raw_event.row.file}:{raw_event.row.number}" + (f":{raw_event.part}" if raw_event.part else "")
-            values[wanted] = made if len(made) <= limits.ID_CHARACTERS else f"{digest(made):016x}"
+            said = f"{raw_event.row.file}:{raw_event.row.number}:{values!r}"
+            values[wanted] = f"{digest(said.encode(errors='replace')):016x}"
 
 
 @cache
@@ -143,7 +143,7 @@ def _refused(error: msgspec.ValidationError, values: dict[str, object]) -> Refus
     """Say which field is wrong, with its value and what to do."""
     try:
         raw = msgspec.json.encode(values)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raw = b""
     wrong = invalid(error, raw)
     if wrong.code == "missing":

@@ -160,12 +160,11 @@ class _Reading:
     def _refuse_again(self, event: Event, raw_event: RawEvent) -> None:
         """Refuse an item that another row gave for the same moment: only one of them could hold."""
         if isinstance(event, Item):
-            file, number = self._items.setdefault(
-                (event.item_id, event.time), (raw_event.row.file, raw_event.row.number)
-            )
-            if (file, number) != (raw_event.row.file, raw_event.row.number):
-                there = f"{event.item_id!r:.60} is in row {number} of {file} already"
+            key = event.item_id, event.time
+            if key in self._items:
+                there = f"{event.item_id!r:.60} is in row {self._items[key][1]} of {self._items[key][0]} already"
                 raise Refused("item_id", f"{there}: remove one, or map another id")
+            self._items[key] = raw_event.row.file, raw_event.row.number
 
 
 def _column(raw_event: RawEvent, field: str) -> str:

@@ -41,14 +41,13 @@ class Omission(NamedTuple):
 class RawEvent:
     """What a row says, by the fields of the event ``tag``; values as they stand in the file.
 
-    ``columns`` names the column of each field, for messages. ``part`` tells several events of one row apart.
+    ``columns`` names the column of each field, for messages.
     """
 
     row: Row
     tag: str
     values: dict[str, object]
     columns: Mapping[str, str] = field(default_factory=dict)
-    part: int = 0
 
 
 def blank(value: object) -> bool:

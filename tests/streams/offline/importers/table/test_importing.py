@@ -43,16 +43,16 @@ def test_a_german_price_list_becomes_items(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tag", "header", "row", "event"),
     [
-        ("click", "User ID,item_id,time,position,query", "u1,p1,{},2,tea",
-         Click(event_id="t.csv:2", user_id="u1", item_id="p1", time=IMPORTED, position=2, query="tea")),
+        ("click", "event_id,User ID,item_id,time,position,query", "e1,u1,p1,{},2,tea",
+         Click(event_id="e1", user_id="u1", item_id="p1", time=IMPORTED, position=2, query="tea")),
         ("add_to_cart", "event_id,user_id,item_id,time,quantity", "e1,u1,p1,{},3",
          AddToCart(event_id="e1", user_id="u1", item_id="p1", time=IMPORTED, quantity=3)),
-        ("purchase", "user_id,item_id,time,price,basket_id", "u1,p1,{},2.5,b1",
-         Purchase(event_id="t.csv:2", user_id="u1", item_id="p1", time=IMPORTED, price=2.5, basket_id="b1")),
-        ("impression", "user_id,item_ids,time", 'u1,"p1, p2",{}',
-         Impression(event_id="t.csv:2", user_id="u1", item_ids=["p1", "p2"], time=IMPORTED)),
-        ("query", "user_id,text,surface,time", "u1,red tea,search,{}",
-         Query(request_id="t.csv:2", user_id="u1", text="red tea", surface="search", time=IMPORTED)),
+        ("purchase", "event_id,user_id,item_id,time,price,basket_id", "e1,u1,p1,{},2.5,b1",
+         Purchase(event_id="e1", user_id="u1", item_id="p1", time=IMPORTED, price=2.5, basket_id="b1")),
+        ("impression", "event_id,user_id,item_ids,time", 'e1,u1,"p1, p2",{}',
+         Impression(event_id="e1", user_id="u1", item_ids=["p1", "p2"], time=IMPORTED)),
+        ("query", "request_id,user_id,text,surface,time", "r1,u1,red tea,search,{}",
+         Query(request_id="r1", user_id="u1", text="red tea", surface="search", time=IMPORTED)),
         ("item_update", "item_id,price,in_stock", "p1,2,no",
          ItemUpdate(item_id="p1", price=2, in_stock=False, time=IMPORTED)),
         ("delete", "item_id,time", "p1,{}", Delete(item_id="p1", time=IMPORTED)),
@@ -60,7 +60,7 @@ def test_a_german_price_list_becomes_items(tmp_path: Path) -> None:
     ids=lambda value: value if isinstance(value, str) and value in STRUCTS else "",
 )  # fmt: skip
 def test_a_row_of_each_kind(tmp_path: Path, tag: str, header: str, row: str, event: object) -> None:
-    """Columns named like fields are taken; ids that are not there follow from the file and the row."""
+    """Columns named like fields are taken, whatever their capitals and spaces."""
     text = f"{header}\n{row.format('2023-11-14T22:13:20Z')}\n"
     outcome = read(written(tmp_path, "t.csv", text), tag)
     assert outcome.refusals == []
@@ -106,6 +106,13 @@ def test_behaviour_without_a_time_is_refused(tmp_path: Path) -> None:
     """Only what holds from now on may do without; when something happened is not made up."""
     outcome = read(written(tmp_path, "t.csv", "user_id,item_id\nu1,p1\n"), "view")
     assert told(outcome) == [(2, "time", "required, but missing: fill the column in, or --map time=COLUMN")]
+
+
+def test_numbers_beyond_all_bounds_are_refused(tmp_path: Path) -> None:
+    """Even those that JSON could not carry."""
+    text = f"user_id,item_id,time,quantity\nu1,p1,2026-03-01,{10**30}\nu1,p1,2026-03-01,{'9' * 400}\n"
+    outcome = read(written(tmp_path, "t.csv", text), "purchase")
+    assert [(row, field) for row, field, _ in told(outcome)] == [(2, "quantity"), (3, "quantity")]
 
 
 def test_seconds_that_are_called_milliseconds_are_told(tmp_path: Path) -> None:
@@ -184,12 +191,25 @@ def test_several_files_are_one_log_sorted_by_time(tmp_path: Path) -> None:
         assert key in (b"u1", b"u2", b"u3")
 
 
-def test_the_same_file_gives_the_same_ids(tmp_path: Path) -> None:
-    """Imported twice, behaviour counts once; a very long name is a digest."""
-    path = written(tmp_path, "x" * 140 + ".csv", "user_id,item_id,time\nu1,p1,2026-03-02\n")
-    (one,), (two,) = (only(read(path, "click"), Click) for _ in range(2))
-    assert one.event_id == two.event_id
-    assert len(one.event_id) == 16
+def test_ids_that_a_file_does_not_have_follow_from_its_rows(tmp_path: Path) -> None:
+    """Imported twice, behaviour counts once; twice in one file, or in next month's file of the same name, it counts."""
+    row = "u1,p1,2026-03-02\n"
+    path = written(tmp_path, "orders.csv", f"user_id,item_id,time\n{row}{row}")
+    first, again = (only(read(path, "purchase"), Purchase) for _ in range(2))
+    assert first == again
+    assert len({event.event_id for event in first}) == 2
+    (tmp_path / "april").mkdir()
+    april = written(tmp_path / "april", "orders.csv", "user_id,item_id,time\nu1,p1,2026-04-02\n")
+    assert only(read(april, "purchase"), Purchase)[0].event_id not in {event.event_id for event in first}
+
+
+def test_the_same_item_in_two_files_of_one_name_is_refused(tmp_path: Path) -> None:
+    """Their folders differ, their rows do not."""
+    (tmp_path / "b").mkdir()
+    paths = [written(folder, "shop.csv", "item_id\np1\n") for folder in (tmp_path, tmp_path / "b")]
+    assert told(read_tables(paths, TableOptions("item", None, IMPORTED))) == [
+        (2, "item_id", "'p1' is in row 2 of shop.csv already: remove one, or map another id")
+    ]
 
 
 @pytest.mark.parametrize(
