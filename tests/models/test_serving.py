@@ -71,12 +71,7 @@ def test_the_head_reads_its_own_encoder_and_search_the_other() -> None:
 def test_a_text_of_which_no_item_holds_a_word_is_read_by_its_words() -> None:
     """As one in another language than the titles; one word that an item holds is enough for the sentence."""
     encoder = Constant(1.0)
-    models = replace(
-        reading_models(),
-        encoder=cast(Encoder, encoder),
-        intent=cast(IntentModel, Reading()),
-        catalogue=sample(["red tea"]),
-    )
+    models = replace(reading_models(), encoder=cast(Encoder, encoder), catalogue=sample(["red tea"]))
     models.understand([AskedText(text) for text in ("tea", "thé", "rote Kanne", "tea for two")])
     assert set(encoder.by_words) >= {"thé", "rote Kanne"}
     assert not {"tea", "tea for two"} & set(encoder.by_words)
