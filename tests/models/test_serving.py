@@ -47,6 +47,10 @@ class Reading:
         self.given += vectors[:, 0].tolist()
         return np.ones((len(vectors), 1), "f4")
 
+    def of_shop(self, probabilities: np.ndarray) -> np.ndarray:
+        """The same for a text of the shop's."""
+        return probabilities
+
     def of_six(self, probabilities: np.ndarray) -> np.ndarray:
         """None of the six."""
         return np.zeros((len(probabilities), 6), "f4")
@@ -71,7 +75,8 @@ def test_the_head_reads_its_own_encoder_and_search_the_other() -> None:
 def test_a_text_of_which_no_item_holds_a_word_is_read_by_its_words() -> None:
     """As one in another language than the titles; one word that an item holds is enough for the sentence."""
     encoder = Constant(1.0)
-    models = replace(reading_models(), encoder=cast(Encoder, encoder), catalogue=sample(["red tea"]))
+    head = cast(IntentModel, Reading())
+    models = replace(reading_models(), encoder=cast(Encoder, encoder), intent=head, catalogue=sample(["red tea"]))
     models.understand([AskedText(text) for text in ("tea", "thé", "rote Kanne", "tea for two")])
     assert set(encoder.by_words) >= {"thé", "rote Kanne"}
     assert not {"tea", "tea for two"} & set(encoder.by_words)
