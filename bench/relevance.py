@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from msgspec.structs import replace
 
 from bench.bm25 import Bm25
 from bench.judged import Judged, choices, crowdflower
@@ -109,22 +110,26 @@ def published(settings: Settings, judged: Judged) -> Tables:
 
 def answers(settings: Settings, tables: Tables, judged: Judged) -> dict[str, Lists]:
     """What is answered to each query, by task."""
+    queries: dict[str, list[Query]] = {task: [] for task in TASKS}
+    for n, (text, gains) in enumerate(judged.queries):
+        open_query = Query(time=judged.items[0].time, request_id=f"relevance-{n}", text=text, limit=CUT)
+        queries["open"].append(open_query)
+        queries["rerank"].append(replace(open_query, candidates=list(gains)))
+    return {task: ask(settings, tables, some) for task, some in queries.items()}
+
+
+def ask(settings: Settings, tables: Tables, queries: Sequence[Query]) -> Lists:
+    """The items of each answer, through the handler that serves; nothing is stored of anybody."""
     plans, deployment = PlanChoice.of(settings), Deployment.of(settings)
 
     async def nothing(keys: list[bytes]) -> list[bytes | None]:
         return [None] * len(keys)
 
-    async def ask(query: Query) -> list[str]:
-        steps = on_queries([query], [plans.plan_for(query)], 0, tables.models, deployment)
-        return [item.item_id for item in (await run_steps(steps, nothing)).answers[0].items]
-
-    async def ask_all() -> dict[str, Lists]:
-        lists: dict[str, Lists] = {task: [] for task in TASKS}
-        for n, (text, gains) in enumerate(judged.queries):
-            query = Query(time=judged.items[0].time, request_id=f"relevance-{n}", text=text, limit=CUT)
-            lists["open"].append(await ask(query))
-            query.candidates = list(gains)
-            lists["rerank"].append(await ask(query))
+    async def ask_all() -> Lists:
+        lists = []
+        for query in queries:
+            steps = on_queries([query], [plans.plan_for(query)], 0, tables.models, deployment)
+            lists.append([item.item_id for item in (await run_steps(steps, nothing)).answers[0].items])
         return lists
 
     return asyncio.run(ask_all())
