@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -50,21 +50,18 @@ class Taken(NamedTuple):
 def measure(data: Path, say: Callable[[str], None]) -> dict[str, Taken]:
     """Shares by set and by what the worker knows; ``data`` holds ``search_relevance/`` and ``bestbuy_acm/``."""
     bare = open_models(load())
-    chinese = _lines(data / "search_relevance" / "zh_shop_queries.txt.gz")
+    chinese = chinese_queries(data)
     say("zh_shop_queries: nothing known")
     found = {"zh_shop_queries": taken(bare, chinese)}
-    say("zh_shop_queries: titles of the same market")
-    titles = sorted(set(_chinese_titles(data / "search_relevance" / "zh_select_half.jsonl.gz")))
-    found["zh_shop_queries, titles"] = taken(holding(bare, titles), chinese)
-    log = list(events(data / "bestbuy_acm"))
-    asked = [event.text or "" for event in log if isinstance(event, Query)]
+    say("zh_shop_queries: 861 titles of the same market")
+    found["zh_shop_queries, titles"] = taken(holding(bare, chinese_titles(data)), chinese)
+    titles, asked = best_buy(data)
     say("best buy: nothing known")
-    frequent = most_frequent(asked)
-    found["best_buy"] = taken(bare, frequent)
+    found["best_buy"] = taken(bare, most_frequent(asked))
     say("best buy: its titles")
-    shop = holding(bare, [event.title or "" for event in log if isinstance(event, Item)])
-    found["best_buy, titles"] = taken(shop, frequent)
-    say("best buy: its titles, and the queries of the first half of the time")
+    shop = holding(bare, titles)
+    found["best_buy, titles"] = taken(shop, most_frequent(asked))
+    say("best buy: its titles, and the first half of its queries")
     half = len(asked) // 2
     later = most_frequent(asked[half:])
     found["best_buy, second half"] = taken(bare, later)
@@ -113,10 +110,23 @@ def knowing(models: Models, asked: Sequence[str]) -> Models:
     return replace(models, lore=lore)
 
 
+def chinese_queries(data: Path) -> list[str]:
+    """5,000 queries of Chinese shops."""
+    return _lines(data / "search_relevance" / "zh_shop_queries.txt.gz")
+
+
+def chinese_titles(data: Path) -> list[str]:
+    """Titles of the same market."""
+    lines = _lines(data / "search_relevance" / "zh_select_half.jsonl.gz")
+    return sorted({title for line in lines for title in json.loads(line)["candidates"]})
+
+
+def best_buy(data: Path) -> tuple[list[str], list[str]]:
+    """The shop's titles, and its queries in the order of time."""
+    log = list(events(data / "bestbuy_acm"))
+    titles = [event.title for event in log if isinstance(event, Item)]
+    return titles, [event.text or "" for event in log if isinstance(event, Query)]
+
+
 def _lines(path: Path) -> list[str]:
     return [line for line in gzip.decompress(path.read_bytes()).decode().split("\n") if line.strip()]
-
-
-def _chinese_titles(path: Path) -> Iterator[str]:
-    for line in _lines(path):
-        yield from json.loads(line)["candidates"]

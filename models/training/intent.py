@@ -33,8 +33,8 @@ from models.training.intent_network import (
     SCALE,
     SIX,
     IntentNetwork,
-    Learnt,
     Recipe,
+    TrainingVectors,
     fit,
     layers,
     logits,
@@ -76,7 +76,7 @@ def train_intent(
 
     def fit_some(places: np.ndarray) -> list[IntentNetwork]:
         intents = np.tile(known.intents[places], len(vectors))
-        learnt = Learnt(vectors[:, places].reshape(-1, DIM), intents, len(known.labels), others)
+        learnt = TrainingVectors(vectors[:, places].reshape(-1, DIM), intents, len(known.labels), others)
         networks = []
         for n, seed in enumerate(recipe.seeds):
             networks.append(fit(learnt, recipe, seed, LESSONS[n % len(LESSONS)]))

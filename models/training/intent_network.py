@@ -77,7 +77,7 @@ class IntentNetwork(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class TrainingVectors:
     """Vectors (n, 512) with their intents (n,) as places among ``count``, -1 for none of them; and vectors (m, 512) of
     product texts of other sources, which may be none.
     """
@@ -88,7 +88,7 @@ class Learnt:
     products: np.ndarray
 
 
-def fit(learnt: Learnt, recipe: Recipe, seed: int, lesson: Lesson = LESSONS[0]) -> IntentNetwork:
+def fit(learnt: TrainingVectors, recipe: Recipe, seed: int, lesson: Lesson = LESSONS[0]) -> IntentNetwork:
     """One network, from scratch: AdamW, cross entropy with label smoothing .05, cosine.
 
     With each batch come as many product texts, drawn at random, for the ``lesson``. A text of none of the intents
