@@ -90,7 +90,8 @@ class Models:
             other, narrow = self._encoded(read.corrected)
             vector, compact = unit(vector + other), unit(compact + narrow)
         known = self.lore.knows(plain) or self._on_sale(read.tokens)
-        probabilities = self.intent.probabilities(self._read_by_head(read.corrected or text.asked, vector)[None])
+        read_by_head = self._read_by_head(read.corrected or text.asked, vector)
+        probabilities = self.intent.probabilities(read_by_head[None], [plain])
         if known:
             probabilities = self.intent.of_shop(probabilities)
         decided = self.intent.decide(probabilities[0])

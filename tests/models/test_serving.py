@@ -42,7 +42,7 @@ class Reading:
     def __init__(self) -> None:
         self.given: list[float] = []
 
-    def probabilities(self, vectors: np.ndarray) -> np.ndarray:
+    def probabilities(self, vectors: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """One intent, certain."""
         self.given += vectors[:, 0].tolist()
         return np.ones((len(vectors), 1), "f4")
