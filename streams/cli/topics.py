@@ -45,7 +45,7 @@ def list_(as_json: bool) -> None:
     \b
     Example: streamrank topics list --json
     """
-    from streams.kafka.admin import topic_states
+    from streams.kafka.topic_states import topic_states
     from streams.settings import load
 
     states = run(topic_states(load()))

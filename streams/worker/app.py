@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from streamrank_client.kafka_options import kafka_options
 from streams.artifacts.opening import open_models
 from streams.artifacts.swapping import Swapper
 from streams.artifacts.tables import Tables
+from streams.kafka.admin import check_topics
 from streams.kafka.broadcast import BroadcastReader, Skipped, Take, say_skipped
 from streams.kafka.publisher import KafkaPublisher
 from streams.kafka.transport import BatchApp, BatchOptions, BatchProducer, RecordBatch, batch_topic
@@ -243,13 +245,14 @@ class Worker:
         """Connect, read the broadcast topics whole, and see that no other role does the same work; waits for servers
         that are away.
         """
-        await self._web.start()
+        await self._entrance.do(("its web port", self._web.start))
         closed = closed_to_operators(self.settings)
         if closed is not None:
             log.warning(closed)
         self.health.start()
         self.handover.announce()
         steps: list[Step] = [("Redis", self.store.ping), ("Kafka", self._producer.start)]
+        steps.append(("Kafka, to see its topics,", partial(check_topics, self.settings)))
         steps += [(f"Kafka, to read {reader.topic},", reader.start) for reader in self.readers]
         await self._entrance.do(*steps)
         self._show_models()

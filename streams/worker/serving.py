@@ -18,6 +18,7 @@ import uvloop
 from models.base.threads import one_thread
 from streamrank_client.errors import StreamrankError
 from streams.lookup.private_parts import untested
+from streams.lookup.settings_checks import misspelt
 from streams.settings import Settings
 from streams.worker.app import Worker
 from streams.worker.doors import knock
@@ -41,6 +42,8 @@ def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str],
     _log_to_stderr(settings.log_level)
     for line in untested():
         log.warning(line)
+    for name, nearest in misspelt().items():
+        log.warning("a variable is no setting, and has no effect", variable=name, nearest=nearest or None)
     # other threads of this process (the fetch loop, the web server) give way to an answer within a millisecond
     sys.setswitchinterval(0.001)
     keep_freed_memory()
