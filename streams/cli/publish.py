@@ -36,8 +36,11 @@ class Speed(click.ParamType):
 @click.option("--end-now", is_flag=True, help="Shift the log's times so that it ends now.")
 @click.option("--wait/--no-wait", default=True, help="Wait until the catalogue has the items (default).")
 @click.option("--patience", default=60.0, show_default=True, help="Give up after so many seconds without an item.")
+@click.option("--strict", is_flag=True, help="Send nothing if an event has a field that no event has (txt for text).")
 @json_option
-def command(log: str, speed: float | None, end_now: bool, wait: bool, patience: float, as_json: bool) -> None:
+def command(
+    log: str, speed: float | None, end_now: bool, wait: bool, patience: float, strict: bool, as_json: bool
+) -> None:
     """Publish an event log (.jsonl, .jsonl.gz): items first, then the rest in time order.
 
     \b
@@ -50,7 +53,16 @@ def command(log: str, speed: float | None, end_now: bool, wait: bool, patience: 
     settings = load()
     with stages(quiet=as_json) as progress:
         summary = run(
-            publish_log(log, settings, speed=speed, end_now=end_now, wait=wait, patience=patience, progress=progress)
+            publish_log(
+                log,
+                settings,
+                speed=speed,
+                end_now=end_now,
+                wait=wait,
+                patience=patience,
+                strict=strict,
+                progress=progress,
+            )
         )
     if as_json:
         echo_json(summary)
