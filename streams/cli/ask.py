@@ -162,7 +162,7 @@ async def _ask(
     from streamrank_client.client import Client
     from streamrank_client.errors import Unavailable
     from streamrank_client.settings import variable
-    from streams.lookup.titles import Titles
+    from streams.lookup.titles import ItemTitles
 
     deadline = time.monotonic() + timeout
     async with AsyncExitStack() as stack:
@@ -179,6 +179,6 @@ async def _ask(
         end = time.monotonic()
         titles = {}
         if titled:
-            looking = await stack.enter_async_context(Titles(settings))
+            looking = await stack.enter_async_context(ItemTitles(settings))
             titles = await looking.of([item.item_id for item in answer.items], deadline - end)
         return answer, (end - start) * 1000, titles

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aiokafka import ConsumerRecord  # type: ignore[import-untyped]
     from rich.console import Console
 
-    from streams.lookup.titles import Titles
+    from streams.lookup.titles import ItemTitles
     from streams.settings import Settings
 
 
@@ -41,12 +41,12 @@ def command(topic: str, limit: int | None, from_start: bool, as_json: bool) -> N
 async def _follow(settings: Settings, topic: str, limit: int | None, from_start: bool, as_json: bool) -> None:
     from streamrank_client.following import following, records
     from streams.cli.tables import console
-    from streams.lookup.titles import Titles
+    from streams.lookup.titles import ItemTitles
 
     async with (
         following(settings, topic, from_start=from_start) as consumer,
         aclosing(records(consumer)) as found,
-        Titles(settings) as titles,
+        ItemTitles(settings) as titles,
     ):
         click.echo(f"waits for records of {topic} from {_beginning(from_start)}; Ctrl-C ends it", err=True)
         show = _Shower(console(), titles, as_json)
@@ -65,7 +65,7 @@ def _beginning(from_start: bool) -> str:
 class _Shower:
     """Prints records as they come; tables of a kind have their header once."""
 
-    def __init__(self, out: Console, titles: Titles, as_json: bool) -> None:
+    def __init__(self, out: Console, titles: ItemTitles, as_json: bool) -> None:
         self._out = out
         self._titles = titles
         self._as_json = as_json

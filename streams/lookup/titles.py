@@ -17,13 +17,13 @@ from streamrank_client.partitioner import partition_for
 from streams.handlers.item_changes import merged
 from streams.settings import Settings
 
-__all__ = ["Titles"]
+__all__ = ["ItemTitles"]
 
 #: nobody waits longer for titles, in seconds
 PATIENCE_S: Final = 1.0
 
 
-class Titles:
+class ItemTitles:
     """Looks titles up; an async context manager. Where Redis does not answer, there are none from then on."""
 
     def __init__(self, settings: Settings) -> None:

@@ -259,6 +259,7 @@ class Worker:
         self._on_ready()
         await self.handover.joins()
         await self._entrance.do(("Kafka, to see who else serves,", self._entrance.see_alone))
+        self.app.add_future(self._tell_ready())
         self.app.add_future(self._watch())
         self.app.add_future(self._every_second())
 
@@ -270,6 +271,14 @@ class Worker:
         await asyncio.gather(*(reader.stop() for reader in self.readers), self._producer.stop())
         await self.store.close()
         await self._web.stop()
+        log.info("worker stopped", role=self.role)
+
+    async def _tell_ready(self) -> None:
+        """A line in the log when all its work can be done for the first time."""
+        while not (self.ready or self.app.should_stop):
+            await self.app.sleep(0.05)
+        if self.ready:
+            log.info("worker ready", role=self.role, items=len(self.tables.models.catalogue))
 
     async def _watch(self) -> None:
         """Look for newer artifacts; end the worker when a broadcast topic can no longer be read."""

@@ -10,7 +10,7 @@ from state.store import Store
 from streamrank_client.events import Item
 from streamrank_client.events import encode as encode_event
 from streamrank_client.partitioner import partition_for
-from streams.lookup.titles import Titles
+from streams.lookup.titles import ItemTitles
 from streams.settings import Settings
 
 
@@ -25,7 +25,7 @@ async def test_titles_are_those_of_the_items_as_they_are_now(redis_url: str) -> 
     pairs = [(_key(name), encode(own)) for name, own in held.items()]
     try:
         await store.write([*pairs, (_key("broken"), b"\xc1")])
-        async with Titles(settings) as titles:
+        async with ItemTitles(settings) as titles:
             found = await titles.of([*held, "unknown", "broken"])
     finally:
         await store.close()
@@ -35,7 +35,7 @@ async def test_titles_are_those_of_the_items_as_they_are_now(redis_url: str) -> 
 async def test_nobody_waits_for_titles_where_redis_is_away() -> None:
     """There are none, and it is not asked again."""
     began = monotonic()
-    async with Titles(Settings(redis="redis://127.0.0.1:1/0")) as titles:
+    async with ItemTitles(Settings(redis="redis://127.0.0.1:1/0")) as titles:
         assert [await titles.of(["p1"]) for _ in range(3)] == [{}] * 3
     assert monotonic() - began < 3
 
