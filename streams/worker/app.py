@@ -32,6 +32,7 @@ from streams.worker.metrics import Metrics
 from streams.worker.pages import WorkerView, closed_to_operators, pages
 from streams.worker.retraining_schedule import Schedule
 from streams.worker.retrying import RETRIABLE, Retrying
+from streams.worker.series import begin
 from streams.worker.stages.base import Stage, Workplace
 from streams.worker.stages.registry import stages
 from streams.worker.starting import Starts
@@ -97,6 +98,7 @@ class Worker:
         self.stages = stages(self.names, place, self.retraining.learnt)
         self._by_topic = {stage.topic.name: stage for stage in self.stages}
         self.readers = self._readers(bootstrap)
+        begin(self.metrics, self.stages, [reader.topic for reader in self.readers], plans)
         self._on_ready = on_ready
         self._kept: set[asyncio.Task[None]] = set()
         self._starts = Starts(self._by_topic, place, settings.on_gap == "continue")

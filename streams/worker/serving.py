@@ -14,6 +14,7 @@ from typing import Final
 import faust
 import structlog
 import uvloop
+from prometheus_client import disable_created_metrics
 
 from models.base.threads import one_thread
 from streamrank_client.errors import StreamrankError
@@ -49,6 +50,7 @@ def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str],
     sys.setswitchinterval(0.001)
     keep_freed_memory()
     one_thread()
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series
     asyncio.run(knock(settings))
     refused: list[StreamrankError] = []
 
