@@ -169,9 +169,11 @@ def topic_table(states: Iterable[TopicState]) -> Table:
         table.add_column(name, overflow="fold", justify="right" if name == "partitions" else "left")
     for state in states:
         policy = state.policy or state.spec.config.get("cleanup.policy", "delete")
+        told = [f"[red]{escape(text)}[/red]" for text in state.wrong]
+        told += [f"[yellow]{escape(text)}[/yellow]" for text in state.risks]
         table.add_row(
             escape(state.spec.name), state.spec.key, str(state.partitions), policy,
-            f"[red]{escape('; '.join(state.wrong))}[/red]" if state.wrong else "[green]ok[/green]",
+            "; ".join(told) or "[green]ok[/green]",
         )  # fmt: skip
     return table
 

@@ -52,7 +52,7 @@ def list_(as_json: bool) -> None:
     if as_json:
         echo_json([
             {"topic": state.spec.name, "key": state.spec.key, "partitions": state.partitions,
-             "policy": state.policy, "wrong": list(state.wrong)}
+             "policy": state.policy, "wrong": list(state.wrong), "risks": list(state.risks)}
             for state in states
         ])  # fmt: skip
     else:

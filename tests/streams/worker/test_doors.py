@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import replace
+from time import monotonic
 
 import pytest
 
@@ -14,6 +15,7 @@ from streams.kafka.admin import create_topics
 from streams.offline.servers import HOST, free_port
 from streams.settings import Settings, checkout
 from streams.worker.doors import knock
+from tests.support.proxy import Proxy
 from tests.support.servers import Broker
 from tests.support.worker_process import WorkerProcess
 
@@ -62,6 +64,23 @@ async def test_missing_topics_and_a_taken_port_stop_a_worker(broker: Broker) -> 
 async def test_servers_that_are_away_stop_nobody() -> None:
     """They are waited for when the worker starts."""
     await knock(Settings(kafka="127.0.0.1:1", redis=NOBODY, web_port=free_port()))
+
+
+def test_a_kafka_that_comes_late_is_looked_at_then(real_broker: Broker, redis_url: str) -> None:
+    """A worker waits for it, finds no topics, says so and ends with 2."""
+    with Proxy(int(real_broker.kafka.rpartition(":")[2])) as proxy:
+        proxy.refusing = True
+        settings = replace(declared(real_broker, 2), kafka=f"{HOST}:{proxy.port}", redis=redis_url)
+        with WorkerProcess(settings, up="health") as worker:
+            assert worker.process is not None
+            deadline = monotonic() + 60
+            while "waits for Kafka before it starts" not in worker.log:
+                assert monotonic() < deadline, worker.log
+            proxy.refusing = False
+            assert worker.process.wait(60) == 2
+            said, worker.process = worker.log, None
+    assert said.splitlines()[-1].startswith("streamrank: no topic ")
+    assert "Traceback" not in said
 
 
 def test_serve_says_it_in_one_line_with_exit_code_2(real_broker: Broker) -> None:
