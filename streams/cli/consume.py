@@ -63,20 +63,20 @@ def _beginning(from_start: bool) -> str:
 
 
 class _Shower:
-    """Prints records as they come; tables of a kind have their header once."""
+    """Prints records as they come; tables with the same columns have their header once."""
 
     def __init__(self, out: Console, titles: ItemTitles, as_json: bool) -> None:
         self._out = out
         self._titles = titles
         self._as_json = as_json
-        self._last = ""
+        self._columns = ""
 
     async def record(self, record: ConsumerRecord) -> None:
         """Print one record: a table of an answer or dead letter, else a line of JSON."""
         import msgspec
 
         from streamrank_client.answers import decode_answer, decode_dead_letter
-        from streams.cli.tables import answer_table, dead_letter_table
+        from streams.cli.tables import answer_table, dead_letter_table, is_explained
 
         value: bytes = record.value or b"null"
         try:
@@ -87,10 +87,16 @@ class _Shower:
         if self._as_json or tag not in ("answer", "dead_letter"):
             click.echo(to_json(data))
             return
-        header, self._last = tag != self._last, tag
         if tag == "answer":
             answer = decode_answer(value)
+            header = self._begins(f"answer, explained: {is_explained(answer)}")
             titles = await self._titles.of([item.item_id for item in answer.items])
             self._out.print(answer_table(answer, titles, following=True, header=header))
         else:
+            header = self._begins("dead letter")
             self._out.print(dead_letter_table([decode_dead_letter(value)], following=True, header=header))
+
+    def _begins(self, columns: str) -> bool:
+        """Whether columns differ from those of the table before."""
+        before, self._columns = self._columns, columns
+        return before != columns

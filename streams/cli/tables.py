@@ -22,6 +22,7 @@ __all__ = [
     "check_table",
     "console",
     "dead_letter_table",
+    "is_explained",
     "topic_table",
     "understood_table",
 ]
@@ -55,7 +56,7 @@ def answer_table(
     """An answer's items in order, with their sources, and their reasons where they were asked for.
 
     ``titles``, where there are any, add a column of titles by item id; ``latency_ms`` is shown in the caption.
-    ``following``: one of many, all of the same width and columns, of which the first shows the ``header``.
+    ``following``: one of many of the same width, of which the first with the same columns shows the ``header``.
     """
     table = Table(
         title=escape(_headline(answer)),
@@ -66,7 +67,7 @@ def answer_table(
         show_header=header,
         expand=following,
     )
-    explained = following or any(item.reasons for item in answer.items)
+    explained = is_explained(answer)
     titled = following or bool(titles)
     table.add_column("#", justify="right", style="dim", width=3 if following else None)
     for name, shown, share in (("item", True, 3), ("title", titled, 6), ("score", True, 2), ("sources", True, 4),
@@ -83,6 +84,11 @@ def answer_table(
             row.append(_reasons(item))
         table.add_row(*map(escape, row))
     return table
+
+
+def is_explained(answer: Answer) -> bool:
+    """Whether its table has a column of reasons."""
+    return any(item.reasons for item in answer.items)
 
 
 def _headline(answer: Answer) -> str:

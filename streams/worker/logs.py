@@ -19,7 +19,8 @@ from streams.settings import Settings
 
 __all__ = ["log_to_stderr"]
 
-#: our packages, of which ``log_level`` is; others log from warnings on
+#: our packages, of which ``log_level`` is; Faust's services, which log under the names of our modules, and others log
+#: from warnings on
 OURS: Final = ("streams", "models", "state", "streamrank_client")
 #: what stands first in a line of JSON
 FIRST: Final = ("timestamp", "level", "event", "logger")
@@ -46,6 +47,7 @@ def log_to_stderr(settings: Settings) -> None:
             foreign_pre_chain=common,
         )
     )
+    handler.addFilter(lambda record: isinstance(record.msg, dict) or record.levelno >= logging.WARNING)
     level = settings.log_level.upper()
     logging.basicConfig(handlers=[handler], level=max(logging.WARNING, logging.getLevelName(level)), force=True)
     logging.captureWarnings(True)

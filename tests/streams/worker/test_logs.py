@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from time import monotonic
 
@@ -38,6 +39,7 @@ except ValueError as error:
     log.exception("it failed", error=repr(error))
     logging.getLogger("faust.worker").exception("theirs failed: %s", error)
 logging.getLogger("faust.worker").info("theirs is chatty")
+logging.getLogger("streams.worker.app").info("so are their services, by the names of our modules")
 logging.getLogger("aiokafka.conn").error("again: %s", SECRET)
 warnings.warn("old " + SECRET)
 """
@@ -100,13 +102,23 @@ def test_text_is_for_terminals() -> None:
         assert not said.startswith("{")
 
 
+class Misspelt(WorkerProcess):
+    """A worker with a variable that is no setting."""
+
+    def environment(self) -> Mapping[str, str]:
+        """The settings, and a name that nearly is one."""
+        return {**super().environment(), "STREAMRANK_PARTITION": "3"}
+
+
 async def test_a_worker_tells_when_it_is_ready_and_when_it_has_stopped(
     kafka: RealKafka, redis_server: RealRedis, topic_prefix: str
 ) -> None:
-    """All lines of its life are JSON, without secrets; the last one is that it has stopped."""
+    """All lines of its life are JSON, without secrets, the first one about a misspelt variable, the last one that it
+    has stopped.
+    """
     settings = replace(deployment(kafka, redis_server, topic_prefix, 9), operator_token=SECRET)
     await create_topics(settings)
-    with WorkerProcess(settings) as worker:
+    with Misspelt(settings) as worker:
         began = monotonic()
         while "worker ready" not in worker.log:
             assert monotonic() - began < 10
@@ -115,8 +127,9 @@ async def test_a_worker_tells_when_it_is_ready_and_when_it_has_stopped(
         assert worker.terminate() == 0
         found = lines(worker.log)
     events = [line["event"] for line in found]
-    assert events[0] == "worker starts"
-    assert events.index("worker ready") > 0
+    assert (found[0]["variable"], found[0]["nearest"]) == ("STREAMRANK_PARTITION", "STREAMRANK_PARTITIONS")
+    assert events[1] == "worker starts"
+    assert events.count("worker ready") == 1
     assert events[-1] == "worker stopped"
     assert {line["role"] for line in found if str(line["event"]).startswith("worker ")} == {"all"}
     assert not [one for one in ESCAPES if one in str(found)]
