@@ -63,6 +63,20 @@ async def test_a_clock_that_is_ahead_is_told(settings: Settings) -> None:
     assert " s ahead: a producer's clock is fast" in check.message
 
 
+async def test_the_clock_of_a_broker_that_gives_the_timestamps_is_told(
+    real_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With LogAppendTime the newest record has the broker's time, whatever its producer says."""
+    await real_broker.create("query-events", 2, message_timestamp_type="LogAppendTime")
+    settings = Settings(kafka=real_broker.kafka, topic_prefix=real_broker.prefix + "-", partitions=2)
+    await create_topics(settings)
+    await send(settings, "query-events", QUERY, timestamp_ms=now() + 60_000)
+    assert [check.state for check in await checks(settings, "clocks of records")] == ["ok"]
+    monkeypatch.setattr("streams.lookup.record_checks.now", lambda: now() - 60_000)
+    (check,) = await checks(settings, "clocks of records")
+    assert "the broker's clock is fast, or that of this machine slow" in check.message
+
+
 async def test_missing_topics_are_named(broker: Broker) -> None:
     """There is nothing to look at."""
     with pytest.raises(SettingsError, match="no topic"):
