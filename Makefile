@@ -34,7 +34,7 @@ test: test-install ## checks, doctests, units, integration
 	$(BIN)/python -m pytest -n $(PROCESSES) $(ARGS)
 
 unit: test-install ## what needs neither Kafka nor Redis, without the checks
-	$(BIN)/python -m pytest -n $(PROCESSES) -m "not servers" $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) -m "not servers and not soak" $(ARGS)
 
 check: lint types layers doctest generated ## ruff, mypy --strict, import-linter, doctests, generated pages
 
@@ -60,6 +60,7 @@ bench: test-install ## speed of ingest and queries on real Kafka and Redis
 	$(BIN)/python -m bench query --json
 
 soak: test-install ## a long run under kills, cuts and servers that go away (MINUTES=60); a report in soak.json
+	$(BIN)/python -m pytest -m soak -s tests/faults
 	$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),60) --out soak.json
 
 wheels: $(STAMPS)/bootstrap ## both wheels, streamrank and streamrank-client, in dist/
