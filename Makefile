@@ -121,7 +121,7 @@ $(STAMPS)/self: pyproject.toml client/pyproject.toml $(STAMPS)/bootstrap
 # ---- lock files ---------------------------------------------------------------------------------
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-package streamrank-client --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
-RUN_EXTRAS := --extra cpu --extra embedded --extra demo --extra encoders
+RUN_EXTRAS := --extra cpu --extra embedded --extra demo --extra encoders --extra tables
 
 lock: ## write requirements/*.txt again (UPGRADE=1: newer versions; TORCH_INDEX=url: torch-cpu.txt too)
 	@test -x $(BIN)/uv || { $(MAKE) $(STAMPS)/bootstrap || exit 1; }
