@@ -14,13 +14,16 @@ from typing import Final
 import faust
 import structlog
 import uvloop
+from prometheus_client import disable_created_metrics
 
 from models.base.threads import one_thread
 from streamrank_client.errors import StreamrankError
 from streams.lookup.private_parts import untested
+from streams.lookup.settings_checks import misspelt
 from streams.settings import Settings
 from streams.worker.app import Worker
 from streams.worker.doors import knock
+from streams.worker.logs import log_to_stderr
 from streams.worker.warming import compile_loops
 
 log = structlog.get_logger(__name__)
@@ -38,13 +41,16 @@ def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str],
     ``make`` builds the worker; measurements give one that runs some stages only.
     """
     uvloop.install()
-    _log_to_stderr(settings.log_level)
+    log_to_stderr(settings)
     for line in untested():
         log.warning(line)
+    for name, nearest in misspelt().items():
+        log.warning("a variable is no setting, and has no effect", variable=name, nearest=nearest or None)
     # other threads of this process (the fetch loop, the web server) give way to an answer within a millisecond
     sys.setswitchinterval(0.001)
     keep_freed_memory()
     one_thread()
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series
     asyncio.run(knock(settings))
     refused: list[StreamrankError] = []
 
@@ -58,7 +64,7 @@ def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str],
         worker = Worker(settings, role, on_ready=freeze_objects, on_refused=on_refused)
     compile_loops(worker.names)
     log.info("worker starts", role=role, web=f"http://{settings.web_host}:{settings.web_port}", pid=os.getpid())
-    process = faust.Worker(worker.app, loglevel="WARN", redirect_stdouts=False, quiet=True)
+    process = faust.Worker(worker.app, override_logging=False, redirect_stdouts=False, quiet=True)
     process.spinner = None  # it would write escape codes into a log
     try:
         process.execute_from_commandline()
@@ -83,18 +89,3 @@ def freeze_objects() -> None:
     """Have the collector pass over what is loaded by now, which takes it up to 50 ms each time."""
     gc.collect()
     gc.freeze()
-
-
-def _log_to_stderr(level: str) -> None:
-    renderer = structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper("iso", utc=True),
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

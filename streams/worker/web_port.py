@@ -6,10 +6,14 @@ Who opens connections and sends nothing, or a byte now and then, holds none of t
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable
 from typing import Final, cast
 
 from aiohttp import web
+
+from streamrank_client.errors import SettingsError
+from streamrank_client.settings import variable
 
 __all__ = ["ANSWER_WITHIN_S", "HEADERS_WITHIN_S", "MOST_BYTES", "MOST_CONNECTIONS", "WebPort"]
 
@@ -36,12 +40,15 @@ class WebPort:
         self.open: set[_Connection] = set()
 
     async def start(self) -> None:
-        """Listen. Raises OSError where the address is taken."""
+        """Listen. Raises SettingsError where the port is taken, or the address is none of this machine."""
         await self._runner.setup()
         handlers = self._runner.server
         assert handlers is not None
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self, handlers()), *self._address)
+        try:
+            self._server = await loop.create_server(lambda: _Connection(self, handlers()), *self._address)
+        except OSError as error:
+            raise _refused(error, *self._address) from error
 
     async def stop(self) -> None:
         """Listen no longer, and end what is open."""
@@ -50,6 +57,17 @@ class WebPort:
         await self._runner.cleanup()
         for connection in list(self.open):
             connection.abort()
+
+
+def _refused(error: OSError, host: str, port: int) -> SettingsError:
+    if error.errno == errno.EADDRINUSE:
+        return SettingsError(
+            f"{variable('web_port')}={port} on {host} is taken: choose another one, or 0 for a free one"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return SettingsError(f"{variable('web_port')}={port}: this user may not open it: choose one from 1024 on")
+    reason = error.strerror or str(error)
+    return SettingsError(f"{variable('web_host')}={host}: {reason}: name an address of this machine, or 0.0.0.0")
 
 
 class _Connection(asyncio.Protocol):

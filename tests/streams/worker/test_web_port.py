@@ -10,6 +10,7 @@ import pytest
 import uvloop
 from aiohttp import web
 
+from streamrank_client.errors import SettingsError
 from streams.offline.servers import HOST, free_port
 from streams.worker import web_port
 from streams.worker.web_port import MOST_BYTES, MOST_CONNECTIONS, WebPort
@@ -53,6 +54,15 @@ async def said(number: int, request: bytes) -> bytes:
         return b""
     finally:
         writer.close()
+
+
+async def test_a_port_that_cannot_be_opened_names_the_setting_and_a_remedy() -> None:
+    """One that is taken, and an address that is none of this machine's."""
+    async with listening() as (_, number):
+        with pytest.raises(SettingsError, match=rf"STREAMRANK_WEB_PORT={number} on 127.0.0.1 is taken: choose another"):
+            await WebPort(web.Application(), HOST, number).start()
+    with pytest.raises(SettingsError, match=r"STREAMRANK_WEB_HOST=192\.0\.2\.1: .*name an address of this machine"):
+        await WebPort(web.Application(), "192.0.2.1", free_port()).start()
 
 
 GET = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
