@@ -23,6 +23,7 @@ from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
 from streams.policy.roles import group_of, role_stages
 from streams.settings import Settings
+from streams.web.web_port import WebPort
 from streams.worker.handover import Handover
 from streams.worker.health import Health
 from streams.worker.joining import Entrance, Step
@@ -33,7 +34,6 @@ from streams.worker.retrying import RETRIABLE, Retrying
 from streams.worker.stages.base import Stage, Workplace
 from streams.worker.stages.registry import stages
 from streams.worker.starting import Starts
-from streams.worker.web_port import WebPort
 
 log = structlog.get_logger(__name__)
 
@@ -150,7 +150,7 @@ class Worker:
                 on_revoking=self._revoking,
                 on_revoked=self._revoked,
             ),
-            web_enabled=False,  # its own pages tell what is nobody's business: streams.worker.web_port
+            web_enabled=False,  # its own pages tell what is nobody's business: streams.web.web_port
             autodiscover=False,
             store="memory://",
         )

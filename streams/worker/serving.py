@@ -17,6 +17,7 @@ import uvloop
 
 from models.base.threads import one_thread
 from streamrank_client.errors import StreamrankError
+from streams.logs import log_to_stderr
 from streams.lookup.private_parts import untested
 from streams.settings import Settings
 from streams.worker.app import Worker
@@ -38,7 +39,7 @@ def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str],
     ``make`` builds the worker; measurements give one that runs some stages only.
     """
     uvloop.install()
-    _log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level)
     for line in untested():
         log.warning(line)
     # other threads of this process (the fetch loop, the web server) give way to an answer within a millisecond
@@ -83,18 +84,3 @@ def freeze_objects() -> None:
     """Have the collector pass over what is loaded by now, which takes it up to 50 ms each time."""
     gc.collect()
     gc.freeze()
-
-
-def _log_to_stderr(level: str) -> None:
-    renderer = structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper("iso", utc=True),
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

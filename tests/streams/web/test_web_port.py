@@ -11,12 +11,11 @@ import uvloop
 from aiohttp import web
 
 from streams.offline.servers import HOST, free_port
-from streams.worker import web_port
-from streams.worker.web_port import MOST_BYTES, MOST_CONNECTIONS, WebPort
+from streams.web.web_port import PAGES, Bounds, WebPort
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[tuple[WebPort, int]]:
+async def listening(bounds: Bounds = PAGES) -> AsyncIterator[tuple[WebPort, int]]:
     """A port with one page, /health, and one that waits for ever, /slow."""
 
     async def health(request: web.Request) -> web.Response:
@@ -29,7 +28,7 @@ async def listening() -> AsyncIterator[tuple[WebPort, int]]:
     app = web.Application()
     app.add_routes([web.get("/health", health), web.get("/slow", slow)])
     number = free_port()
-    port = WebPort(app, HOST, number)
+    port = WebPort(app, HOST, number, bounds)
     await port.start()
     try:
         yield port, number
@@ -73,15 +72,14 @@ async def test_600_half_open_connections_keep_nobody_out() -> None:
     async with listening() as (port, number):
         held = [await send(number, b"GET /health HTTP/1.1\r\n") for _ in range(600)]
         assert (await said(number, GET)).endswith(b"well")
-        assert len(port.open) <= MOST_CONNECTIONS
+        assert len(port.open) <= PAGES.connections
         for _, writer in held:
             writer.close()
 
 
-async def test_connections_that_send_nothing_are_closed_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connections_that_send_nothing_are_closed_in_time() -> None:
     """Those that send a byte now and then, too."""
-    monkeypatch.setattr(web_port, "HEADERS_WITHIN_S", 0.2)
-    async with listening() as (port, number):
+    async with listening(Bounds(request_within=0.2)) as (port, number):
         silent, _ = await send(number, b"")
         dripping, writer = await send(number, b"GET /")
         for _ in range(20):
@@ -94,10 +92,9 @@ async def test_connections_that_send_nothing_are_closed_in_time(monkeypatch: pyt
         assert not port.waiting
 
 
-async def test_a_request_that_takes_too_long_to_answer_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_request_that_takes_too_long_to_answer_is_ended() -> None:
     """It holds its connection no longer than that."""
-    monkeypatch.setattr(web_port, "ANSWER_WITHIN_S", 0.2)
-    async with listening() as (port, number):
+    async with listening(Bounds(answer_within=0.2)) as (port, number):
         reader, _ = await send(number, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         assert await asyncio.wait_for(_until_closed(reader), 5) == b""
         assert not port.open
@@ -106,9 +103,9 @@ async def test_a_request_that_takes_too_long_to_answer_is_ended(monkeypatch: pyt
 @pytest.mark.parametrize(
     "request_",
     [
-        b"GET /health HTTP/1.1\r\n" + b"A: " + b"x" * MOST_BYTES,
+        b"GET /health HTTP/1.1\r\n" + b"A: " + b"x" * PAGES.head_bytes,
         b"".join([b"GET /health HTTP/1.1\r\n", *(b"A%d: x\r\n" % n for n in range(20_000))]),
-        b"GET /health?" + b"x" * (2 * MOST_BYTES),
+        b"GET /health?" + b"x" * (2 * PAGES.head_bytes),
     ],
     ids=["one header", "many headers", "an address"],
 )

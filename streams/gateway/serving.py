@@ -1,0 +1,47 @@
+"""The gateway as a process: its event loop, its log, its signals."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import structlog
+import uvloop
+
+from streamrank_client.client import Client
+from streams.gateway.app import Gateway
+from streams.gateway.tokens import tokens_of
+from streams.logs import log_to_stderr
+from streams.settings import Settings
+
+__all__ = ["serve"]
+
+log = structlog.get_logger(__name__)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, which let what is being answered end.
+
+    Raises SettingsError for settings, topics or tokens that will not do, Unavailable when Kafka does not answer.
+    """
+    log_to_stderr(settings.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    tokens = tokens_of(settings)
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    async with Client(settings=settings) as client:
+        gateway = Gateway(settings, client, tokens)
+        await gateway.start()
+        log.info(
+            "gateway ready",
+            address=f"http://{settings.gateway_host}:{settings.gateway_port}",
+            tokens="none: this machine alone" if tokens is None else settings.gateway_tokens,
+        )
+        await ended.wait()
+        log.info("gateway stops")
+        await gateway.stop()
