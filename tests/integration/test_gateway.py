@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from pathlib import Path
 
 import aiohttp
 import pytest_asyncio
 
 from streamrank_client.client import Client
-from streamrank_client.events import encode
-from streamrank_client.following import following, records
-from streamrank_client.topics import topics
 from streams.gateway.app import Gateway
-from streams.gateway.signed import Claims, sign
 from streams.gateway.tokens import Tokens
 from streams.kafka.admin import create_topics
 from streams.offline.servers import HOST, free_port
