@@ -42,20 +42,23 @@ def located(raw: bytes, path: str) -> tuple[str, str]:
 
 
 def value_at(raw: bytes, path: str) -> object:
-    """The value at a path of an event, in short where it is long; None where it is missing or cannot be read.
+    """The value at a path of an event, in short where it is long; None where it is missing or cannot be read, and for
+    the event as a whole.
 
     >>> value_at(b'{"price":{"min":3},"cart":["a",7]}', "cart[1]"), value_at(b'{"price":{"min":3}}', "price.max")
     (7, None)
     """
+    if not path:
+        return None
     try:
         value: Any = msgspec.json.decode(raw)
         for name, place in _STEP.findall(path):
             value = value[int(place)] if place.isdecimal() else value[name]
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
-    if path and (value is None or isinstance(value, bool | int | float)):
+    if value is None or isinstance(value, bool | int | float):
         return value
-    return value if path and isinstance(value, str) and len(value) <= SHOWN else _short(value)
+    return value if isinstance(value, str) and len(value) <= SHOWN else _short(value)
 
 
 def _wrong_name(values: dict[str, object], wanted: Any) -> str:

@@ -16,7 +16,7 @@ from streams.gateway import openapi
 from streams.gateway.asking import Asking
 from streams.gateway.bodies import MOST_BYTES
 from streams.gateway.following import Following
-from streams.gateway.guard import Guard, allow_page, from_pages, origins_of
+from streams.gateway.guard import Guard, from_pages, origins_of, readable_by
 from streams.gateway.looking import Looking
 from streams.gateway.metrics import GatewayMetrics
 from streams.gateway.pages import OwnPages
@@ -53,9 +53,10 @@ class Gateway:
             "user": self._looking.user, "explain": self._looking.explain, "health": own.health, "ready": own.ready,
             "metrics": own.metrics, "openapi": own.openapi,
         }  # fmt: skip
-        pages = from_pages(origins_of(settings.gateway_origins), tokens=tokens is not None)
+        origins = origins_of(settings.gateway_origins)
+        pages = from_pages(origins, tokens=tokens is not None)
         self.app = web.Application(middlewares=[self._counted, pages, _refused], client_max_size=MOST_BYTES)
-        self.app.on_response_prepare.append(allow_page)
+        self.app.on_response_prepare.append(readable_by(origins))
         for one in openapi.OPERATIONS:
             self.app.router.add_route(one.method.upper(), one.path, handlers[one.name])
         bounds = Bounds(

@@ -18,7 +18,7 @@ from streams.gateway.guard import Guard
 from streams.gateway.refusals import Refusal, of_error, of_event
 from streams.gateway.tokens import Caller
 
-__all__ = ["LONGEST_MS", "Asking"]
+__all__ = ["LONGEST_MS", "Asking", "query_of"]
 
 #: the longest that a request may have the gateway wait
 LONGEST_MS: Final = 30_000
@@ -41,7 +41,7 @@ class Asking:
         caller = self._guard.caller(request, "ask")
         self._guard.charge(caller)
         timeout_ms = _timeout(request, self._timeout_ms)
-        query = _query(await body_of(request), caller)
+        query = query_of(await body_of(request), caller)
         if query.after is None:
             query.after = self._after(request, query.user_id)
         if query.request_id in self._asked:
@@ -62,7 +62,7 @@ class Asking:
         return self._client.last_place(user_id) if place is None and user_id is not None else place
 
 
-def _query(raw: bytes, caller: Caller) -> Query:
+def query_of(raw: bytes, caller: Caller) -> Query:
     """The query with what it lacks: time, request id, a bound caller's user. Raises Refusal naming the field."""
     try:
         given = _object.decode(raw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from math import ceil
 from time import monotonic
 from typing import Final
@@ -16,13 +17,12 @@ from streams.gateway.signed import WrongToken
 from streams.gateway.tokens import ANYBODY, Caller, Scope, Tokens
 from streams.web.access import bearer, is_loopback
 
-__all__ = ["AFTER", "TOKEN_PARAMETER", "Guard", "allow_page", "from_pages", "origins_of"]
+__all__ = ["AFTER", "TOKEN_PARAMETER", "Guard", "from_pages", "origins_of", "readable_by"]
 
 #: header of the place of a user's last event, in answers to events and in queries
 AFTER: Final = "Streamrank-After"
 #: where a browser's EventSource, which sends no headers, may show a signed token (RFC 6750, 2.3)
 TOKEN_PARAMETER: Final = "access_token"
-_ORIGIN: Final = "streamrank_origin"
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": f"Authorization, Content-Type, {AFTER}",
@@ -104,13 +104,12 @@ def from_pages(origins: frozenset[str], *, tokens: bool) -> Middleware:
         if not tokens and not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
             said = f"without tokens the gateway answers as 127.0.0.1 or localhost, not as {request.host[:100]!r}"
             return as_response(Refusal(403, "host", said))
-        origin = request.headers.get("Origin", "").lower()
+        origin = _origin(request)
         if not origin or urlsplit(origin).netloc == request.host.lower():
             return await handler(request)
         if origin not in origins:
             said = "name the page's origin in STREAMRANK_GATEWAY_ORIGINS"
             return as_response(Refusal(403, "origin", said, "Origin", origin[:100]))
-        request[_ORIGIN] = origin
         if request.method == "OPTIONS":
             return web.Response(status=204, headers=_PREFLIGHT)
         return await handler(request)
@@ -118,10 +117,18 @@ def from_pages(origins: frozenset[str], *, tokens: bool) -> Middleware:
     return guarded
 
 
-async def allow_page(request: web.Request, response: web.StreamResponse) -> None:
-    """Before a response is sent: the headers by which a page that may ask can read it."""
-    origin = request.get(_ORIGIN)
-    if origin is not None:
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = f"{AFTER}, Retry-After"
-        response.headers["Vary"] = "Origin"
+def readable_by(origins: frozenset[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """What adds to a response, before it is sent, the headers by which a page of these ``origins`` can read it."""
+
+    async def allow(request: web.Request, response: web.StreamResponse) -> None:
+        origin = _origin(request)
+        if origin in origins:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = f"{AFTER}, Retry-After"
+            response.headers["Vary"] = "Origin"
+
+    return allow
+
+
+def _origin(request: web.Request) -> str:
+    return request.headers.get("Origin", "").lower()

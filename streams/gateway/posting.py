@@ -137,6 +137,8 @@ class Posting:
         return Ready(route(head_of(event), self._client.topics), raw, user_id)
 
     async def _publish(self, records: list[Ready]) -> list[Place]:
+        if not records:
+            return []
         try:
             places = await self._client.publish_ready(records)
         except StreamrankError as error:
