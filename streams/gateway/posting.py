@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -22,10 +24,15 @@ from streams.gateway.after import told
 from streams.gateway.bodies import body_of, lines_of
 from streams.gateway.guard import Guard
 from streams.gateway.metrics import GatewayMetrics
-from streams.gateway.refusals import ErrorDetail, Refusal, of_error, of_event
+from streams.gateway.refusals import ErrorDetail, Refusal, of_event
 from streams.gateway.tokens import Caller
 
-__all__ = ["EVENTS", "ITEMS", "Accepted", "Door", "Posting", "RefusedLine"]
+__all__ = ["ACKNOWLEDGED_WITHIN", "EVENTS", "ITEMS", "Accepted", "Door", "Posting", "RefusedLine"]
+
+#: seconds in which Kafka must acknowledge what was posted
+ACKNOWLEDGED_WITHIN: Final = 10.0
+#: bytes of events that may wait for it; what comes beyond is refused at once
+MOST_UNDER_WAY: Final = 64 << 20
 
 
 class RefusedLine(msgspec.Struct, frozen=True):
@@ -80,6 +87,8 @@ class Posting:
         self._client = client
         self._guard = guard
         self._metrics = metrics
+        #: bytes that Kafka has not acknowledged yet
+        self._under_way = 0
 
     async def events(self, request: web.Request) -> web.Response:
         """Behaviour events."""
@@ -137,17 +146,30 @@ class Posting:
         return Ready(route(head_of(event), self._client.topics), raw, user_id)
 
     async def _publish(self, records: list[Ready]) -> list[Place]:
+        """Their places, once Kafka has acknowledged all. Raises Refusal with 503 where it has not."""
         if not records:
             return []
-        try:
-            places = await self._client.publish_ready(records)
-        except StreamrankError as error:
-            self._metrics.unacknowledged.inc(len(records))
-            refusal = of_error(error)
-            said = f"{error}; some of the events may be stored: send them again, with an event_id they count once"
-            raise Refusal(refusal.status, refusal.body.error.code, said, headers=refusal.headers) from error
-        self._metrics.accepted.inc(len(places))
-        return places
+        size = sum(len(record.raw) for record in records)
+        if self._under_way + size > MOST_UNDER_WAY:
+            raise Refusal(503, "busy", "Kafka is slower than events come: try again", headers={"Retry-After": "1"})
+        self._under_way += size
+        task = asyncio.create_task(self._client.publish_ready(records))
+        task.add_done_callback(partial(self._ended, size))
+        done, _ = await asyncio.wait([task], timeout=ACKNOWLEDGED_WITHIN)
+        why = task.exception() if done else f"Kafka has not acknowledged them in {ACKNOWLEDGED_WITHIN:g} s"
+        if why is None:
+            self._metrics.accepted.inc(len(records))
+            return task.result()
+        self._metrics.unacknowledged.inc(len(records))
+        if isinstance(why, BaseException) and not isinstance(why, StreamrankError):
+            raise why
+        said = f"{why}; some of the events may be stored: send them again, with an event_id they count once"
+        raise Refusal(503, "unavailable", said, headers={"Retry-After": "1"})
+
+    def _ended(self, size: int, task: asyncio.Task[list[Place]]) -> None:
+        self._under_way -= size
+        if not task.cancelled():
+            task.exception()  # it is told to who waits; where nobody does any more, it has been told that it is late
 
 
 def _decoded(raw: bytes, door: Door, caller: Caller) -> tuple[bytes, Behavior | ItemEvents]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
 
 import structlog
 import uvloop
@@ -11,12 +14,15 @@ import uvloop
 from streamrank_client.client import Client
 from streams.gateway.app import Gateway
 from streams.gateway.tokens import tokens_of
+from streams.kafka.ending import ended
 from streams.logs import log_to_stderr
 from streams.settings import Settings
 
-__all__ = ["serve"]
+__all__ = ["open_client", "serve"]
 
 log = structlog.get_logger(__name__)
+#: seconds in which Kafka may take what is under way when the gateway stops; nobody has been told that it has it
+_END_WITHIN: Final = 5.0
 
 
 def serve(settings: Settings) -> None:
@@ -31,10 +37,10 @@ def serve(settings: Settings) -> None:
 
 async def _serve(settings: Settings) -> None:
     tokens = tokens_of(settings)
-    ended = asyncio.Event()
+    told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with Client(settings=settings) as client:
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    async with open_client(settings) as client:
         gateway = Gateway(settings, client, tokens)
         await gateway.start()
         log.info(
@@ -42,6 +48,16 @@ async def _serve(settings: Settings) -> None:
             address=f"http://{settings.gateway_host}:{settings.gateway_port}",
             tokens="none: this machine alone" if tokens is None else settings.gateway_tokens,
         )
-        await ended.wait()
+        await told.wait()
         log.info("gateway stops")
         await gateway.stop()
+
+
+@asynccontextmanager
+async def open_client(settings: Settings) -> AsyncIterator[Client]:
+    """An open client, which ends in time, also where Kafka is away. Raises as entering a client does."""
+    client = await Client(settings=settings).__aenter__()
+    try:
+        yield client
+    finally:
+        await ended("the client of Kafka", client.__aexit__(None, None, None), _END_WITHIN)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Mapping
 
 import pytest
 
@@ -14,7 +15,7 @@ from streams.gateway.signed import Claims, WrongToken, sign, verified
 KEY, OTHER = "k" * 32, "o" * 32
 
 
-def made(header: dict[str, object], claims: object, key: str = KEY) -> bytes:
+def made(header: Mapping[str, object], claims: object, key: str = KEY) -> bytes:
     """A token as another library would make it, right or wrong."""
     parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, claims)]
     said = b".".join(parts)

@@ -31,8 +31,8 @@ def test_a_token_is_found_whole_and_with_its_scopes_and_rate(tmp_path: Path) -> 
     shop, operator = found.caller(b"shop-shop-shop-shop"), found.caller(b"operator-operator")
     assert shop is not None
     assert operator is not None
-    assert (shop.name, shop.scopes, shop.user_id, shop.rate) == ("shop", {"publish", "ask"}, None, 100)
-    assert (operator.scopes, operator.rate) == ({"operate"}, 5)
+    assert (shop.name, shop.scopes, shop.user_id, shop.rate) == ("shop", frozenset(("publish", "ask")), None, 100)
+    assert (operator.scopes, operator.rate) == (frozenset(("operate",)), 5)
     for wrong in (b"shop-shop-shop-sho", b"shop-shop-shop-shop ", b"a.b.c", b"\xff"):
         assert found.caller(wrong) is None
 
@@ -42,7 +42,7 @@ def test_a_signed_token_is_its_users_and_nobody_elses(tmp_path: Path) -> None:
     found = Tokens(written(tmp_path / "t.toml", f'signing_keys = ["{KEY}"]\n' + SHOP), user_rate=7)
     caller = found.caller(sign(Claims(sub="u1", exp=9e9), KEY).encode())
     assert caller is not None
-    assert (caller.user_id, caller.scopes, caller.rate) == ("u1", {"publish", "ask"}, 7)
+    assert (caller.user_id, caller.scopes, caller.rate) == ("u1", frozenset(("publish", "ask")), 7)
     more = found.caller(sign(Claims(sub="u1", exp=9e9, scope="ask admin"), KEY).encode())
     assert more is not None
     assert more.scopes == {"ask"}
