@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -60,7 +61,7 @@ class WebPort:
             app,
             access_log=None,
             lingering_time=1.0,
-            shutdown_timeout=bounds.end_within,
+            shutdown_timeout=0.1,  # `stop` has waited before
             keepalive_timeout=2 * bounds.request_within,  # this port's own timer ends it before
         )
         self._server: asyncio.Server | None = None
@@ -68,6 +69,8 @@ class WebPort:
         self.waiting: dict[asyncio.BaseTransport, _Connection] = {}
         self.open: dict[asyncio.BaseTransport, _Connection] = {}
         self.stopping = False
+        #: set while it stops, once nothing is open
+        self.none_open = asyncio.Event()
 
     async def start(self) -> None:
         """Listen. Raises SettingsError where that cannot be: the port is taken, or the address not this machine's."""
@@ -88,6 +91,9 @@ class WebPort:
             self._server.close()
         for connection in list(self.waiting.values()):
             connection.abort()
+        if self.open:  # aiohttp's own end reads no more of a body that is still coming
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.none_open.wait(), self.bounds.end_within)
         await self._runner.cleanup()
         for connection in list(self.open.values()):
             connection.abort()
@@ -202,6 +208,8 @@ class _Connection(asyncio.Protocol):
         if self._transport is not None:
             self._port.open.pop(self._transport, None)
             self._port.waiting.pop(self._transport, None)
+        if self._port.stopping and not self._port.open:
+            self._port.none_open.set()
 
 
 @web.middleware
