@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from time import monotonic, perf_counter
 from typing import Any, Final
 
+import psutil
+
 from bench.load import cpu
 from bench.processes import GatewayProcess, Process
 from bench.query import percentiles
@@ -84,9 +86,7 @@ async def measure(amounts: Amounts | None = None, say: Say = lambda text: None) 
         stack.enter_context(Process(settings, "echo"))
         gateway = stack.enter_context(GatewayProcess(settings))
         figures = {"queries": await _queries(settings, gateway.port, how, say)}
-        figures["single_posts"] = await _posts(
-            gateway.port, how.connections, how.seconds, _one_click, "application/json"
-        )
+        figures["single_posts"] = await _posts(gateway, how.connections, how.seconds, _one_click, "application/json")
         say(f"single posts: {figures['single_posts']['events_per_s']:,}/s")
 
         def batch(number: int) -> tuple[bytes, int]:
@@ -94,7 +94,7 @@ async def measure(amounts: Amounts | None = None, say: Say = lambda text: None) 
             return b"\n".join(lines), len(lines)
 
         figures["batches"] = await _posts(
-            gateway.port, how.batch_connections, how.seconds, batch, "application/x-ndjson", prepared=64
+            gateway, how.batch_connections, how.seconds, batch, "application/x-ndjson", prepared=64
         )
         say(f"batches: {figures['batches']['events_per_s']:,}/s")
     return {**figures, "machine": {"cpu": cpu(), "batch_lines": how.batch_lines}}
@@ -132,14 +132,14 @@ async def _queries(settings: Settings, port: int, how: Amounts, say: Say) -> Fig
 
 
 async def _posts(
-    port: int,
+    gateway: GatewayProcess,
     connections: int,
     seconds: float,
     body: Callable[[int], tuple[bytes, int]],
     content_type: str,
     prepared: int = 4_096,
 ) -> Figures:
-    """Events a second that were acknowledged; bodies are made before."""
+    """Events a second that were acknowledged, and the gateway's processor time for each; bodies are made before."""
     bodies = [body(number) for number in range(prepared)]
     accepted = 0
     took: list[float] = []
@@ -147,7 +147,7 @@ async def _posts(
 
     async def loop(first: int) -> None:
         nonlocal accepted
-        async with connected(port) as connection:
+        async with connected(gateway.port) as connection:
             number = first
             while monotonic() < end:
                 raw, events = bodies[number % len(bodies)]
@@ -159,9 +159,16 @@ async def _posts(
                 assert json.loads(said)["accepted"] == events
                 accepted += events
 
-    began = monotonic()
+    process = psutil.Process(gateway.pid)
+    worked, began = sum(process.cpu_times()[:2]), monotonic()
     await asyncio.gather(*(loop(first) for first in range(connections)))
-    return {"events_per_s": round(accepted / (monotonic() - began)), "events": accepted, **percentiles(took)}
+    spent = sum(process.cpu_times()[:2]) - worked
+    return {
+        "events_per_s": round(accepted / (monotonic() - began)),
+        "events": accepted,
+        "processor_us_per_event": round(1e6 * spent / accepted, 1),
+        **percentiles(took),
+    }
 
 
 def _one_click(number: int) -> tuple[bytes, int]:
@@ -175,7 +182,8 @@ def table(figures: Figures) -> list[str]:
     return [
         f"a query, p50 ms: {asked['client']['p50_ms']} by the Python client, {asked['http']['p50_ms']} over HTTP, "
         f"{asked['p50_more_ms']} more",
-        f"single posts: {single['events_per_s']:,} events/s, p50 {single['p50_ms']} ms",
+        f"single posts: {single['events_per_s']:,} events/s, p50 {single['p50_ms']} ms, "
+        f"{single['processor_us_per_event']} µs of the gateway's processor for each",
         f"batches of {figures['machine']['batch_lines']:,} lines: {batches['events_per_s']:,} events/s, "
-        f"p50 {batches['p50_ms']} ms",
+        f"p50 {batches['p50_ms']} ms, {batches['processor_us_per_event']} µs",
     ]

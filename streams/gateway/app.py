@@ -15,7 +15,7 @@ from streamrank_client.errors import StreamrankError
 from streams.gateway import openapi
 from streams.gateway.asking import Asking
 from streams.gateway.bodies import MOST_BYTES
-from streams.gateway.following import Following
+from streams.gateway.following import STREAM, Following
 from streams.gateway.guard import Guard, from_pages, origins_of, readable_by
 from streams.gateway.looking import Looking
 from streams.gateway.metrics import GatewayMetrics
@@ -24,7 +24,7 @@ from streams.gateway.posting import Posting
 from streams.gateway.refusals import Refusal, as_response, of_error, of_http
 from streams.gateway.tokens import Tokens
 from streams.settings import Settings
-from streams.web.web_port import Bounds, WebPort
+from streams.web.web_port import PortBounds, WebPort
 
 __all__ = ["Gateway"]
 
@@ -59,7 +59,7 @@ class Gateway:
         self.app.on_response_prepare.append(readable_by(origins))
         for one in openapi.OPERATIONS:
             self.app.router.add_route(one.method.upper(), one.path, handlers[one.name])
-        bounds = Bounds(
+        bounds = PortBounds(
             connections=settings.gateway_connections,
             body_bytes=None,
             request_within=_IDLE,
@@ -87,7 +87,8 @@ class Gateway:
         resource = request.match_info.route.resource
         route = "none" if resource is None else resource.canonical
         self.metrics.requests.labels(route, str(response.status)).inc()
-        self.metrics.seconds.labels(route).observe(perf_counter() - began)
+        if response.content_type != STREAM:
+            self.metrics.seconds.labels(route).observe(perf_counter() - began)
         return response
 
 

@@ -27,12 +27,14 @@ from streams.gateway.metrics import GatewayMetrics
 from streams.gateway.refusals import Refusal, of_error
 from streams.web.web_port import answers_for_long
 
-__all__ = ["Feed", "Following"]
+__all__ = ["STREAM", "Feed", "Following"]
 
 #: events that may wait for a reader
 _WAITING: Final = 1_000
 #: seconds between two comments
 ALIVE_S: Final = 15.0
+#: the content type of server-sent events
+STREAM: Final = "text/event-stream"
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 Told = bytes | StreamrankError
@@ -154,7 +156,7 @@ class Following:
         still: Callable[[], object],
     ) -> web.StreamResponse:
         """Send what comes until the reader goes, this gateway stops, or ``still`` refuses."""
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **_HEADERS})
+        response = web.StreamResponse(headers={"Content-Type": STREAM, **_HEADERS})
         answers_for_long(request)
         await response.prepare(request)
         task = asyncio.current_task()

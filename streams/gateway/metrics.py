@@ -21,7 +21,7 @@ class GatewayMetrics:
         )
         self.seconds = Histogram(
             "streamrank_gateway_seconds",
-            "time of one request; of a stream, until it began",
+            "time of one request that is no stream",
             ["route"],
             buckets=_BUCKETS,
             registry=registry,

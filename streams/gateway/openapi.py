@@ -19,6 +19,7 @@ from streamrank_client.asyncapi import EXAMPLES
 from streamrank_client.events import Behavior, ItemEvents, Query
 from streams.gateway.asking import LONGEST_MS
 from streams.gateway.bodies import MOST_BYTES, MOST_LINES
+from streams.gateway.following import STREAM
 from streams.gateway.guard import AFTER
 from streams.gateway.pages import Readiness
 from streams.gateway.posting import EVENTS, ITEMS, Accepted
@@ -40,7 +41,6 @@ _RESPONSES: Final[tuple[type[msgspec.Struct], ...]] = (
     StoredAnswer,
 )
 _JSON: Final = "application/json"
-_STREAM: Final = "text/event-stream"
 _WHY: Final = {
     400: "Something in the request is wrong: the error names the field.",
     401: "No token was shown, or none that holds.",
@@ -91,11 +91,11 @@ OPERATIONS: Final = (
     ),
     Operation(
         "get", "/v1/answers", "followAnswers", "A user's answers as server-sent events; everybody's for operators.",
-        200, "ask", gives=(_STREAM, Answer), parameters=(_USER,), also=(403,),
+        200, "ask", gives=(STREAM, Answer), parameters=(_USER,), also=(403,),
     ),
     Operation(
         "get", "/v1/dead-letters", "followDeadLetters", "Dead letters as server-sent events.", 200, "operate",
-        gives=(_STREAM, DeadLetter), parameters=(("from_start", "query", "true: those before, too."),),
+        gives=(STREAM, DeadLetter), parameters=(("from_start", "query", "true: those before, too."),),
         also=(400, 403, 503),
     ),
     Operation(
@@ -214,7 +214,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
     good: dict[str, Any] = {"description": operation.summary}
     if struct is not None:
         schema = {"$ref": _ref(struct)}
-        if media == _STREAM:
+        if media == STREAM:
             schema = {"type": "string", "description": f"Events with `data`: {struct.__name__} as JSON."}
         good["content"] = {media: {"schema": schema}}
     found = {str(operation.status): good}

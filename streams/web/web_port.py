@@ -17,13 +17,13 @@ from aiohttp import web
 from streamrank_client.errors import SettingsError
 from streamrank_client.settings import variable
 
-__all__ = ["PAGES", "Bounds", "WebPort", "answers_for_long"]
+__all__ = ["PAGES", "PortBounds", "WebPort", "answers_for_long"]
 
 _END_OF_HEADERS: Final = b"\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class PortBounds:
     """What a port allows; times in seconds.
 
     ``connections``: open ones; the one that has waited longest for its request gives way to a new one. ``head_bytes``:
@@ -43,14 +43,14 @@ class Bounds:
 
 
 #: of ports with pages only: they take no body
-PAGES: Final = Bounds()
+PAGES: Final = PortBounds()
 
 
 class WebPort:
     """Serves an application of aiohttp on a host and port. ``prefix``: of the settings that name them."""
 
     def __init__(
-        self, app: web.Application, host: str, port: int, bounds: Bounds = PAGES, *, prefix: str = "web"
+        self, app: web.Application, host: str, port: int, bounds: PortBounds = PAGES, *, prefix: str = "web"
     ) -> None:
         self.bounds = bounds
         self._address = host, port

@@ -13,11 +13,11 @@ from aiohttp import web
 
 from streamrank_client.errors import SettingsError
 from streams.offline.servers import HOST, free_port
-from streams.web.web_port import PAGES, Bounds, WebPort
+from streams.web.web_port import PAGES, PortBounds, WebPort
 
 
 @asynccontextmanager
-async def listening(bounds: Bounds = PAGES) -> AsyncIterator[tuple[WebPort, int]]:
+async def listening(bounds: PortBounds = PAGES) -> AsyncIterator[tuple[WebPort, int]]:
     """A port with a page, /health, one that waits for ever, /slow, and one that gives back what is posted, /echo."""
 
     async def health(request: web.Request) -> web.Response:
@@ -84,7 +84,7 @@ async def test_600_half_open_connections_keep_nobody_out() -> None:
 
 async def test_connections_that_send_nothing_are_closed_in_time() -> None:
     """Those that send a byte now and then, too."""
-    async with listening(Bounds(request_within=0.2)) as (port, number):
+    async with listening(PortBounds(request_within=0.2)) as (port, number):
         silent, _ = await send(number, b"")
         dripping, writer = await send(number, b"GET /")
         for _ in range(20):
@@ -99,7 +99,7 @@ async def test_connections_that_send_nothing_are_closed_in_time() -> None:
 
 async def test_a_request_that_takes_too_long_to_answer_is_ended() -> None:
     """It holds its connection no longer than that."""
-    async with listening(Bounds(answer_within=0.2)) as (port, number):
+    async with listening(PortBounds(answer_within=0.2)) as (port, number):
         reader, _ = await send(number, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         assert await asyncio.wait_for(_until_closed(reader), 5) == b""
         assert not port.open
@@ -138,7 +138,7 @@ async def _until_closed(reader: asyncio.StreamReader) -> bytes:
 
 
 # ---------------------------------------------------------------- connections that are kept
-KEPT = Bounds(connections=4, keep_alive=True, body_bytes=None, end_within=5.0)
+KEPT = PortBounds(connections=4, keep_alive=True, body_bytes=None, end_within=5.0)
 
 
 async def answer_of(reader: asyncio.StreamReader) -> bytes:
