@@ -6,11 +6,13 @@ import sys
 
 import structlog
 
+from streams.settings import Settings
+
 __all__ = ["log_to_stderr"]
 
 
-def log_to_stderr(level: str) -> None:
-    """Write what is logged, from a level on, to stderr."""
+def log_to_stderr(settings: Settings) -> None:
+    """Have what this process logs written to stderr, from the level on that the settings say."""
     renderer = structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
     )
@@ -20,6 +22,6 @@ def log_to_stderr(level: str) -> None:
             structlog.processors.TimeStamper("iso", utc=True),
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

@@ -41,7 +41,7 @@ class Gateway:
 
     def __init__(self, settings: Settings, client: Client, tokens: Tokens | None) -> None:
         self.metrics = GatewayMetrics()
-        guard = Guard(tokens, settings.gateway_rate)
+        self._guard = guard = Guard(tokens, settings.gateway_rate)
         self._following = Following(client, guard, self.metrics)
         self._looking = Looking(settings, guard)
         posting = Posting(client, guard, self.metrics)
@@ -83,7 +83,10 @@ class Gateway:
     @web.middleware
     async def _counted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         began = perf_counter()
-        response = await handler(request)
+        try:
+            response = await handler(request)
+        finally:
+            self._guard.leave(request)
         resource = request.match_info.route.resource
         route = "none" if resource is None else resource.canonical
         self.metrics.requests.labels(route, str(response.status)).inc()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import msgspec
@@ -22,6 +23,8 @@ __all__ = ["LONGEST_MS", "Asking", "query_of"]
 
 #: the longest that a request may have the gateway wait
 LONGEST_MS: Final = 30_000
+#: seconds in which Kafka must take a query, before the wait for its answer begins
+_SENT_WITHIN: Final = 5.0
 
 _object: msgspec.json.Decoder[dict[str, object]] = msgspec.json.Decoder(dict[str, object])
 
@@ -49,7 +52,11 @@ class Asking:
             raise Refusal(409, "conflict", said, "request_id", query.request_id)
         self._asked.add(query.request_id)
         try:
-            answer = await self._client.ask_query(query, timeout_ms / 1000)
+            async with asyncio.timeout(timeout_ms / 1000 + _SENT_WITHIN):
+                answer = await self._client.ask_query(query, timeout_ms / 1000)
+        except TimeoutError:
+            said = f"Kafka has not taken the query within {_SENT_WITHIN:g} s: try again"
+            raise Refusal(503, "unavailable", said, request_id=query.request_id) from None
         except StreamrankError as error:
             raise of_error(error, query.request_id) from error
         finally:

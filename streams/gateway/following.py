@@ -165,24 +165,31 @@ class Following:
         streams = self._metrics.streams.labels(request.path)
         streams.inc()
         coming: asyncio.Task[Told] = asyncio.create_task(following())
+
+        async def write(data: bytes) -> None:
+            async with asyncio.timeout(ALIVE_S):
+                await response.write(data)
+
         try:
-            await response.write(b": follows\n\n")
+            await write(b": follows\n\n")
             while True:
                 done, _ = await asyncio.wait([coming], timeout=ALIVE_S)
                 if not done:
-                    await response.write(b": alive\n\n")
+                    await write(b": alive\n\n")
                     still()
                     continue
                 told = coming.result()
                 coming = asyncio.create_task(following())
                 if isinstance(told, StreamrankError):
                     raise told
-                await response.write(b"event: " + name.encode() + b"\ndata: " + told + b"\n\n")
+                await write(b"event: " + name.encode() + b"\ndata: " + told + b"\n\n")
         except StreamrankError as error:
-            with suppress(ConnectionError):
-                await response.write(b"event: error\ndata: " + encode(of_error(error).body) + b"\n\n")
-        except (ConnectionError, asyncio.CancelledError):
-            pass
+            with suppress(ConnectionError, TimeoutError):
+                await write(b"event: error\ndata: " + encode(of_error(error).body) + b"\n\n")
+        except (ConnectionError, TimeoutError):  # the reader is gone, or takes nothing any more
+            response.force_close()
+        except asyncio.CancelledError:  # the gateway stops
+            task.uncancel()
         finally:
             coming.cancel()
             self._open.discard(task)

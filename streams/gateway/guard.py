@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from math import ceil
 from time import monotonic
@@ -17,12 +18,14 @@ from streams.gateway.signed import WrongToken
 from streams.gateway.tokens import ANYBODY, Caller, Scope, Tokens
 from streams.web.access import bearer, is_loopback
 
-__all__ = ["AFTER", "TOKEN_PARAMETER", "Guard", "from_pages", "origins_of", "readable_by"]
+__all__ = ["AFTER", "AT_ONCE", "TOKEN_PARAMETER", "Guard", "from_pages", "origins_of", "readable_by"]
 
 #: header of the place of a user's last event, in answers to events and in queries
 AFTER: Final = "Streamrank-After"
 #: where a browser's EventSource, which sends no headers, may show a signed token (RFC 6750, 2.3)
 TOKEN_PARAMETER: Final = "access_token"
+#: requests and streams of one user with a signed token that may be under way
+AT_ONCE: Final = 16
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": f"Authorization, Content-Type, {AFTER}",
@@ -38,6 +41,9 @@ class Guard:
         self._tokens = tokens
         self._anybody = Caller(ANYBODY.name, ANYBODY.scopes, None, rate)
         self._rates = Rates()
+        #: what is under way for users with signed tokens: by request, and how much by user
+        self._users: dict[int, str] = {}
+        self._at_once: Counter[str] = Counter()
 
     def caller(self, request: web.Request, scope: Scope, *, by_query: bool = False) -> Caller:
         """Who asks. Raises Refusal: 401 without a token that holds, 403 where it lacks the scope.
@@ -49,7 +55,17 @@ class Guard:
         caller = self._shown(self._tokens, request, by_query)
         if scope not in caller.scopes:
             raise Refusal(403, "scope", f"this token may not {scope}: its scopes are {_listed(caller.scopes)}")
+        if caller.user_id is not None:
+            self._enter(request, caller.user_id)
         return caller
+
+    def leave(self, request: web.Request) -> None:
+        """A request is answered."""
+        user_id = self._users.pop(id(request), None)
+        if user_id is not None:
+            self._at_once[user_id] -= 1
+            if not self._at_once[user_id]:
+                del self._at_once[user_id]
 
     def charge(self, caller: Caller, cost: int = 1) -> None:
         """Count events or queries of a caller. Raises Refusal with 429 where it is over its rate."""
@@ -59,6 +75,16 @@ class Guard:
         if wait:
             said = f"{caller.name} is over {caller.rate:g} events and queries a second: try again in {wait:.1f} s"
             raise Refusal(429, "rate", said, headers={"Retry-After": str(ceil(wait))})
+
+    def _enter(self, request: web.Request, user_id: str) -> None:
+        """Count a request of a user until it leaves, so that one of them cannot hold all connections."""
+        if id(request) in self._users:
+            return
+        if self._at_once[user_id] >= AT_ONCE:
+            said = f"{AT_ONCE} requests of this user are under way: end one of them"
+            raise Refusal(429, "rate", said, headers={"Retry-After": "1"})
+        self._users[id(request)] = user_id
+        self._at_once[user_id] += 1
 
     def _shown(self, tokens: Tokens, request: web.Request, by_query: bool) -> Caller:
         shown, in_query = bearer(request), False

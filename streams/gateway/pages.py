@@ -39,6 +39,7 @@ class OwnPages:
         self._metrics = metrics
         self._openapi = openapi
         self._found: tuple[float, list[str]] | None = None
+        self._looks = asyncio.Lock()
 
     async def health(self, request: web.Request) -> web.Response:
         """200 while the process works; 503 once only a new one can read answers."""
@@ -48,9 +49,11 @@ class OwnPages:
 
     async def ready(self, request: web.Request) -> web.Response:
         """200 while Kafka answers and has the topics, else 503 with the reasons."""
-        if self._found is None or monotonic() - self._found[0] > _HOLDS:
-            self._found = monotonic(), await self._reasons()
-        reasons = [hidden(reason, self._client.settings.secrets()) for reason in self._found[1]]
+        async with self._looks:
+            if self._found is None or monotonic() - self._found[0] > _HOLDS:
+                found = await self._reasons()
+                self._found = monotonic(), found
+            reasons = [hidden(reason, self._client.settings.secrets()) for reason in self._found[1]]
         body = encode(Readiness(not reasons, reasons))
         return web.Response(body=body, status=503 if reasons else 200, content_type="application/json")
 

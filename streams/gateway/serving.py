@@ -30,7 +30,7 @@ def serve(settings: Settings) -> None:
 
     Raises SettingsError for settings, topics or tokens that will not do, Unavailable when Kafka does not answer.
     """
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings))
 

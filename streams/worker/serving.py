@@ -39,7 +39,7 @@ def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str],
     ``make`` builds the worker; measurements give one that runs some stages only.
     """
     uvloop.install()
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings)
     for line in untested():
         log.warning(line)
     # other threads of this process (the fetch loop, the web server) give way to an answer within a millisecond

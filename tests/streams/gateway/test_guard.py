@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from streams.gateway.guard import origins_of
+from streams.gateway.guard import AT_ONCE, origins_of
 from tests.streams.gateway.conftest import Opened, bearer, user_token
 
 #: by method and path: the scope that it needs
@@ -156,3 +158,24 @@ async def test_without_tokens_no_name_from_elsewhere_leads_in(opened: Opened, to
 def test_no_origin_is_named_by_default() -> None:
     """CORS is off."""
     assert origins_of("") == frozenset()
+
+
+async def test_a_user_cannot_hold_all_connections(opened: Opened, token_file: Path) -> None:
+    """So many streams at once, and no more until one ends; others are let in meanwhile."""
+    async with opened(gateway_tokens=str(token_file)) as calls, AsyncExitStack() as streams:
+        path = "/v1/answers"
+        open_ = [
+            await streams.enter_async_context(calls.get(path, headers=bearer(user_token()))) for _ in range(AT_ONCE)
+        ]
+        assert {answer.status for answer in open_} == {200}
+        async with calls.get(path, headers=bearer(user_token())) as answer:
+            assert (answer.status, answer.headers["Retry-After"]) == (429, "1")
+        async with calls.get(path, headers=bearer(user_token("u2"))) as answer:
+            assert answer.status == 200
+        open_[0].close()
+        async with asyncio.timeout(10):
+            status = 429
+            while status == 429:
+                async with calls.get(path, headers=bearer(user_token())) as answer:
+                    status = answer.status
+        assert status == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -120,14 +121,20 @@ async def test_a_body_is_one_event_or_lines_within_bounds(opened: Opened, body: 
 
 
 async def test_a_body_that_grows_as_it_comes_is_refused(opened: Opened) -> None:
-    """Without a length said before, packed or not."""
+    """Without a length said before, or packed into a small one."""
 
     async def chunks() -> object:
         for _ in range(40):
             yield b" " * 65_536
 
-    async with opened() as calls, calls.post("/v1/items", data=chunks()) as answer:
-        assert answer.status == 413
+    packed = {"Content-Encoding": "gzip"}
+    async with opened() as calls:
+        async with calls.post("/v1/items", data=chunks()) as answer:
+            assert answer.status == 413
+        async with calls.post("/v1/items", data=gzip.compress(b" " * (40 << 20)), headers=packed) as answer:
+            assert answer.status == 413
+        async with calls.post("/v1/items", data=gzip.compress(b"[]"), headers=packed) as answer:
+            assert (await answer.json())["error"]["code"] == "invalid"
 
 
 async def test_what_does_not_reach_kafka_is_not_accepted(opened: Opened) -> None:
