@@ -21,6 +21,8 @@ from state import keys, records
 from streamrank_client.events import decode_event
 from streamrank_client.topics import topics
 from streams.cli import COMMANDS
+from streams.gateway.metrics import GatewayMetrics
+from streams.gateway.openapi import OPERATIONS
 from streams.settings import Settings, variable
 from streams.worker.metrics import Metrics
 from tests.support.pages import PAGES, ROOT, all_blocks, check, check_span, commands, indented, name_of, page, spans
@@ -193,6 +195,21 @@ def test_the_operations_page_lists_every_metric() -> None:
     for family in Metrics().registry.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name
         assert f"`{name}" in text, name
+
+
+def test_the_gateway_page_lists_every_metric_path_and_code() -> None:
+    """Whoever calls or watches a gateway finds each explained, and no path that is not there."""
+    text = page("docs/gateway.md")
+    for family in GatewayMetrics().registry.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        assert f"`{name}" in text, name
+    sources = "".join(file.read_text() for file in (ROOT / "streams" / "gateway").glob("*.py"))
+    codes = set(re.findall(r'(?:Refusal\(\s*\d+, |ErrorDetail\()"(\w+)"', sources))
+    assert len(codes) > 10
+    assert {code for code in codes if f"`{code}`" not in text} == set()
+    paths = {operation.path for operation in OPERATIONS}
+    told = {re.sub(r"\?.*", "", path) for path in re.findall(r"`(?:GET |POST )?(/[\w./{}?=-]+)`", text)}
+    assert told - {"/v1/users/{id}"} == paths - {"/v1/users/{user_id}"}
 
 
 def test_the_operations_page_lists_every_code_of_a_dead_letter() -> None:
