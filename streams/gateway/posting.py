@@ -194,10 +194,10 @@ def _decoded(raw: bytes, door: Door, caller: Caller) -> tuple[bytes, Behavior | 
 
 
 def _filled(raw: bytes, door: Door, caller: Caller) -> bytes | None:
-    """The event with what it lacks; None where it lacks nothing that can be made up, or is no object."""
+    """The event with what it lacks; None where it lacks nothing that can be made up, or cannot be read whole."""
     try:
         given = _object.decode(raw)
-    except msgspec.ValidationError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     more = {name: make() for name, make in door.filled.items() if given.get(name) is None}
     if caller.user_id is not None and given.get("user_id") is None:
