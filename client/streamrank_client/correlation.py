@@ -53,8 +53,10 @@ class Answers:
             del self._expected[request_id]
 
     def follow(self) -> AsyncGenerator[Answer, None]:
-        """Every answer from this call on, each once."""
+        """Every answer from this call on, each once. Raises StreamrankError when answers can no longer be read."""
         waiting: asyncio.Queue[Answer | StreamrankError] = asyncio.Queue()
+        if self.broken is not None:
+            waiting.put_nowait(self.broken)
         self._followers.add(waiting)
         return self._drain(waiting)
 

@@ -1,8 +1,8 @@
 """``GET /v1/answers`` and ``/v1/dead-letters``: server-sent events, as HTML has them.
 
 An event has the name ``answer`` or ``dead_letter`` and a line of JSON. A comment every 15 s keeps the connection; the
-token is looked at again then. A stream that cannot go on ends with an event ``error``; a reader that is too slow is one
-reason.
+token is looked at again as often. A stream that cannot go on ends with an event ``error``; a reader that is too slow is
+one reason.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
+from time import monotonic
 from typing import Final
 
 from aiohttp import web
@@ -55,7 +56,7 @@ class Feed:
         """The answers to a user's queries, or to all, from now on; an error is the last that comes."""
         waiting: asyncio.Queue[Told] = asyncio.Queue()
         self._followers[user_id].add(waiting)
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._read(self._client.answers()), name="gateway-answers")
             await asyncio.sleep(0)  # it has begun, and closes what it reads when it ends
         try:
@@ -170,28 +171,44 @@ class Following:
             async with asyncio.timeout(ALIVE_S):
                 await response.write(data)
 
+        looked = monotonic()
         try:
             await write(b": follows\n\n")
             while True:
                 done, _ = await asyncio.wait([coming], timeout=ALIVE_S)
+                if monotonic() - looked >= ALIVE_S:
+                    still()
+                    looked = monotonic()
                 if not done:
                     await write(b": alive\n\n")
-                    still()
                     continue
                 told = coming.result()
                 coming = asyncio.create_task(following())
                 if isinstance(told, StreamrankError):
                     raise told
-                await write(b"event: " + name.encode() + b"\ndata: " + told + b"\n\n")
+                await write(_event(name, told))
         except StreamrankError as error:
             with suppress(ConnectionError, TimeoutError):
-                await write(b"event: error\ndata: " + encode(of_error(error).body) + b"\n\n")
+                await write(_event("error", encode(of_error(error).body)))
         except (ConnectionError, TimeoutError):  # the reader is gone, or takes nothing any more
             response.force_close()
         except asyncio.CancelledError:  # the gateway stops
             task.uncancel()
         finally:
-            coming.cancel()
             self._open.discard(task)
             streams.dec()
+            coming.cancel()
+            await asyncio.wait([coming])  # what it reads can be closed only then
+            if not coming.cancelled():
+                coming.exception()
         return response
+
+
+def _event(name: str, data: bytes) -> bytes:
+    """A server-sent event, also of data with lines in it.
+
+    >>> _event("answer", b"{}"), _event("x", b"a\\nid: b")
+    (b'event: answer\\ndata: {}\\n\\n', b'event: x\\ndata: a\\ndata: id: b\\n\\n')
+    """
+    lines = b"\ndata: ".join(data.splitlines())
+    return b"event: " + name.encode() + b"\ndata: " + lines + b"\n\n"

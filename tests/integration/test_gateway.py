@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -59,6 +60,7 @@ async def serving(settings: Settings, tokens: Tokens | None = None) -> AsyncIter
                 yield session
         finally:
             await gateway.stop()
+        assert b'status="500"' not in gateway.metrics.text()
 
 
 async def post(calls: aiohttp.ClientSession, path: str, data: bytes, **more: object) -> tuple[int, dict[str, object]]:
@@ -245,6 +247,30 @@ async def test_a_stream_ends_with_its_token(
                 assert [one async for one in stream] == []
     assert name == "error"
     assert json.loads(data)["error"]["code"] == "token"
+
+
+async def test_a_stream_in_which_much_comes_ends_with_its_token_too(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signed token that ends while answers come is not outlived by its stream; its user may come again."""
+    monkeypatch.setattr(following_module, "ALIVE_S", 0.3)
+    path = tmp_path / "tokens.toml"
+    path.write_text(f'signing_keys = ["{KEY}"]\n[tokens.a]\ntoken = "{"t" * 16}"\nscopes = ["ask"]\n')
+    shop = {"Authorization": f"Bearer {'t' * 16}"}
+    async with answering(settings), serving(settings, Tokens(path)) as calls:
+
+        async def ask() -> None:
+            while True:
+                await post(calls, "/v1/ask", b'{"user_id":"u1"}', headers=shop)
+
+        user = sign(Claims(sub="u1", exp=time.time() + 1.5), KEY)
+        async with calls.get(f"/v1/answers?access_token={user}") as answer, asyncio.timeout(20):
+            asking = asyncio.create_task(ask())
+            names = [name async for name, _ in told(answer)]
+            asking.cancel()
+        assert names[0] == "begun"
+        assert names[-1] == "error"
+        assert names.count("answer") > 1
 
 
 async def test_dead_letters_are_followed_from_now_or_from_the_start(settings: Settings) -> None:

@@ -143,6 +143,7 @@ async def test_a_gateway_that_is_ended_in_mid_request_has_lost_nothing_it_acknow
     stored: set[str] = set()
     for _, raw in await behaviors(settings, await ends(settings)):
         stored.add(decode_behavior(raw).event_id)
+    print(f"{len(acknowledged):,} events acknowledged, {len(acknowledged - stored)} of them lost")
     assert acknowledged <= stored
 
 
