@@ -33,6 +33,8 @@ __all__ = ["ACKNOWLEDGED_WITHIN", "EVENTS", "ITEMS", "Accepted", "Door", "Postin
 ACKNOWLEDGED_WITHIN: Final = 10.0
 #: bytes of events that may wait for it; what comes beyond is refused at once
 MOST_UNDER_WAY: Final = 64 << 20
+#: lines that are decoded at a time
+_AT_A_TIME: Final = 500
 
 
 class RefusedLine(msgspec.Struct, frozen=True):
@@ -109,7 +111,9 @@ class Posting:
             return await self._one(raw, door, caller)
         records: list[Ready] = []
         refused: list[RefusedLine] = []
-        for number, line in lines:
+        for place, (number, line) in enumerate(lines, 1):
+            if not place % _AT_A_TIME:
+                await asyncio.sleep(0)  # others are answered meanwhile
             try:
                 records.append(self.ready(line, door, caller))
             except Refusal as error:

@@ -149,6 +149,18 @@ async def test_what_does_not_reach_kafka_is_not_accepted(opened: Opened) -> None
     assert 'streamrank_gateway_requests_total{route="/v1/events",status="503"} 1.0' in told
 
 
+async def test_no_more_waits_for_kafka_than_there_is_memory_for(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes beyond is refused at once, and what ended makes room."""
+    monkeypatch.setattr("streams.gateway.posting.MOST_UNDER_WAY", 400)
+    event = {"event": "view", "user_id": "u", "item_id": "p"}
+    async with opened() as calls:
+        for item_id, code in (("p" * 100, "unavailable"), ("p" * 400, "busy"), ("p", "unavailable")):
+            async with calls.post("/v1/events", json={**event, "item_id": item_id[:128], "query": item_id}) as answer:
+                assert (answer.status, (await answer.json())["error"]["code"]) == (503, code)
+
+
 async def test_what_is_not_there_is_told_as_json(opened: Opened, tmp_path: Path) -> None:
     """404 and 405 with the methods allowed."""
     async with opened() as calls:
