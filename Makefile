@@ -34,7 +34,7 @@ test: test-install ## checks, doctests, units, integration
 	$(BIN)/python -m pytest -n $(PROCESSES) $(ARGS)
 
 unit: test-install ## what needs neither Kafka nor Redis, without the checks
-	$(BIN)/python -m pytest -n $(PROCESSES) -m "not servers" $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) -m "not servers and not soak" $(ARGS)
 
 check: lint types layers doctest generated ## ruff, mypy --strict, import-linter, doctests, generated pages
 
@@ -61,6 +61,7 @@ bench: test-install ## speed of ingest and queries on real Kafka and Redis
 	$(BIN)/python -m bench query --json
 
 soak: test-install ## a long run under kills, cuts and servers that go away (MINUTES=60); a report in soak.json
+	$(BIN)/python -m pytest -m soak -s tests/faults
 	$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),60) --out soak.json
 
 wheels: $(STAMPS)/bootstrap ## both wheels, streamrank and streamrank-client, in dist/
@@ -121,7 +122,7 @@ $(STAMPS)/self: pyproject.toml client/pyproject.toml $(STAMPS)/bootstrap
 # ---- lock files ---------------------------------------------------------------------------------
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-package streamrank-client --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
-RUN_EXTRAS := --extra cpu --extra embedded --extra demo --extra encoders
+RUN_EXTRAS := --extra cpu --extra embedded --extra demo --extra encoders --extra tables
 
 lock: ## write requirements/*.txt again (UPGRADE=1: newer versions; TORCH_INDEX=url: torch-cpu.txt too)
 	@test -x $(BIN)/uv || { $(MAKE) $(STAMPS)/bootstrap || exit 1; }

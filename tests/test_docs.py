@@ -204,7 +204,7 @@ def test_the_gateway_page_lists_every_metric_path_and_code() -> None:
         name = f"{family.name}_total" if family.type == "counter" else family.name
         assert f"`{name}" in text, name
     sources = "".join(file.read_text() for file in (ROOT / "streams" / "gateway").glob("*.py"))
-    codes = set(re.findall(r'(?:Refusal\(\s*\d+, |ErrorDetail\()"(\w+)"', sources))
+    codes = set(re.findall(r'(?:RefusedRequest\(\s*\d+, |ErrorDetail\()"(\w+)"', sources))
     assert len(codes) > 10
     assert {code for code in codes if f"`{code}`" not in text} == set()
     paths = {operation.path for operation in OPERATIONS}

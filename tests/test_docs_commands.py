@@ -48,7 +48,7 @@ NOT_RUN: Final = {
     r"export STREAMRANK_(KAFKA|REDIS|REPLICATION)\w*=": "names servers that are not there",
     r"docker ": "needs a Docker engine",
     r"curl --header .Authorization": "asks a worker that has a token",
-    r"streamrank import": "reads a data set for minutes; tests/importers run it",
+    r"streamrank import (?!table)": "reads a data set for minutes; tests/importers run it",
     r"streamrank artifact build (ranker|intent|item-tower|image-encoder)": "trains with torch for minutes",
     r"streamrank artifact build encoder --from": "needs a checkpoint",
     r"streamrank image": "needs an image encoder that was built",
@@ -82,6 +82,13 @@ PROMISED: Final = {
     "streamrank ask --user u5 --text cheaper": ("running shoes",),
     "streamrank ask --text coffee": ("rule",),
     "streamrank user u2": ("purchase 2",),
+    "streamrank ask --text teekanne": ("t1",),
+    "streamrank ask --text iron kettle": ("f1",),
+    "streamrank import table mixed.csv -o mixed.jsonl --as item": (
+        "refused: 1 row",
+        "--decimal , reads",
+        "exit code 1",
+    ),
     "streamrank experiment diverse-home --config home.toml --answers answers.jsonl --events day.jsonl": (
         "explore",
         "too few users",
@@ -89,9 +96,8 @@ PROMISED: Final = {
 }
 #: pages with commands that go on from README's, in the order in which a reader meets them
 PAGES: Final = (
-    "README.md", "docs/connect.md", "docs/search.md", "docs/merchandising.md", "docs/models.md",
-    "docs/experiments.md",
-    "docs/operations.md", "docs/reliability.md", "docs/performance.md", "CONTRIBUTING.md",
+    "README.md", "docs/connect.md", "docs/search.md", "docs/merchandising.md", "docs/models.md", "docs/experiments.md",
+    "docs/operations.md", "docs/reliability.md", "docs/performance.md", "docs/import.md", "CONTRIBUTING.md",
     "docs/gateway.md",
 )  # fmt: skip
 START_S: Final = 90.0

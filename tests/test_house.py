@@ -32,6 +32,7 @@ SPELLED: Final = {
     "models/evaluate/groups.py": "groups of tested events, two of them named like surfaces",
     "streams/cli/demonstration/scenes.py": "a question of each kind, which the demo times",
     "streams/offline/building/towers.py": "the kinds that choose an item, as co-visits count them",
+    "streams/offline/importers/table/formats/ga4.py": "events as Google names them, two of them named like kinds",
     "streams/offline/experiments/joining.py": "the kinds that a report counts, each with its column",
 }
 #: comparisons of topics that are no chain over stages, and why

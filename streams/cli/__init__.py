@@ -1,8 +1,8 @@
 """The command line: ``streamrank COMMAND``. One file a command, loaded when it is called.
 
 Exit codes: 0 done; 1 the command's own "no" (`replay` found a difference, `doctor` a fault, `explain` and `user` found
-nothing stored); 2 the user can mend it (wrong usage, settings, unreachable servers, unreadable files); 70 a fault of
-streamrank.
+nothing stored, `import table` and `publish` refused rows); 2 the user can mend it (wrong usage, settings, unreachable
+servers, unreadable files); 70 a fault of streamrank.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "replay": ("replay", "Run an event log through the handlers, without Kafka."),
     "evaluate": ("evaluate", "Rank a log before learning from it, and compare with baselines."),
     "experiment": ("experiment", "Report what the arms of an experiment did."),
-    "import": ("import_", "Turn a public data set into an event log."),
+    "import": ("import_", "Turn a shop's own files, or a public data set, into an event log."),
     "artifact": ("artifact", "Build, show or verify a model artifact."),
     "image": ("image", "Turn pictures into image vectors."),
     "doctor": ("doctor", "Check a deployment, and say what to do."),

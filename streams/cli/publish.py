@@ -1,14 +1,20 @@
-"""`streamrank publish LOG`."""
+"""`streamrank publish LOG`, or a shop's tables."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from streams.cli.common import echo_json, json_option, run
+from streams.cli.table_import import TableChoice, dry_run, read, refusals, summary, table_options
 
 if TYPE_CHECKING:
+    from streamrank_client.events import Event
+    from streams.offline.importers.table.importing import TableEvents
     from streams.offline.publishing.publish_log import Summary
 
 
@@ -31,31 +37,86 @@ class Speed(click.ParamType):
 
 
 @click.command()
-@click.argument("log", type=click.Path(dir_okay=False))
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False), metavar="LOG|FILES")
 @click.option("--speed", type=Speed(), default="max", help="max (default), or N times real time.")
 @click.option("--end-now", is_flag=True, help="Shift the log's times so that it ends now.")
 @click.option("--wait/--no-wait", default=True, help="Wait until the catalogue has the items (default).")
 @click.option("--patience", default=60.0, show_default=True, help="Give up after so many seconds without an item.")
+@table_options
+@click.option("--dry-run", "only_show", is_flag=True, help="Of tables: publish nothing, show what would be.")
 @json_option
-def command(log: str, speed: float | None, end_now: bool, wait: bool, patience: float, as_json: bool) -> None:
+def command(
+    files: tuple[str, ...],
+    speed: float | None,
+    end_now: bool,
+    wait: bool,
+    patience: float,
+    only_show: bool,
+    as_json: bool,
+    choice: TableChoice,
+) -> None:
     """Publish an event log (.jsonl, .jsonl.gz): items first, then the rest in time order.
+
+    With --as or --format, FILES are tables, read as `streamrank import table` reads them. Rows that cannot be used
+    are told, the others are published; the exit code is then 1.
 
     \b
     Example: streamrank publish shop.jsonl.gz --end-now
     """
+    if choice.tag is None and choice.format is None:
+        if len(files) > 1 or only_show:
+            raise click.UsageError("several files, or --dry-run, are for tables: say --as item, or --format")
+        if not files[0].endswith((".jsonl", ".jsonl.gz")):
+            raise click.UsageError(
+                f"'{files[0]}' is no log (.jsonl, .jsonl.gz): for a table say --as item, or --format"
+            )
+        _tell(_publish(files[0], speed, end_now, wait, patience, quiet=as_json), None, as_json)
+        return
+    outcome = read(files, choice, quiet=as_json)
+    if only_show:
+        dry_run(outcome, json=as_json)
+    else:
+        done = _publish_events(outcome.events, speed, end_now, wait, patience, quiet=as_json)
+        _tell(done, outcome, as_json)
+    if outcome.refused or not outcome.events:
+        raise click.exceptions.Exit(1)
+
+
+def _publish_events(
+    events: list[Event], speed: float | None, end_now: bool, wait: bool, patience: float, *, quiet: bool
+) -> Summary | None:
+    """Publish events by way of a log that is gone afterwards; None where there are none."""
+    from streams.offline.importers.log import write_log
+
+    if not events:
+        return None
+    with TemporaryDirectory() as folder:
+        log = Path(folder) / "tables.jsonl"
+        write_log(events, log)
+        return _publish(str(log), speed, end_now, wait, patience, quiet=quiet)
+
+
+def _publish(log: str, speed: float | None, end_now: bool, wait: bool, patience: float, *, quiet: bool) -> Summary:
     from streams.cli.progress import stages
     from streams.offline.publishing.publish_log import publish_log
     from streams.settings import load
 
     settings = load()
-    with stages(quiet=as_json) as progress:
-        summary = run(
+    with stages(quiet) as progress:
+        return run(
             publish_log(log, settings, speed=speed, end_now=end_now, wait=wait, patience=patience, progress=progress)
         )
+
+
+def _tell(done: Summary | None, outcome: TableEvents | None, as_json: bool) -> None:
+    """Print what was published, and what of tables was not."""
     if as_json:
-        echo_json(summary)
+        tables = {"tables": summary(outcome)} if outcome is not None else {}
+        echo_json((msgspec.to_builtins(done) if done is not None else {}) | tables)
         return
-    click.echo(describe(summary))
+    click.echo(describe(done) if done is not None else "no events: nothing was published")
+    for line in refusals(outcome) if outcome is not None else ():
+        click.echo(line)
 
 
 def describe(summary: Summary) -> str:

@@ -14,7 +14,7 @@ from aiohttp import web
 from streamrank_client.fields import Place
 from streamrank_client.partitioner import partition_for
 from streams.gateway.guard import AFTER
-from streams.gateway.refusals import Refusal
+from streams.gateway.refusals import RefusedRequest
 
 __all__ = ["COOKIE", "brought", "read", "told", "written"]
 
@@ -42,7 +42,7 @@ def told(response: web.Response, place: Place) -> None:
 
 
 def brought(request: web.Request, user_id: str | None, partitions: int) -> Place | None:
-    """The place that a query brings for its user. Raises Refusal for a header that says none.
+    """The place that a query brings for its user. Raises RefusedRequest for a header that says none.
 
     A cookie may be that of an account used before: a place on another partition than the user's is none of theirs.
     """
@@ -50,7 +50,7 @@ def brought(request: web.Request, user_id: str | None, partitions: int) -> Place
     if header is not None:
         place = read(header)
         if place is None:
-            raise Refusal(400, "invalid", "expected partition:offset, such as 3:991", AFTER, header[:100])
+            raise RefusedRequest(400, "invalid", "expected partition:offset, such as 3:991", AFTER, header[:100])
         return place
     place = read(request.cookies.get(COOKIE, ""))
     if place is None or user_id is None or place.partition != partition_for(user_id.encode(), partitions):

@@ -21,7 +21,7 @@ from streams.gateway.looking import Looking
 from streams.gateway.metrics import GatewayMetrics
 from streams.gateway.pages import OwnPages
 from streams.gateway.posting import Posting
-from streams.gateway.refusals import Refusal, as_response, of_error, of_http
+from streams.gateway.refusals import RefusedRequest, as_response, of_error, of_http
 from streams.gateway.tokens import Tokens
 from streams.settings import Settings
 from streams.web.web_port import PortBounds, WebPort
@@ -100,7 +100,7 @@ async def _refused(request: web.Request, handler: Handler) -> web.StreamResponse
     """What is refused or fails, as JSON."""
     try:
         return await handler(request)
-    except Refusal as refusal:
+    except RefusedRequest as refusal:
         return as_response(refusal)
     except StreamrankError as error:
         return as_response(of_error(error))
@@ -110,4 +110,4 @@ async def _refused(request: web.Request, handler: Handler) -> web.StreamResponse
         raise
     except Exception:
         log.exception("a request failed", path=request.path)
-        return as_response(Refusal(500, "internal", "a fault of streamrank: its log has the traceback"))
+        return as_response(RefusedRequest(500, "internal", "a fault of streamrank: its log has the traceback"))

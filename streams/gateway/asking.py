@@ -16,7 +16,7 @@ from streamrank_client.making import new_id, now
 from streams.gateway.after import brought
 from streams.gateway.bodies import body_of
 from streams.gateway.guard import Guard
-from streams.gateway.refusals import Refusal, of_error, of_event
+from streams.gateway.refusals import RefusedRequest, of_error, of_event
 from streams.gateway.tokens import Caller
 
 __all__ = ["LONGEST_MS", "Asking", "query_of"]
@@ -49,14 +49,14 @@ class Asking:
             query.after = self._after(request, query.user_id)
         if query.request_id in self._asked:
             said = "a query with this request_id is being answered: leave it out, or send another one"
-            raise Refusal(409, "conflict", said, "request_id", query.request_id)
+            raise RefusedRequest(409, "conflict", said, "request_id", query.request_id)
         self._asked.add(query.request_id)
         try:
             async with asyncio.timeout(timeout_ms / 1000 + _SENT_WITHIN):
                 answer = await self._client.ask_query(query, timeout_ms / 1000)
         except TimeoutError:
             said = f"Kafka has not taken the query within {_SENT_WITHIN:g} s: try again"
-            raise Refusal(503, "unavailable", said, request_id=query.request_id) from None
+            raise RefusedRequest(503, "unavailable", said, request_id=query.request_id) from None
         except StreamrankError as error:
             raise of_error(error, query.request_id) from error
         finally:
@@ -70,7 +70,7 @@ class Asking:
 
 
 def query_of(raw: bytes, caller: Caller) -> Query:
-    """The query with what it lacks: time, request id, a bound caller's user. Raises Refusal naming the field."""
+    """The query with what it lacks: time, request id, a bound caller's user. Raises RefusedRequest naming the field."""
     try:
         given = _object.decode(raw)
         given = {name: value for name, value in given.items() if value is not None}
@@ -78,14 +78,14 @@ def query_of(raw: bytes, caller: Caller) -> Query:
         raise _wrong(error, raw) from None
     if "reply_topic" in given:
         said = "answers come in the response: leave it out"
-        raise Refusal(400, "invalid", said, "reply_topic", str(given["reply_topic"])[:100])
+        raise RefusedRequest(400, "invalid", said, "reply_topic", str(given["reply_topic"])[:100])
     if caller.user_id is not None:
         if given.get("user_id", caller.user_id) != caller.user_id:
             said = "this token is another user's: leave user_id out"
-            raise Refusal(403, "user", said, "user_id", str(given["user_id"])[:128])
+            raise RefusedRequest(403, "user", said, "user_id", str(given["user_id"])[:128])
         if "request_id" in given:
             said = "a user's token may not choose it: leave it out"
-            raise Refusal(403, "user", said, "request_id", str(given["request_id"])[:128])
+            raise RefusedRequest(403, "user", said, "request_id", str(given["request_id"])[:128])
         given["user_id"] = caller.user_id
     whole = encode({"event": "query", "time": now(), "request_id": new_id(), **given})
     try:
@@ -94,17 +94,17 @@ def query_of(raw: bytes, caller: Caller) -> Query:
         raise _wrong(error, whole) from None
 
 
-def _wrong(error: msgspec.DecodeError | UnicodeDecodeError | RecursionError, raw: bytes) -> Refusal:
+def _wrong(error: msgspec.DecodeError | UnicodeDecodeError | RecursionError, raw: bytes) -> RefusedRequest:
     why = of_event(invalid(error, raw), raw)
-    return Refusal(400, why.code, why.message, why.field, why.value)
+    return RefusedRequest(400, why.code, why.message, why.field, why.value)
 
 
 def _timeout(request: web.Request, default: int) -> int:
-    """How long to wait, in milliseconds. Raises Refusal for a parameter that says no such time."""
+    """How long to wait, in milliseconds. Raises RefusedRequest for a parameter that says no such time."""
     text = request.query.get("timeout_ms")
     if text is None:
         return default
     if not (text.isascii() and text.isdecimal() and len(text) < 8 and 1 <= int(text) <= LONGEST_MS):
         said = f"expected milliseconds from 1 to {LONGEST_MS}"
-        raise Refusal(400, "invalid", said, "timeout_ms", text[:40])
+        raise RefusedRequest(400, "invalid", said, "timeout_ms", text[:40])
     return int(text)

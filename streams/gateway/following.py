@@ -25,7 +25,7 @@ from streamrank_client.events import encode
 from streamrank_client.following import following, records, unavailable
 from streams.gateway.guard import Guard
 from streams.gateway.metrics import GatewayMetrics
-from streams.gateway.refusals import Refusal, of_error
+from streams.gateway.refusals import RefusedRequest, of_error
 from streams.web.web_port import answers_for_long
 
 __all__ = ["STREAM", "Feed", "Following"]
@@ -85,7 +85,7 @@ class Feed:
             waiting.put_nowait(data)
         else:
             self._drop(user_id, waiting)
-            waiting.put_nowait(Refusal(503, "slow", f"{_WAITING} answers wait: read faster"))
+            waiting.put_nowait(RefusedRequest(503, "slow", f"{_WAITING} answers wait: read faster"))
 
     def _drop(self, user_id: str | None, waiting: asyncio.Queue[Told]) -> None:
         group = self._followers.get(user_id)
@@ -117,10 +117,10 @@ class Following:
         caller = look()
         if caller.user_id is not None:
             if user_id not in (None, caller.user_id):
-                raise Refusal(403, "user", "this token is another user's", "user_id", user_id)
+                raise RefusedRequest(403, "user", "this token is another user's", "user_id", user_id)
             user_id = caller.user_id
         if user_id is None and "operate" not in caller.scopes:
-            raise Refusal(403, "scope", "only who may operate follows everybody: name a user_id", "user_id")
+            raise RefusedRequest(403, "scope", "only who may operate follows everybody: name a user_id", "user_id")
         async with self._feed.of(user_id) as waiting:
             return await self._stream(request, "answer", waiting.get, look)
 
@@ -128,10 +128,10 @@ class Following:
         """Dead letters as they come; with ``from_start=true`` those before, too. For operators."""
         look = partial(self._guard.caller, request, "operate")
         if look().user_id is not None:
-            raise Refusal(403, "user", "dead letters are everybody's: use a token of the shop")
+            raise RefusedRequest(403, "user", "dead letters are everybody's: use a token of the shop")
         from_start = request.query.get("from_start", "false")
         if from_start not in ("true", "false"):
-            raise Refusal(400, "invalid", "expected true or false", "from_start", from_start[:40])
+            raise RefusedRequest(400, "invalid", "expected true or false", "from_start", from_start[:40])
         settings, topic = self._client.settings, self._client.topics.dead_letters.name
         try:
             async with (

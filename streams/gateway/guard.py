@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from streams.gateway.rates import Rates
-from streams.gateway.refusals import Refusal, as_response
+from streams.gateway.refusals import RefusedRequest, as_response
 from streams.gateway.signed import WrongToken
 from streams.gateway.tokens import ANYBODY, Caller, Scope, Tokens
 from streams.web.access import bearer, is_loopback
@@ -46,7 +46,7 @@ class Guard:
         self._at_once: Counter[str] = Counter()
 
     def caller(self, request: web.Request, scope: Scope, *, by_query: bool = False) -> Caller:
-        """Who asks. Raises Refusal: 401 without a token that holds, 403 where it lacks the scope.
+        """Who asks. Raises RefusedRequest: 401 without a token that holds, 403 where it lacks the scope.
 
         ``by_query``: a user's signed token may stand in the address too.
         """
@@ -54,7 +54,7 @@ class Guard:
             return self._anybody
         caller = self._shown(self._tokens, request, by_query)
         if scope not in caller.scopes:
-            raise Refusal(403, "scope", f"this token may not {scope}: its scopes are {_listed(caller.scopes)}")
+            raise RefusedRequest(403, "scope", f"this token may not {scope}: its scopes are {_listed(caller.scopes)}")
         if caller.user_id is not None:
             self._enter(request, caller.user_id)
         return caller
@@ -68,13 +68,13 @@ class Guard:
                 del self._at_once[user_id]
 
     def charge(self, caller: Caller, cost: int = 1) -> None:
-        """Count events or queries of a caller. Raises Refusal with 429 where it is over its rate."""
+        """Count events or queries of a caller. Raises RefusedRequest with 429 where it is over its rate."""
         if not caller.rate:
             return
         wait = self._rates.take(caller.name, caller.rate, cost, monotonic())
         if wait:
             said = f"{caller.name} is over {caller.rate:g} events and queries a second: try again in {wait:.1f} s"
-            raise Refusal(429, "rate", said, headers={"Retry-After": str(ceil(wait))})
+            raise RefusedRequest(429, "rate", said, headers={"Retry-After": str(ceil(wait))})
 
     def _enter(self, request: web.Request, user_id: str) -> None:
         """Count a request of a user until it leaves, so that one of them cannot hold all connections."""
@@ -82,7 +82,7 @@ class Guard:
             return
         if self._at_once[user_id] >= AT_ONCE:
             said = f"{AT_ONCE} requests of this user are under way: end one of them"
-            raise Refusal(429, "rate", said, headers={"Retry-After": "1"})
+            raise RefusedRequest(429, "rate", said, headers={"Retry-After": "1"})
         self._users[id(request)] = user_id
         self._at_once[user_id] += 1
 
@@ -101,8 +101,8 @@ class Guard:
         return caller
 
 
-def _unknown(said: str) -> Refusal:
-    return Refusal(401, "token", said, headers={"WWW-Authenticate": "Bearer"})
+def _unknown(said: str) -> RefusedRequest:
+    return RefusedRequest(401, "token", said, headers={"WWW-Authenticate": "Bearer"})
 
 
 def _listed(scopes: frozenset[str]) -> str:
@@ -129,13 +129,13 @@ def from_pages(origins: frozenset[str], *, tokens: bool) -> Middleware:
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not tokens and not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
             said = f"without tokens the gateway answers as 127.0.0.1 or localhost, not as {request.host[:100]!r}"
-            return as_response(Refusal(403, "host", said))
+            return as_response(RefusedRequest(403, "host", said))
         origin = _origin(request)
         if not origin or urlsplit(origin).netloc == request.host.lower():
             return await handler(request)
         if origin not in origins:
             said = "name the page's origin in STREAMRANK_GATEWAY_ORIGINS"
-            return as_response(Refusal(403, "origin", said, "Origin", origin[:100]))
+            return as_response(RefusedRequest(403, "origin", said, "Origin", origin[:100]))
         if request.method == "OPTIONS":
             return web.Response(status=204, headers=_PREFLIGHT)
         return await handler(request)

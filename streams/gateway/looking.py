@@ -12,7 +12,7 @@ from aiohttp import web
 
 from streamrank_client.settings import variable
 from streams.gateway.guard import Guard
-from streams.gateway.refusals import Refusal
+from streams.gateway.refusals import RefusedRequest
 from streams.settings import Settings
 
 __all__ = ["Looking"]
@@ -46,7 +46,7 @@ class Looking:
         user_id = request.match_info["user_id"]
         caller = self._guard.caller(request, "operate")
         if caller.user_id not in (None, user_id):
-            raise Refusal(403, "user", "this token is another user's", "user_id", user_id)
+            raise RefusedRequest(403, "user", "this token is another user's", "user_id", user_id)
         self._guard.charge(caller)
         asked = {"user_id": user_id}
         if "time" in request.query:
@@ -65,7 +65,7 @@ class Looking:
 
     async def _page(self, page: str, asked: Mapping[str, str]) -> web.Response:
         if not self._workers:
-            raise Refusal(503, "no_worker", f"{variable('gateway_workers')} names no worker: set it")
+            raise RefusedRequest(503, "no_worker", f"{variable('gateway_workers')} names no worker: set it")
         if self._session is None:
             headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
             self._session = aiohttp.ClientSession(timeout=_WITHIN, headers=headers)
@@ -83,13 +83,13 @@ class Looking:
                 return web.Response(body=body, content_type="application/json")
             said = _said(body)
             if answer.status == 404:
-                raise Refusal(404, "not_stored", said)
+                raise RefusedRequest(404, "not_stored", said)
             if answer.status == 400:
                 field, _, message = said.partition(": ")
-                raise Refusal(400, "invalid", message, field, asked.get(field))
+                raise RefusedRequest(400, "invalid", message, field, asked.get(field))
             told.append(f"{worker}: {said or answer.status}")
         remedy = f"see {variable('gateway_workers')} and {variable('operator_token')}"
-        raise Refusal(503, "no_worker", f"no query worker tells it ({'; '.join(told)}): {remedy}")
+        raise RefusedRequest(503, "no_worker", f"no query worker tells it ({'; '.join(told)}): {remedy}")
 
 
 def _said(body: bytes) -> str:

@@ -24,7 +24,7 @@ from streams.gateway.after import told
 from streams.gateway.bodies import body_of, lines_of
 from streams.gateway.guard import Guard
 from streams.gateway.metrics import GatewayMetrics
-from streams.gateway.refusals import ErrorDetail, Refusal, of_event
+from streams.gateway.refusals import ErrorDetail, RefusedRequest, of_event
 from streams.gateway.tokens import Caller
 
 __all__ = ["ACKNOWLEDGED_WITHIN", "EVENTS", "ITEMS", "Accepted", "Door", "Posting", "RefusedLine"]
@@ -100,7 +100,7 @@ class Posting:
         """Items, their updates and deletions, and rules; not by users."""
         caller = self._guard.caller(request, "publish")
         if caller.user_id is not None:
-            raise Refusal(403, "user", "a user's token may not publish items: use a token of the shop")
+            raise RefusedRequest(403, "user", "a user's token may not publish items: use a token of the shop")
         return await self._post(request, ITEMS, caller)
 
     async def _post(self, request: web.Request, door: Door, caller: Caller) -> web.Response:
@@ -116,7 +116,7 @@ class Posting:
                 await asyncio.sleep(0)  # others are answered meanwhile
             try:
                 records.append(self.ready(line, door, caller))
-            except Refusal as error:
+            except RefusedRequest as error:
                 why = error.body.error
                 refused.append(RefusedLine(number, why.code, why.message, why.field, why.value))
         self._metrics.refused.inc(len(refused))
@@ -127,7 +127,7 @@ class Posting:
     async def _one(self, raw: bytes, door: Door, caller: Caller) -> web.Response:
         try:
             record = self.ready(raw, door, caller)
-        except Refusal:
+        except RefusedRequest:
             self._metrics.refused.inc()
             raise
         places = await self._publish([record])
@@ -136,7 +136,7 @@ class Posting:
         return _response(Accepted(1, [], event_id=str(event_id) if event_id else None, after=after))
 
     def ready(self, raw: bytes, door: Door, caller: Caller) -> Ready:
-        """An event that may be published. Raises Refusal, naming the field and the value that keep it from it."""
+        """An event that may be published. Raises RefusedRequest, naming the field and the value that keep it from it."""
         try:
             raw, event = _decoded(raw, door, caller)
             if isinstance(event, Rule):
@@ -146,16 +146,18 @@ class Posting:
         user_id = event.user_id if isinstance(event, UserEvent) else None
         if caller.user_id is not None and user_id != caller.user_id:
             said = "this token is another user's: leave user_id out"
-            raise Refusal(403, "user", said, "user_id", user_id)
+            raise RefusedRequest(403, "user", said, "user_id", user_id)
         return Ready(route(head_of(event), self._client.topics), raw, user_id)
 
     async def _publish(self, records: list[Ready]) -> list[Place]:
-        """Their places, once Kafka has acknowledged all. Raises Refusal with 503 where it has not."""
+        """Their places, once Kafka has acknowledged all. Raises RefusedRequest with 503 where it has not."""
         if not records:
             return []
         size = sum(len(record.raw) for record in records)
         if self._under_way + size > MOST_UNDER_WAY:
-            raise Refusal(503, "busy", "Kafka is slower than events come: try again", headers={"Retry-After": "1"})
+            raise RefusedRequest(
+                503, "busy", "Kafka is slower than events come: try again", headers={"Retry-After": "1"}
+            )
         self._under_way += size
         task = asyncio.create_task(self._client.publish_ready(records))
         task.add_done_callback(partial(self._ended, size))
@@ -168,7 +170,7 @@ class Posting:
         if isinstance(why, BaseException) and not isinstance(why, StreamrankError):
             raise why
         said = f"{why}; some of the events may be stored: send them again, with an event_id they count once"
-        raise Refusal(503, "unavailable", said, headers={"Retry-After": "1"})
+        raise RefusedRequest(503, "unavailable", said, headers={"Retry-After": "1"})
 
     def _ended(self, size: int, task: asyncio.Task[list[Place]]) -> None:
         self._under_way -= size
@@ -209,9 +211,9 @@ def _filled(raw: bytes, door: Door, caller: Caller) -> bytes | None:
     return encode({**given, **more}) if more else None
 
 
-def _refusal(why: ErrorDetail) -> Refusal:
+def _refusal(why: ErrorDetail) -> RefusedRequest:
     status = 413 if why.code == "too_large" else 400
-    return Refusal(status, why.code, why.message, why.field, why.value)
+    return RefusedRequest(status, why.code, why.message, why.field, why.value)
 
 
 def _of_one_user(records: list[Ready], places: list[Place]) -> Place | None:

@@ -18,7 +18,7 @@ from streamrank_client.errors import (
 from streamrank_client.events import encode
 from streamrank_client.wrong_values import value_at
 
-__all__ = ["ErrorBody", "ErrorDetail", "Refusal", "as_response", "of_error", "of_event"]
+__all__ = ["ErrorBody", "ErrorDetail", "RefusedRequest", "as_response", "of_error", "of_event"]
 
 #: errors of answers that are nobody's mistake: the same query may be answered later
 _LATER: Final = {"overloaded": 503, "late": 504}
@@ -42,7 +42,7 @@ class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
     request_id: str = ""
 
 
-class Refusal(StreamrankError):
+class RefusedRequest(StreamrankError):
     """A request that is not answered as it was meant. Operator action: none; the message says what to send."""
 
     def __init__(
@@ -66,31 +66,31 @@ class Refusal(StreamrankError):
 def of_event(error: InvalidEvent, raw: bytes) -> ErrorDetail:
     """What is wrong with an event, with the value that it has there."""
     value = value_at(raw, error.field)
-    return Refusal(400, error.code, error.message, error.field, value).body.error
+    return RefusedRequest(400, error.code, error.message, error.field, value).body.error
 
 
-def of_error(error: StreamrankError, request_id: str = "") -> Refusal:
+def of_error(error: StreamrankError, request_id: str = "") -> RefusedRequest:
     """The client's errors as refusals; what is neither the caller's mistake nor a late answer may be tried again."""
-    if isinstance(error, Refusal):
+    if isinstance(error, RefusedRequest):
         return error
     if isinstance(error, InvalidEvent):
-        return Refusal(400, error.code, error.message, error.field)
+        return RefusedRequest(400, error.code, error.message, error.field)
     if isinstance(error, QueryRejected):
         status = _LATER.get(error.code, 400)
-        return Refusal(status, error.code, error.message, error.field, request_id=error.request_id)
+        return RefusedRequest(status, error.code, error.message, error.field, request_id=error.request_id)
     if isinstance(error, AnswerTimeout):
-        return Refusal(504, "timeout", str(error), request_id=request_id)
-    return Refusal(503, "unavailable", str(error), headers={"Retry-After": "1"}, request_id=request_id)
+        return RefusedRequest(504, "timeout", str(error), request_id=request_id)
+    return RefusedRequest(503, "unavailable", str(error), headers={"Retry-After": "1"}, request_id=request_id)
 
 
-def of_http(error: web.HTTPException) -> Refusal:
+def of_http(error: web.HTTPException) -> RefusedRequest:
     """aiohttp's own refusals: no such path or method, a body that is too large."""
     code = HTTPStatus(error.status).name.lower()
     allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-    return Refusal(error.status, code, f"{error.reason}: see /openapi.json", headers=allowed)
+    return RefusedRequest(error.status, code, f"{error.reason}: see /openapi.json", headers=allowed)
 
 
-def as_response(refusal: Refusal) -> web.Response:
+def as_response(refusal: RefusedRequest) -> web.Response:
     """A refusal as it is sent."""
     return web.Response(
         body=encode(refusal.body), status=refusal.status, headers=refusal.headers, content_type="application/json"

@@ -20,9 +20,9 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOCKS = {
     "bootstrap": (),
-    "run": ("cpu", "embedded", "demo", "encoders"),
+    "run": ("cpu", "embedded", "demo", "encoders", "tables"),
     "gpu": ("gpu", "encoders"),
-    "test": ("cpu", "embedded", "demo", "encoders", "train", "bench", "test", "check"),
+    "test": ("cpu", "embedded", "demo", "encoders", "tables", "train", "bench", "test", "check"),
     "test-cpu": (),
 }
 PINNED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;]+)(?: ; (?P<marker>.+))?")
@@ -182,8 +182,8 @@ def imported(folders: tuple[str, ...]) -> set[str]:
     ("folders", "declaring", "extras"),
     [
         (("client",), "client", ()),
-        (("streams", "models", "state"), ".", ("cpu", "embedded", "demo", "encoders", "train", "bench")),
-        (("bench", "tests"), ".", ("cpu", "embedded", "demo", "encoders", "train", "bench", "test")),
+        (("streams", "models", "state"), ".", ("cpu", "embedded", "demo", "encoders", "tables", "train", "bench")),
+        (("bench", "tests"), ".", ("cpu", "embedded", "demo", "encoders", "tables", "train", "bench", "test")),
     ],
 )
 def test_what_is_imported_is_declared(folders: tuple[str, ...], declaring: str, extras: tuple[str, ...]) -> None:

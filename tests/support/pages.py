@@ -84,7 +84,7 @@ def commands(step: str) -> list[list[str]]:
     >>> commands("A=1 streamrank ask --text 'red tea' | cat > f  # what")
     [['A=1', 'streamrank', 'ask', '--text', 'red tea'], ['cat']]
     """
-    head = step.split("\n", 1)[0] if "<<" in step else step
+    head = step.split("\n", 1)[0] if "<<" in step else step.replace("\\\n", " ")
     cutter = shlex.shlex(head, posix=True, punctuation_chars=True)
     cutter.whitespace_split = True
     found: list[list[str]] = [[]]

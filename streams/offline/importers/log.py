@@ -18,14 +18,19 @@ FLUSH: Final = 1 << 20
 LEVEL: Final = 3  # a third of level 9's time for a tenth more bytes
 
 
+def check_name(path: Path) -> None:
+    """Raise LogError for a name that readers of logs would refuse."""
+    if not path.name.endswith((".jsonl", ".jsonl.gz")):
+        raise LogError(f"'{path}': an event log's name ends with .jsonl or .jsonl.gz")
+
+
 def write_log(events: Iterable[Event], path: Path) -> Counter[str]:
     """Write ``events`` to ``path`` (`.jsonl` or `.jsonl.gz`); return how many there are of each tag.
 
     The file appears whole or not at all. Raises LogError for another ending or a folder that cannot be
     written.
     """
-    if not path.name.endswith((".jsonl", ".jsonl.gz")):
-        raise LogError(f"'{path}': an event log's name ends with .jsonl or .jsonl.gz")
+    check_name(path)
     partial = path.with_name(f".{path.name}.part")
     try:
         counts = _write(events, partial, compress=path.suffix == ".gz")

@@ -66,7 +66,8 @@ def test_every_command_has_help_with_an_example(path: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "path", [["topics", "create"], ["topics", "list"], ["publish"], ["ask"], ["event"], ["consume"], ["replay"],
-             ["experiment"], ["explain"], ["user"], ["import"], ["artifact", "build"], ["artifact", "show"],
+             ["experiment"], ["explain"], ["user"], ["import", "table"], ["import", "movielens"],
+             ["artifact", "build"], ["artifact", "show"],
              ["artifact", "verify"], ["image"], ["doctor"]],
     ids=" ".join,
 )  # fmt: skip

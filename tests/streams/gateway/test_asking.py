@@ -7,7 +7,7 @@ import pytest
 from streamrank_client.fields import Place
 from streamrank_client.making import now
 from streams.gateway.asking import query_of
-from streams.gateway.refusals import Refusal
+from streams.gateway.refusals import RefusedRequest
 from streams.gateway.tokens import ANYBODY, Caller
 from tests.streams.gateway.conftest import Opened
 
@@ -53,7 +53,7 @@ def test_every_field_of_a_query_goes_on() -> None:
 )
 def test_a_wrong_field_is_named_with_its_value(raw: bytes, field: str, value: object) -> None:
     """And the status is 400."""
-    with pytest.raises(Refusal) as raised:
+    with pytest.raises(RefusedRequest) as raised:
         query_of(raw, ANYBODY)
     assert (raised.value.status, raised.value.body.error.field) == (400, field)
     assert raised.value.body.error.value == value

@@ -12,7 +12,7 @@ from streamrank_client.client import Client
 from streamrank_client.errors import StreamrankError
 from streams.gateway import following
 from streams.gateway.following import Feed
-from streams.gateway.refusals import Refusal
+from streams.gateway.refusals import RefusedRequest
 from streams.settings import Settings
 
 
@@ -67,7 +67,7 @@ async def test_a_reader_that_is_too_slow_is_told_and_others_go_on(
             assert await taken(quick) == [f"r{n}"]
         told = [slow.get_nowait() for _ in range(slow.qsize())]
     assert len(told) == 6
-    assert isinstance(told[-1], Refusal)
+    assert isinstance(told[-1], RefusedRequest)
     assert told[-1].body.error.code == "slow"
 
 

@@ -20,7 +20,7 @@ from streams.gateway.asking import query_of
 from streams.gateway.guard import Guard
 from streams.gateway.metrics import GatewayMetrics
 from streams.gateway.posting import EVENTS, ITEMS, Posting
-from streams.gateway.refusals import Refusal, as_response
+from streams.gateway.refusals import RefusedRequest, as_response
 from streams.gateway.tokens import ANYBODY, Caller
 from streams.settings import Settings, checkout
 
@@ -53,10 +53,10 @@ T = TypeVar("T")
 
 def taken(take: Callable[[], T]) -> T | None:
     """What is taken; None for what is refused, with a code and a fitting status."""
-    refused: Refusal | None = None
+    refused: RefusedRequest | None = None
     try:
         return take()
-    except Refusal as refusal:
+    except RefusedRequest as refusal:
         refused = refusal
     assert refused.status in (400, 403)
     assert refused.body.error.code

@@ -17,7 +17,7 @@ from streamrank_client.routing import BEHAVIORS, ITEM_TAGS
 from streams.gateway.guard import Guard
 from streams.gateway.metrics import GatewayMetrics
 from streams.gateway.posting import EVENTS, ITEMS, Door, Posting
-from streams.gateway.refusals import Refusal
+from streams.gateway.refusals import RefusedRequest
 from streams.gateway.tokens import ANYBODY, Caller
 from streams.settings import Settings
 from tests.streams.gateway.conftest import Opened
@@ -90,7 +90,7 @@ def test_what_is_refused_names_its_field_and_value(
     posting: Posting, raw: bytes, door: Door, code: str, field: str, value: object, said: str
 ) -> None:
     """With a sentence for people."""
-    with pytest.raises(Refusal) as raised:
+    with pytest.raises(RefusedRequest) as raised:
         posting.ready(raw, door, ANYBODY)
     why = raised.value.body.error
     assert (why.code, why.field, raised.value.status) == (code, field, 400)

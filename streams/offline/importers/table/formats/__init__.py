@@ -1,0 +1,1 @@
+"""Exports of other systems, by name: one file a format; ``registry`` lists them."""
