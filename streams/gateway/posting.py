@@ -136,7 +136,7 @@ class Posting:
         return _response(Accepted(1, [], event_id=str(event_id) if event_id else None, after=after))
 
     def ready(self, raw: bytes, door: Door, caller: Caller) -> Ready:
-        """An event that may be published. Raises RefusedRequest, naming the field and the value that keep it from it."""
+        """An event that may be published. Raises RefusedRequest naming the field and value that keep it from it."""
         try:
             raw, event = _decoded(raw, door, caller)
             if isinstance(event, Rule):
