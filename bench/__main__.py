@@ -1,6 +1,7 @@
 """`python -m bench ingest|query|gateway`: speed on real Kafka and Redis, which they start and end themselves.
 
-`python -m bench intents`: the intent head on public data. `finetune`: whether an encoder learns from a log.
+`python -m bench intents`: the intent head on public data. `shop-queries`: what real product searches are taken for.
+`finetune`: whether an encoder learns from a log.
 `robustness`: what typing errors cost. `position-bias`: a simulation of what correcting clicks for it pays. `rankers`:
 the ranker against LightGBM. `retraining`: from how many choices on it pays. `kept`: our own code beside libraries.
 """
@@ -100,6 +101,20 @@ def intents(data: Path, as_json: bool) -> None:
 
     figures = intents_bench.measure(data, _say)
     _show(figures, as_json, intents_bench.table(figures))
+
+
+@main.command("shop-queries")
+@click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def shop_queries(data: Path, as_json: bool) -> None:
+    """What real product searches are taken for; DATA holds search_relevance/ and bestbuy_acm/.
+
+    Example: python -m bench shop-queries ../shared/data --json
+    """
+    from bench import shop_queries as shop_queries_bench
+
+    figures = shop_queries_bench.measure(data, _say)
+    _show({name: one._asdict() for name, one in figures.items()}, as_json, shop_queries_bench.table(figures))
 
 
 @main.command("position-bias")

@@ -87,7 +87,7 @@ class Models:
             other, narrow = self._encoded(read.corrected)
             vector, compact = unit(vector + other), unit(compact + narrow)
         known = self.lore.knows(plain) or self._on_sale(read.tokens)
-        probabilities = self.intent.probabilities(vector[None])
+        probabilities = self.intent.probabilities(vector[None], [plain])
         if known:
             probabilities = self.intent.of_shop(probabilities)
         decided = self.intent.decide(probabilities[0])

@@ -6,8 +6,9 @@ and starts none.
 
 from __future__ import annotations
 
+import os
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ import pytest
 from bench.servers import RealKafka, RealRedis, missing_kafka, missing_redis
 from models.base.threads import one_thread
 from streams.offline.servers import EmbeddedBroker, EmbeddedRedis, LocalServer
+from streams.settings import checkout
 from tests.support.examples import register_profiles
 from tests.support.parallel import SLOW, Spread
 from tests.support.redis_cluster import RealCluster
@@ -155,3 +157,19 @@ def broker(request: pytest.FixtureRequest, topic_prefix: str) -> Broker:
 def real_broker(kafka: RealKafka, topic_prefix: str) -> Broker:
     """Runs a test on real Kafka only."""
     return Broker(kafka.kafka, topic_prefix)
+
+
+@pytest.fixture(scope="session")
+def data_set() -> Callable[[str], Path]:
+    """A function that returns a public data set's folder by its name; skips where it is absent, unless required."""
+    base = Path(os.environ.get("STREAMRANK_DATA") or checkout().parent / "shared" / "data")
+
+    def folder(name: str) -> Path:
+        if (base / name).is_dir():
+            return base / name
+        reason = f"no data set at '{base / name}' (STREAMRANK_DATA names the folder above it)"
+        if os.environ.get("STREAMRANK_REQUIRE_DATA") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    return folder

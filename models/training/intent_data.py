@@ -25,6 +25,8 @@ COLUMNS: Final = ("intent", "category", "label")
 OUT_OF_SCOPE: Final = frozenset({UNKNOWN, "oos"})
 #: Fewest texts of an intent that can be learnt and judged.
 LEAST: Final = 5
+#: One in so many product texts is learnt with a slip.
+SLIPS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,13 @@ def with_copies(texts: Sequence[str], copies: int, encoder: Encoder) -> np.ndarr
     rng = np.random.default_rng(0)
     every = [texts, *([edited(text, 1 + copy % 2, rng)[0] for text in texts] for copy in range(copies))]
     return np.stack([encoder.encode(some).vector for some in every])
+
+
+def with_slips(texts: Sequence[str], encoder: Encoder) -> np.ndarray:
+    """Vectors (n, 512) of texts, of every fifth with one random edit."""
+    rng = np.random.default_rng(0)
+    slipped = [text if n % SLIPS else edited(text, 1, rng)[0] for n, text in enumerate(texts)]
+    return encoder.encode(slipped).vector
 
 
 def _rows(path: Path) -> tuple[list[dict[str, str]], str]:

@@ -78,11 +78,12 @@ async def build(
 
 
 def _intent(settings: Settings, out: Path, steps: BuildSteps, data: Path | None, test: Path | None) -> Artifact:
-    from models.training.intent import TEST, TRAIN, train_intent
+    from models.training.intent import PRODUCT_TEXTS, TEST, TRAIN, train_intent
 
     steps("training", 0.0)
     train, judge = (data, test) if data else (TRAIN, test or TEST)
-    return train_intent(train, judge, _encoder(settings), out, lambda share: steps("training", share))
+    products = PRODUCT_TEXTS if data is None else None
+    return train_intent(train, judge, _encoder(settings), out, lambda share: steps("training", share), products)
 
 
 def _image_encoder(out: Path, source: Path | None, precision: str, steps: BuildSteps) -> Artifact:

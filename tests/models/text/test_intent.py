@@ -60,14 +60,15 @@ def test_no_text_is_labelled_twice_or_nearly_repeated_in_the_test() -> None:
 
 
 def test_the_shipped_head_is_right_on_the_test_fifth(model: IntentModel, encoder: Encoder) -> None:
-    """At least .92 with ``unknown`` as wrong, .85 in each class and language, as its manifest says."""
+    """At least .945 with ``unknown`` as wrong, .85 in each class and language, as its manifest says."""
     rows = _rows("test")
     encoded = encoder.encode([row["text"] for row in rows])
-    best = model.probabilities(encoded.vector).argmax(axis=1)
-    said = [intent.label for intent in model.predict(encoded.vector)]
+    texts = [row["text"] for row in rows]
+    best = model.probabilities(encoded.vector, texts).argmax(axis=1)
+    said = [intent.label for intent in model.predict(encoded.vector, texts)]
     right = np.array([INTENTS[i] == row["intent"] for i, row in zip(best, rows, strict=True)])
     kept = np.array([label == row["intent"] for label, row in zip(said, rows, strict=True)])
-    assert kept.mean() >= 0.92
+    assert kept.mean() >= 0.945
     for intent in INTENTS:
         for language in LANGUAGES:
             of = [row["intent"] == intent and row["language"] == language for row in rows]
@@ -79,7 +80,7 @@ def test_the_shipped_head_is_right_on_the_test_fifth(model: IntentModel, encoder
 def test_texts_written_before_any_error_was_looked_at_are_understood_as_well(
     model: IntentModel, encoder: Encoder
 ) -> None:
-    """A second set, of every class and language, near none of the first: .92 too."""
+    """A second set, of every class and language, near none of the first: .945 too."""
     rows = _rows("unseen")
     every = Counter((row["intent"], row["language"]) for row in rows)
     assert {(intent, language) for intent in INTENTS for language in LANGUAGES} == set(every)
@@ -88,14 +89,16 @@ def test_texts_written_before_any_error_was_looked_at_are_understood_as_well(
     for row in rows:
         own = _trigrams(row["text"])
         assert not any(2 * len(own & other) >= len(own | other) for other in seen), row["text"]
-    best = model.probabilities(encoder.encode([row["text"] for row in rows]).vector).argmax(axis=1)
-    assert np.mean([INTENTS[i] == row["intent"] for i, row in zip(best, rows, strict=True)]) >= 0.92
+    texts = [row["text"] for row in rows]
+    best = model.probabilities(encoder.encode(texts).vector, texts).argmax(axis=1)
+    assert np.mean([INTENTS[i] == row["intent"] for i, row in zip(best, rows, strict=True)]) >= 0.945
 
 
 def test_the_confidence_is_calibrated(model: IntentModel, encoder: Encoder) -> None:
     """Over the test fifth, mean confidence and accuracy are within .04 of each other."""
     rows = _rows("test")
-    probabilities = model.probabilities(encoder.encode([row["text"] for row in rows]).vector)
+    texts = [row["text"] for row in rows]
+    probabilities = model.probabilities(encoder.encode(texts).vector, texts)
     truth = [INTENTS.index(row["intent"]) for row in rows]
     right = (probabilities.argmax(axis=1) == truth).mean()
     assert abs(probabilities.max(axis=1).mean() - right) < 0.04
@@ -147,6 +150,38 @@ def test_below_the_threshold_the_label_is_neutral(intent_path: Path, encoder: En
     assert neutral.confidence == loose.predict(vector)[0].confidence > 0
 
 
+def test_a_brief_text_is_likelier_to_look_for_products(model: IntentModel, encoder: Encoder) -> None:
+    """By the same odds for both intents that do; a sentence, and one in a script without spaces, stays as it is."""
+    texts = ["nba jam", "the nba jam game is on", "打击球"]
+    vectors = encoder.encode(texts).vector
+    plain, read = model.probabilities(vectors), model.probabilities(vectors, texts)
+    odds = [rows[0, [0, 3]] / rows[0, [1, 2, 4, 5]].sum() for rows in (plain, read)]
+    assert odds[1] / odds[0] == pytest.approx([10, 10], rel=1e-3)
+    assert read[1:].tobytes() == plain[1:].tobytes()
+
+
+def test_an_intent_that_looks_for_products_needs_less_confidence(model: IntentModel) -> None:
+    """At .40 a category is told, and small talk is not."""
+    shares = np.full((2, 6), 0.12, np.float32)
+    shares[0, INTENTS.index("category_browse")] = shares[1, INTENTS.index("chitchat_other")] = 0.40
+    assert [model.decide(row).label for row in shares] == ["category_browse", UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [IntentHead(INTENTS, 0.5, 1.0, {"promotion": 1.5}), IntentHead(INTENTS, 0.5, 1.0, {}, 0.0)],
+    ids=["threshold", "brief"],
+)
+def test_a_head_that_nothing_could_pass_is_refused(
+    intent_path: Path, encoder: Encoder, tmp_path: Path, head: IntentHead
+) -> None:
+    """A threshold above 1, or odds of nothing."""
+    made = artifacts.Artifact.load(intent_path)
+    artifacts.write(tmp_path / "a", made.manifest, {"model.onnx": made.graph, HEAD: msgspec.json.encode(head)})
+    with pytest.raises(ArtifactError, match=r"head\.json"):
+        IntentModel(tmp_path / "a", encoder.version)
+
+
 def test_a_rows_bytes_do_not_depend_on_the_batch(model: IntentModel, encoder: Encoder) -> None:
     """Probabilities sum to one and are the same alone and in any company."""
     vectors = encoder.encode([row["text"] for row in _rows("test")[:40]]).vector
@@ -192,6 +227,6 @@ def test_labels_in_another_order_mean_what_they_say(intent_path: Path, encoder: 
 
 
 def test_the_shipped_head_verifies_and_is_small(intent_path: Path, tmp_path: Path) -> None:
-    """What lies in git is what its manifest says, in at most a megabyte and a quarter."""
+    """What lies in git is what its manifest says, in at most two megabytes."""
     made = artifacts.verify(shutil.copytree(intent_path, tmp_path / "intent"))
-    assert sum(record.bytes for record in made.manifest.files.values()) < 1_250_000
+    assert sum(record.bytes for record in made.manifest.files.values()) < 2_100_000

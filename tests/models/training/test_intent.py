@@ -13,7 +13,7 @@ from models.base.errors import ArtifactError
 from models.text.encoder import Encoder
 from models.text.intent import INTENTS, UNKNOWN, IntentModel
 from models.training.intent import train_intent
-from models.training.intent_data import read_labelled, split, with_copies
+from models.training.intent_data import read_labelled, split, with_copies, with_slips
 from streams.artifacts.opening import artifact_path
 from streams.settings import Settings
 
@@ -56,6 +56,38 @@ def test_a_shop_trains_its_own_intents_and_refuses_what_is_none_of_them(tmp_path
     found = model.predict(encoder.encode(texts).vector)
     assert [one.label for one in found] == ["shoes", "food", UNKNOWN]
     assert not model.of_six(model.probabilities(encoder.encode(texts).vector)).any()
+
+
+def test_product_texts_of_other_sources_are_learnt_beside_labelled_ones(tmp_path: Path, encoder: Encoder) -> None:
+    """Texts like them look for a product then, and the head has thresholds and odds for brief texts."""
+    rows = [(f"{colour} {intent.replace('_', ' ')}", intent) for intent in INTENTS for colour in COLOURS]
+    train = write(tmp_path / "six.csv", rows)
+    names = [("hello kitty", "product_search"), ("order of the phoenix", "product_search")]
+    products = write(tmp_path / "products.csv", names * 20)
+    vectors = encoder.encode([text for text, _ in names]).vector
+    found = []
+    for named in (None, products):
+        built = train_intent(train, train, encoder, tmp_path / f"intent-{named is None}", products=named)
+        found.append(IntentModel(built.path, encoder.version))
+    plain, taught = (model.probabilities(vectors)[:, [0, 3]].sum(axis=1) for model in found)
+    assert (taught > 0.8).all()
+    assert (taught > plain + 0.2).all()
+    assert [model.decide(np.array([0.4, 0.12, 0.12, 0.12, 0.12, 0.12])).label for model in found][1] == INTENTS[0]
+    odds = [
+        model.probabilities(vectors, ["brief text"] * 2)[0, 1] / model.probabilities(vectors)[0, 1] for model in found
+    ]
+    assert odds[0] == pytest.approx(1)
+    assert odds[1] < 0.2
+
+
+def test_every_fifth_product_text_is_learnt_with_a_slip(encoder: Encoder) -> None:
+    """The others as they are, and the same every time; a slip into full width is folded, and changes nothing."""
+    texts = [f"{colour} {what}" for colour in COLOURS for what in ("garden chair", "tea pot")]
+    found, plain = with_slips(texts, encoder), encoder.encode(texts).vector
+    changed = set(np.flatnonzero((found != plain).any(axis=1)).tolist())
+    assert changed <= {0, 5, 10, 15}
+    assert len(changed) > 1
+    assert np.array_equal(found, with_slips(texts, encoder))
 
 
 def test_texts_are_learnt_with_edits_too(encoder: Encoder) -> None:
