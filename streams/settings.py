@@ -184,6 +184,9 @@ class Settings(PlanSettings):
         0, "length of the image vectors of items and queries (0: images are off); publish the items after a change"
     )
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "what is logged")
+    log_format: Literal["auto", "text", "json"] = setting(
+        "auto", "how a worker logs: lines of text, or of JSON; auto: text where stderr is a terminal, else JSON"
+    )
 
     @property
     def keep_s(self) -> int:

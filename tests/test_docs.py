@@ -18,6 +18,7 @@ import pytest
 from models.features.registry import FEATURES, GROUPS
 from models.retrieval.sources.registry import SOURCES
 from state import keys, records
+from streamrank_client.errors import CODES
 from streamrank_client.events import decode_event
 from streamrank_client.topics import topics
 from streams.cli import COMMANDS
@@ -30,6 +31,8 @@ from tests.support.pages import PAGES, ROOT, all_blocks, check, check_span, comm
 #: variables that are no settings: of the tests, the compose files and the pytest fixture
 OTHERS = {"STREAMRANK_DATA", "STREAMRANK_REQUIRE_SERVERS", "STREAMRANK_REQUIRE_DATA", "STREAMRANK_LOCK"}
 OTHERS |= {"STREAMRANK_IMAGE", "STREAMRANK_COMMAND", "STREAMRANK_"}
+#: what is spelled as metrics are, and is none
+OTHER_NAMES = {"streamrank_client", "streamrank_eps"}
 #: pages that name what is gone
 HISTORY = ("CHANGELOG.md",)
 #: the first parts of paths and module names that are ours
@@ -212,11 +215,22 @@ def test_the_gateway_page_lists_every_metric_path_and_code() -> None:
     assert told - {"/v1/users/{id}"} == paths - {"/v1/users/{user_id}"}
 
 
+def test_every_metric_on_a_page_is_exported() -> None:
+    """One that was renamed or has gone misleads whoever watches it."""
+    registries = (Metrics().registry, GatewayMetrics().registry)
+    families = [(family.name, family.type) for registry in registries for family in registry.collect()]
+    names = {f"{name}_total" if kind == "counter" else name for name, kind in families}
+    named = {found for file in PAGES if name_of(file) not in HISTORY
+             for found in re.findall(r"`((?:streamrank|process)_[a-z_]+)(?=[`{])", file.read_text())}  # fmt: skip
+    assert len(named) > 40
+    assert {name for name in named if name not in names and name not in OTHER_NAMES} == set()
+
+
 def test_the_operations_page_lists_every_code_of_a_dead_letter() -> None:
     """The codes in the source are the codes in the table."""
     sources = "".join(f.read_text() for folder in ("streams", "client") for f in (ROOT / folder).rglob("*.py"))
     codes = set(re.findall(r'InvalidEvent\(\s*"(\w+)"', sources))
-    assert len(codes) > 5
+    assert codes == set(CODES)
     assert {c for c in codes if f"`{c}`" not in page("docs/operations.md")} == set()
 
 

@@ -209,7 +209,7 @@ class Client:
     def _late(self, query: Query, timeout: float) -> AnswerTimeout:
         prefix = f"{variable('topic_prefix')}={self.settings.topic_prefix!r}"
         return AnswerTimeout(
-            f"no answer to {query.request_id} within {timeout:g} s on {self.reply_topic} of "
+            f"no answer to {query.request_id} within {timeout:.3g} s on {self.reply_topic} of "
             f"{self.settings.kafka}: is a worker with the role query running there, with {prefix}? "
             "`streamrank doctor` tells; after a cold start allow more time"
         )

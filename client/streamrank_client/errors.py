@@ -12,6 +12,14 @@ StreamrankError
 
 from __future__ import annotations
 
+from typing import Final
+
+#: every ``code`` of InvalidEvent: why a record cannot be used
+CODES: Final = (
+    "malformed", "unknown_event", "missing", "invalid", "wrong_key", "wrong_partition", "future", "too_large",
+    "tombstone", "unknown_item", "unknown_topic", "internal",
+)  # fmt: skip
+
 
 class StreamrankError(Exception):
     """Base of all errors; ``retriable`` tells whether the same call may succeed later."""

@@ -33,6 +33,7 @@ from streamrank_client.fields import (
 )
 from streamrank_client.malformed import malformed
 from streamrank_client.rules import DeleteRule, Rule
+from streamrank_client.shapes import naming_allowed
 from streamrank_client.vocabulary import CODE, DAY_MS, Sort, Surface
 from streamrank_client.wrong_values import located
 
@@ -269,10 +270,13 @@ def _decoded(decoder: msgspec.json.Decoder[_E], raw: bytes) -> _E:
     """The event, once more without its nulls where it does not decode with them: few have any that matter."""
     try:
         return decoder.decode(raw)
-    except msgspec.ValidationError:
+    except msgspec.ValidationError as error:
         if b"null" not in raw:
-            raise
-    return decoder.decode(msgspec.json.encode(_without_nulls(_plain.decode(raw))))
+            raise naming_allowed(error, decoder.type) from None
+    try:
+        return decoder.decode(msgspec.json.encode(_without_nulls(_plain.decode(raw))))
+    except msgspec.ValidationError as error:
+        raise naming_allowed(error, decoder.type) from None
 
 
 def _without_nulls(value: object) -> object:

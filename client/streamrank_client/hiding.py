@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Final, TextIO, cast
 
 __all__ = ["LEAST", "hidden", "hide_in_output"]
@@ -17,11 +19,24 @@ LEAST: Final = 4
 
 
 def hidden(text: str, secrets: Iterable[str]) -> str:
-    """The text without the secrets; of two that begin alike the longer one goes first."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= LEAST:
-            text = text.replace(secret, "***")
+    """The text without the secrets, also as Python and JSON write them; of two that begin alike the longer one goes
+    first.
+    """
+    written = {form for secret in secrets if len(secret) >= LEAST for form in _forms(secret)}
+    for form in sorted(written, key=len, reverse=True):
+        text = text.replace(form, "***")
     return text
+
+
+@lru_cache
+def _forms(secret: str) -> frozenset[str]:
+    """A secret as it is, and with what quotes escape.
+
+    >>> sorted(_forms('a"b'))
+    ['a"b', 'a\\\\"b']
+    """
+    quoted = repr(secret), json.dumps(secret), json.dumps(secret, ensure_ascii=False)
+    return frozenset((secret, *(text[1:-1] for text in quoted)))
 
 
 def hide_in_output(secrets: Sequence[str]) -> None:

@@ -18,8 +18,9 @@ from streamrank_client.errors import InvalidEvent
 from streamrank_client.events import Behavior, Event, decode_event, encode, invalid
 from streamrank_client.limits import MAX_RECORD_BYTES
 from streamrank_client.rules import DeleteRule, Rule, check_rule
+from streamrank_client.shapes import naming_allowed
 
-__all__ = ["behavior", "checked", "new_id", "now", "rule"]
+__all__ = ["behavior", "checked", "from_fields", "new_id", "now", "rule"]
 
 
 def now() -> int:
@@ -51,12 +52,22 @@ def rule(kind: str, **fields: object) -> Rule | DeleteRule:
     return event
 
 
+def from_fields(fields: Mapping[str, object], kind: Any) -> Any:
+    """The event of ``kind``, a struct or several, that plain data make. Raises InvalidEvent naming the field.
+
+    >>> try: from_fields({"event": "stare"}, Behavior)
+    ... except InvalidEvent as error: print(error.message[:51])
+    Invalid value 'stare': expected one of impression,
+    """
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        raise invalid(naming_allowed(error, kind)) from error
+
+
 def _made(kind: str, union: Any, defaults: Mapping[str, object], fields: Mapping[str, object]) -> Any:
     given = {name: value for name, value in fields.items() if value is not None}
-    try:
-        event = msgspec.convert({"time": now(), **defaults, **given, "event": kind}, union)
-    except msgspec.ValidationError as error:
-        raise invalid(error) from error
+    event = from_fields({"time": now(), **defaults, **given, "event": kind}, union)
     unknown = given.keys() - set(event.__struct_fields__)
     if unknown:
         name = min(unknown)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +15,7 @@ from streams.cli.common import echo_json, json_option, names, run
 if TYPE_CHECKING:
     from streamrank_client.answers import Answer
     from streamrank_client.events import Query
+    from streams.settings import Settings
 
 #: models.retrieval.sentences.Language, spelled here so that --help does not import the models; a test compares them
 LANGUAGES = ("en", "zh")
@@ -46,7 +49,8 @@ LANGUAGES = ("en", "zh")
 @click.option("--language", type=click.Choice(LANGUAGES), help="Also say in words why each item is shown.")
 @click.option("--time", "at", type=int, help="Time of the query in Unix ms; default: now.")
 @click.option("--after", metavar="PARTITION:OFFSET", help="Wait for this event (`event` prints its place).")
-@click.option("--timeout", default=5.0, show_default=True, help="Seconds to wait.")
+@click.option("--strict", is_flag=True, help="Refuse names that no query has, as in --attribute 'size={\"mn\":3}'.")
+@click.option("--timeout", default=5.0, show_default=True, help="Seconds to wait, for Kafka and the answer in all.")
 @json_option
 def command(as_json: bool, timeout: float, **given: object) -> None:
     """Ask one query and print its answer.
@@ -54,8 +58,10 @@ def command(as_json: bool, timeout: float, **given: object) -> None:
     \b
     Example: streamrank ask --user u1 --text "酸奶" --limit 5 --explain
     """
-    query = _query(given)
-    answer, latency_ms = run(_ask(query, timeout))
+    from streams.settings import load
+
+    query, settings = _query(given), load()
+    answer, latency_ms, titles = run(_ask(query, settings, timeout, titled=not as_json))
     if as_json:
         echo_json(answer)
         return
@@ -63,19 +69,20 @@ def command(as_json: bool, timeout: float, **given: object) -> None:
 
     if answer.understood is not None:
         console().print(understood_table(answer.understood))
-    console().print(answer_table(answer, latency_ms=latency_ms))
+    console().print(answer_table(answer, titles, latency_ms))
     if answer.facets:
         console().print(facet_table(answer.facets))
 
 
 def _query(given: dict[str, object]) -> Query:
     """The query that the options describe; raises InvalidEvent naming the field that cannot be."""
-    import msgspec
-
-    from streamrank_client.events import Query, invalid
-    from streamrank_client.making import new_id, now
+    from streamrank_client.errors import InvalidEvent
+    from streamrank_client.events import Query
+    from streamrank_client.making import from_fields, new_id, now
+    from streamrank_client.shapes import unknown_fields
 
     fields = {
+        "event": "query",
         "time": given["at"] if given["at"] is not None else now(),
         "request_id": new_id(),
         "user_id": given["user"],
@@ -95,10 +102,10 @@ def _query(given: dict[str, object]) -> Query:
         "language": given["language"],
         "after": _place(_text(given["after"])),
     }
-    try:
-        return msgspec.convert({"event": "query", **fields}, Query)
-    except msgspec.ValidationError as error:
-        raise invalid(error) from error
+    if given["strict"] and (unknown := unknown_fields(fields, Query)):
+        raise InvalidEvent("invalid", unknown[0].path, unknown[0].remedy)
+    query: Query = from_fields(fields, Query)
+    return query
 
 
 def _filters(given: dict[str, object]) -> dict[str, object] | None:
@@ -146,10 +153,32 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-async def _ask(query: Query, timeout: float) -> tuple[Answer, float]:
+async def _ask(
+    query: Query, settings: Settings, timeout: float, *, titled: bool
+) -> tuple[Answer, float, dict[str, str]]:
+    """The answer, the milliseconds that it took and, where they are wanted and can be read, its items' titles; all
+    within the timeout.
+    """
     from streamrank_client.client import Client
+    from streamrank_client.errors import Unavailable
+    from streamrank_client.settings import variable
+    from streams.lookup.titles import ItemTitles
 
-    async with Client() as client:
-        start = time.perf_counter()
-        answer = await client.ask_query(query, timeout)
-        return answer, (time.perf_counter() - start) * 1000
+    deadline = time.monotonic() + timeout
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(timeout):
+                client = await stack.enter_async_context(Client(settings=settings))
+        except TimeoutError:
+            raise Unavailable(
+                f"Kafka at {settings.kafka} did not answer within {timeout:g} s: check {variable('kafka')} and the "
+                "broker, or ask `streamrank doctor`"
+            ) from None
+        start = time.monotonic()
+        answer = await client.ask_query(query, deadline - start)
+        end = time.monotonic()
+        titles = {}
+        if titled:
+            looking = await stack.enter_async_context(ItemTitles(settings))
+            titles = await looking.of([item.item_id for item in answer.items], deadline - end)
+        return answer, (end - start) * 1000, titles

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import msgspec
@@ -36,12 +36,23 @@ class Speed(click.ParamType):
         return speed
 
 
+class _Way(NamedTuple):
+    """How a log is published, as ``publish_log`` takes it."""
+
+    speed: float | None
+    end_now: bool
+    wait: bool
+    patience: float
+    strict: bool
+
+
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False), metavar="LOG|FILES")
 @click.option("--speed", type=Speed(), default="max", help="max (default), or N times real time.")
 @click.option("--end-now", is_flag=True, help="Shift the log's times so that it ends now.")
 @click.option("--wait/--no-wait", default=True, help="Wait until the catalogue has the items (default).")
 @click.option("--patience", default=60.0, show_default=True, help="Give up after so many seconds without an item.")
+@click.option("--strict", is_flag=True, help="Send nothing of a log with a field that no event has (txt for text).")
 @table_options
 @click.option("--dry-run", "only_show", is_flag=True, help="Of tables: publish nothing, show what would be.")
 @json_option
@@ -51,6 +62,7 @@ def command(
     end_now: bool,
     wait: bool,
     patience: float,
+    strict: bool,
     only_show: bool,
     as_json: bool,
     choice: TableChoice,
@@ -63,6 +75,7 @@ def command(
     \b
     Example: streamrank publish shop.jsonl.gz --end-now
     """
+    way = _Way(speed, end_now, wait, patience, strict)
     if choice.tag is None and choice.format is None:
         if len(files) > 1 or only_show:
             raise click.UsageError("several files, or --dry-run, are for tables: say --as item, or --format")
@@ -70,21 +83,19 @@ def command(
             raise click.UsageError(
                 f"'{files[0]}' is no log (.jsonl, .jsonl.gz): for a table say --as item, or --format"
             )
-        _tell(_publish(files[0], speed, end_now, wait, patience, quiet=as_json), None, as_json)
+        _tell(_publish(files[0], way, quiet=as_json), None, as_json)
         return
     outcome = read(files, choice, quiet=as_json)
     if only_show:
         dry_run(outcome, json=as_json)
     else:
-        done = _publish_events(outcome.events, speed, end_now, wait, patience, quiet=as_json)
+        done = _publish_events(outcome.events, way, quiet=as_json)
         _tell(done, outcome, as_json)
     if outcome.refused or not outcome.events:
         raise click.exceptions.Exit(1)
 
 
-def _publish_events(
-    events: list[Event], speed: float | None, end_now: bool, wait: bool, patience: float, *, quiet: bool
-) -> Summary | None:
+def _publish_events(events: list[Event], way: _Way, *, quiet: bool) -> Summary | None:
     """Publish events by way of a log that is gone afterwards; None where there are none."""
     from streams.offline.importers.log import write_log
 
@@ -93,10 +104,10 @@ def _publish_events(
     with TemporaryDirectory() as folder:
         log = Path(folder) / "tables.jsonl"
         write_log(events, log)
-        return _publish(str(log), speed, end_now, wait, patience, quiet=quiet)
+        return _publish(str(log), way, quiet=quiet)
 
 
-def _publish(log: str, speed: float | None, end_now: bool, wait: bool, patience: float, *, quiet: bool) -> Summary:
+def _publish(log: str, way: _Way, *, quiet: bool) -> Summary:
     from streams.cli.progress import stages
     from streams.offline.publishing.publish_log import publish_log
     from streams.settings import load
@@ -104,7 +115,16 @@ def _publish(log: str, speed: float | None, end_now: bool, wait: bool, patience:
     settings = load()
     with stages(quiet) as progress:
         return run(
-            publish_log(log, settings, speed=speed, end_now=end_now, wait=wait, patience=patience, progress=progress)
+            publish_log(
+                log,
+                settings,
+                speed=way.speed,
+                end_now=way.end_now,
+                wait=way.wait,
+                patience=way.patience,
+                strict=way.strict,
+                progress=progress,
+            )
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
@@ -13,7 +13,7 @@ from streamrank_client.answers import Answer, AnswerItem, DeadLetter, FacetValue
 
 if TYPE_CHECKING:
     from models.base.artifact import Artifact
-    from streams.kafka.admin import TopicState
+    from streams.kafka.topic_states import TopicState
     from streams.lookup.doctor import Check
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "check_table",
     "console",
     "dead_letter_table",
+    "is_explained",
     "topic_table",
     "understood_table",
 ]
@@ -44,10 +45,18 @@ def _facet_value(one: FacetValue) -> str:
     return f"{one.value:g}" if isinstance(one.value, float) else str(one.value)
 
 
-def answer_table(answer: Answer, titles: Mapping[str, str] | None = None, latency_ms: float | None = None) -> Table:
+def answer_table(
+    answer: Answer,
+    titles: Mapping[str, str] | None = None,
+    latency_ms: float | None = None,
+    *,
+    following: bool = False,
+    header: bool = True,
+) -> Table:
     """An answer's items in order, with their sources, and their reasons where they were asked for.
 
-    ``titles`` adds a column of titles by item id; ``latency_ms`` is shown in the caption.
+    ``titles``, where there are any, add a column of titles by item id; ``latency_ms`` is shown in the caption.
+    ``following``: one of many of the same width, of which the first with the same columns shows the ``header``.
     """
     table = Table(
         title=escape(_headline(answer)),
@@ -55,25 +64,31 @@ def answer_table(answer: Answer, titles: Mapping[str, str] | None = None, latenc
         title_justify="left",
         caption_justify="left",
         show_edge=False,
+        show_header=header,
+        expand=following,
     )
-    table.add_column("#", justify="right", style="dim")
-    table.add_column("item", overflow="fold")
-    if titles is not None:
-        table.add_column("title", overflow="fold")
-    table.add_column("score", justify="right")
-    table.add_column("sources", overflow="fold")
-    explained = any(item.reasons for item in answer.items)
-    if explained:
-        table.add_column("reasons", overflow="fold")
+    explained = is_explained(answer)
+    titled = following or bool(titles)
+    table.add_column("#", justify="right", style="dim", width=3 if following else None)
+    for name, shown, share in (("item", True, 3), ("title", titled, 6), ("score", True, 2), ("sources", True, 4),
+                               ("reasons", explained, 4)):  # fmt: skip
+        if shown:
+            ratio = share if following else None
+            table.add_column(name, overflow="fold", justify="right" if name == "score" else "left", ratio=ratio)
     for position, item in enumerate(answer.items):
         row = [str(position), item.item_id]
-        if titles is not None:
-            row.append(titles.get(item.item_id, ""))
+        if titled:
+            row.append((titles or {}).get(item.item_id, ""))
         row += [f"{item.score:.3f}", ", ".join(item.sources)]
         if explained:
             row.append(_reasons(item))
         table.add_row(*map(escape, row))
     return table
+
+
+def is_explained(answer: Answer) -> bool:
+    """Whether its table has a column of reasons."""
+    return any(item.reasons for item in answer.items)
 
 
 def _headline(answer: Answer) -> str:
@@ -131,11 +146,13 @@ def _reasons(item: AnswerItem) -> str:
     return " ".join([*told, ", ".join(f"{name} {value:+.2f}" for name, value in found[:5])])
 
 
-def dead_letter_table(letters: Iterable[DeadLetter]) -> Table:
-    """Dead letters: where each came from, what was wrong, and the beginning of the record."""
-    table = Table(show_edge=False)
-    for name in ("topic", "partition", "offset", "code", "field", "reason", "record"):
-        table.add_column(name, overflow="fold", justify="right" if name in ("partition", "offset") else "left")
+def dead_letter_table(letters: Iterable[DeadLetter], *, following: bool = False, header: bool = True) -> Table:
+    """Dead letters: where each came from, what was wrong, and the beginning of the record; see ``answer_table``."""
+    table = Table(show_edge=False, show_header=header, expand=following)
+    for name, share in (("topic", 5), ("partition", 4), ("offset", 3), ("code", 4), ("field", 4), ("reason", 8),
+                        ("record", 8)):  # fmt: skip
+        justify: JustifyMethod = "right" if name in ("partition", "offset") else "left"
+        table.add_column(name, overflow="fold", justify=justify, ratio=share if following else None)
     for letter in letters:
         raw = (letter.raw or b"")[:60].decode(errors="replace")
         cells = (
@@ -158,9 +175,11 @@ def topic_table(states: Iterable[TopicState]) -> Table:
         table.add_column(name, overflow="fold", justify="right" if name == "partitions" else "left")
     for state in states:
         policy = state.policy or state.spec.config.get("cleanup.policy", "delete")
+        told = [f"[red]{escape(text)}[/red]" for text in state.wrong]
+        told += [f"[yellow]{escape(text)}[/yellow]" for text in state.risks]
         table.add_row(
             escape(state.spec.name), state.spec.key, str(state.partitions), policy,
-            f"[red]{escape('; '.join(state.wrong))}[/red]" if state.wrong else "[green]ok[/green]",
+            "; ".join(told) or "[green]ok[/green]",
         )  # fmt: skip
     return table
 

@@ -45,14 +45,14 @@ def list_(as_json: bool) -> None:
     \b
     Example: streamrank topics list --json
     """
-    from streams.kafka.admin import topic_states
+    from streams.kafka.topic_states import topic_states
     from streams.settings import load
 
     states = run(topic_states(load()))
     if as_json:
         echo_json([
             {"topic": state.spec.name, "key": state.spec.key, "partitions": state.partitions,
-             "policy": state.policy, "wrong": list(state.wrong)}
+             "policy": state.policy, "wrong": list(state.wrong), "risks": list(state.risks)}
             for state in states
         ])  # fmt: skip
     else:

@@ -55,7 +55,8 @@ user_id = attrgetter("user_id")
 @dataclass(slots=True)
 class ContextChanges:
     """What one behaviour batch leads to. ``pairs``: key, value, … to store with ``mark``; ``ids``: of the events
-    accepted; ``repeated``: how many were not, because their id was counted before; ``outcomes`` by arm.
+    accepted; ``repeated``: how many were not, because their id was counted before; ``unknown``: how many of those
+    accepted are on items that the catalogue does not hold; ``outcomes`` by arm.
     """
 
     pairs: list[bytes]
@@ -65,6 +66,7 @@ class ContextChanges:
     feedback: list[Feedback]
     dead: list[DeadLetter]
     repeated: int
+    unknown: int = 0
     outcomes: dict[Outcome, float] = field(default_factory=dict)
 
 
@@ -139,6 +141,7 @@ def on_behavior(
         feedback=join(acts.events, acts.offsets, shown, p, deployment.join_ms, deployment.skew_ms) if shown else [],
         dead=batch.dead,
         repeated=usable - len(ids),
+        unknown=int((acts.columns.vector < 0).sum()),
         outcomes=outcomes(acts.events, shown, deployment.join_ms, deployment.skew_ms) if shown else {},
     )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
+from models.ask import Ask
 from models.exploration import explore
 from models.exploration.slates import ExploredPage
 from models.features.registry import INDEX
@@ -24,13 +26,16 @@ from streamrank_client.fields import Place
 from streams.handlers.keeping import impression
 from streams.handlers.knowing import know
 from streams.handlers.matches import counted_matches
-from streams.handlers.ranking import Ranked, in_order, prepare
+from streams.handlers.ranking import Prepared, Ranked, in_order, prepare
 from streams.handlers.sessions import remembered
 from streams.handlers.steps import Values
 from streams.handlers.telling import explain
 from streams.handlers.understanding import understood
 from streams.policy.deployment import Deployment
 from streams.policy.plans import Plan
+
+#: stages of an answer that are timed
+STAGES: Final = ("understand", "retrieve", "rank")
 
 
 @dataclass(slots=True)
@@ -48,14 +53,33 @@ def on_queries(
     models: Models,
     deployment: Deployment,
     timed: Timer = untimed,
+    timed_stage: Timer = untimed,
 ) -> Generator[list[bytes], Values, Answered]:
     """Answer the queries of one partition together, each by its plan.
 
     Yields Redis keys three times and is sent their values: what is known of the users; of the texts and of what
-    the users used last; the counts of the candidates. ``timed``: entered by name around each source.
+    the users used last; the counts of the candidates. ``timed`` is entered by name around each source, ``timed_stage``
+    around each of ``STAGES``.
     """
-    asks, seen = yield from know(queries, plans, partition, models, deployment)
-    prepared = yield from prepare(asks, plans, models, deployment.partitions, timed)
+    with timed_stage("understand"):
+        asks, seen = yield from know(queries, plans, partition, models, deployment)
+    with timed_stage("retrieve"):
+        prepared = yield from prepare(asks, plans, models, deployment.partitions, timed)
+    with timed_stage("rank"):
+        return _answered(queries, plans, partition, models, deployment, asks, seen, prepared)
+
+
+def _answered(
+    queries: Sequence[Query],
+    plans: Sequence[Plan],
+    partition: int,
+    models: Models,
+    deployment: Deployment,
+    asks: Sequence[Ask],
+    seen: Place | None,
+    prepared: Prepared,
+) -> Answered:
+    """The answers, once all is read."""
     offline = models.score(prepared.inputs, [plan.own_arm for plan in plans])
     result = Answered()
     for n, query in enumerate(queries):

@@ -1,57 +1,40 @@
-"""Making the topics, and looking at those that are there."""
+"""Making the topics, and seeing that those which are there have the partitions that the settings say."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
 
 from aiokafka import AIOKafkaClient  # type: ignore[import-untyped]
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # type: ignore[import-untyped]
-from aiokafka.admin.config_resource import (  # type: ignore[import-untyped]
-    ConfigResource,
-    ConfigResourceType,
-)
 from aiokafka.errors import KafkaError, for_code  # type: ignore[import-untyped]
 
-from streamrank_client.errors import Unavailable
-from streamrank_client.following import metadata_client, partition_counts, unavailable
+from streamrank_client.errors import SettingsError, Unavailable
+from streamrank_client.following import existing_topics, metadata_client, partition_counts, unavailable
 from streamrank_client.kafka_options import kafka_options
 from streamrank_client.topics import Topics, TopicSpec, topics
 from streams.settings import Settings, variable
 
-__all__ = ["TopicState", "create_topics", "group_members", "topic_states"]
+__all__ = ["administration", "check_topics", "create_topics", "group_members", "has_users"]
 
 _EXISTS: Final = 36
 #: seconds that new topics may take to have leaders
 _PATIENCE: Final = 15.0
 
 
-@dataclass(frozen=True)
-class TopicState:
-    """A declared topic as it is on Kafka; ``wrong`` says what differs and what to do.
-
-    ``partitions`` is 0 when it is missing; ``policy`` is Kafka's cleanup policy, None where
-    the broker does not tell.
-    """
-
-    spec: TopicSpec
-    partitions: int
-    policy: str | None = None
-    wrong: tuple[str, ...] = field(default=())
-
-
 async def create_topics(settings: Settings) -> list[TopicSpec]:
     """Make the topics that are missing; returns them. Those that exist are left as they are.
 
-    Raises Unavailable when Kafka does not answer or refuses, naming the topic.
+    Raises SettingsError, and makes none, where one that exists has another number of partitions than the settings say;
+    Unavailable when Kafka does not answer or refuses, naming the topic.
     """
     wanted = topics(settings.partitions, settings.topic_prefix)
-    async with _admin(settings) as (admin, client):
+    async with administration(settings) as (admin, client):
         there = await partition_counts(client)
+        _check_counts(settings, there)
         missing = [spec for spec in wanted if spec.name not in there]
         if not missing:
             return []
@@ -97,13 +80,33 @@ async def _until_there(settings: Settings, client: AIOKafkaClient, made: list[To
         await asyncio.sleep(0.02)
 
 
-async def topic_states(settings: Settings) -> list[TopicState]:
-    """Every declared topic as it is on Kafka. Raises Unavailable when Kafka does not answer."""
+async def check_topics(settings: Settings, some: Iterable[TopicSpec] | None = None) -> None:
+    """Raise SettingsError where a declared topic is missing, or has another number of partitions than the settings say:
+    users, items and queries would be looked for where they are not. Raises Unavailable when Kafka does not answer.
+
+    ``some``: look at these only.
+    """
+    declared = topics(settings.partitions, settings.topic_prefix) if some is None else some
+    _check_counts(settings, await existing_topics(settings, [spec.name for spec in declared]))
+
+
+def _check_counts(settings: Settings, there: Mapping[str, int]) -> None:
+    """Raise SettingsError where one of the topics that are there has another number of partitions than the settings
+    say.
+    """
     wanted = topics(settings.partitions, settings.topic_prefix)
-    async with _admin(settings) as (admin, client):
-        there = await partition_counts(client)
-        policies = await _policies(admin, [spec.name for spec in wanted if spec.name in there])
-    return [_state(spec, there.get(spec.name, 0), policies.get(spec.name), wanted) for spec in wanted]
+    counts = {spec.name: there.get(spec.name, 0) for spec in wanted if has_users(spec, wanted)}
+    wrong = {name: count for name, count in counts.items() if count not in (0, settings.partitions)}
+    if not wrong:
+        return
+    found = set(counts.values()) - {0}
+    remedy = (
+        f"set {variable('partitions')}={found.pop()}"
+        if len(found) == 1
+        else f"these topics need one number: make them anew, or choose another {variable('topic_prefix')}"
+    )
+    listed = ", ".join(f"{name} has {count}" for name, count in wrong.items())
+    raise SettingsError(f"{variable('partitions')}={settings.partitions}, but {listed}: {remedy}")
 
 
 async def group_members(settings: Settings, groups: Sequence[str]) -> dict[str, int]:
@@ -112,7 +115,7 @@ async def group_members(settings: Settings, groups: Sequence[str]) -> dict[str, 
     Raises Unavailable when Kafka does not answer.
     """
     members: dict[str, int] = {}
-    async with _admin(settings) as (admin, _):
+    async with administration(settings) as (admin, _):
         for name in groups:  # one at a time: aiokafka misreads an answer about several
             for answer in await admin.describe_consumer_groups([name]):
                 for code, group, _, _, _, of_group in (entry[:6] for entry in answer.groups):
@@ -123,24 +126,8 @@ async def group_members(settings: Settings, groups: Sequence[str]) -> dict[str, 
     return members
 
 
-def _state(spec: TopicSpec, partitions: int, policy: str | None, wanted: Topics) -> TopicState:
-    if not partitions:
-        return TopicState(spec, 0, None, ("missing: make it with `streamrank topics create`",))
-    wrong: list[str] = []
-    if partitions != spec.partitions:
-        remedy = (
-            f"set {variable('partitions')}={partitions} everywhere"
-            if _of_users(spec, wanted)
-            else ("delete the topic and make it again with `streamrank topics create`")
-        )
-        wrong.append(f"{partitions} partitions instead of {spec.partitions}: {remedy}")
-    declared = spec.config.get("cleanup.policy", "delete")
-    if policy is not None and policy != declared:
-        wrong.append(f"cleanup.policy is {policy} instead of {declared}: set it with kafka-configs")
-    return TopicState(spec, partitions, policy, tuple(wrong))
-
-
-def _of_users(spec: TopicSpec, wanted: Topics) -> bool:
+def has_users(spec: TopicSpec, wanted: Topics) -> bool:
+    """Whether a topic has as many partitions as the settings say; the others have one."""
     return spec not in (
         wanted.feedback,
         wanted.catalogue,
@@ -151,22 +138,8 @@ def _of_users(spec: TopicSpec, wanted: Topics) -> bool:
     )
 
 
-async def _policies(admin: AIOKafkaAdminClient, names: list[str]) -> Mapping[str, str]:
-    """Cleanup policy of each topic; left out where the broker does not say."""
-    if not names:
-        return {}
-    found: dict[str, str] = {}
-    asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    for response in await admin.describe_configs(asked):
-        for code, _, _, name, entries in response.resources:
-            values: dict[str, Any] = {entry[0]: entry[1] for entry in entries}
-            if not code and values.get("cleanup.policy"):
-                found[name] = values["cleanup.policy"]
-    return found
-
-
 @asynccontextmanager
-async def _admin(settings: Settings) -> AsyncIterator[tuple[AIOKafkaAdminClient, AIOKafkaClient]]:
+async def administration(settings: Settings) -> AsyncIterator[tuple[AIOKafkaAdminClient, AIOKafkaClient]]:
     """What changes the cluster, and what is asked how it is. Raises Unavailable for whatever Kafka refuses within."""
     options = kafka_options(settings)
     admin = AIOKafkaAdminClient(**options, request_timeout_ms=10_000)

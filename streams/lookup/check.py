@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+#: clocks may differ by so many milliseconds
+CLOCK_MS: Final = 1_000
 State: TypeAlias = Literal["ok", "warn", "fail"]
 
 

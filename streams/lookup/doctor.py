@@ -12,18 +12,19 @@ from collections.abc import Awaitable, Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from aiokafka import AIOKafkaClient  # type: ignore[import-untyped]
+from aiokafka import AIOKafkaClient, codec  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 from aiokafka.protocol.admin import ApiVersionRequest  # type: ignore[import-untyped]
 
 from streamrank_client.doors import refusal
 from streamrank_client.errors import StreamrankError
 from streamrank_client.kafka_options import kafka_options
-from streams.kafka.admin import topic_states
+from streams.kafka.topic_states import topic_states
 from streams.lookup.check import Check, State
-from streams.lookup.placement import placements
 from streams.lookup.private_parts import REACHED_INTO, installed, untested
+from streams.lookup.record_checks import record_checks
 from streams.lookup.redis_checks import redis_checks
+from streams.lookup.settings_checks import settings_checks
 from streams.settings import Settings, variable
 
 __all__ = ["Check", "diagnose"]
@@ -35,16 +36,16 @@ _RELEASES: Final = {18: "4.1", 17: "3.9", 16: "3.7", 15: "3.5", 13: "3.1", 12: "
 
 async def diagnose(settings: Settings) -> list[Check]:
     """All checks, in order; none of them raises for a fault it finds."""
-    checks: list[Check] = []
+    checks = await asyncio.to_thread(lambda: [*settings_checks(settings)])
     kafka = await _safely("kafka", _kafka, settings)
     checks += kafka
     if all(check.state != "fail" for check in kafka):
         checks += await _safely("topics", _topics, settings)
         checks += await _safely("broadcast topics", _broadcasts, settings)
-        checks += await _safely("partitions of keys", _placements, settings)
+        checks += await _safely("newest records", record_checks, settings)
     checks += await _safely("redis", redis_checks, settings)
     checks += await asyncio.to_thread(
-        lambda: [*_packages(), *_wheels(), *_models(settings), *_experiment(settings), *_embedded()]
+        lambda: [*_packages(), *_codecs(), *_wheels(), *_models(settings), *_experiment(settings), *_embedded()]
     )
     return checks
 
@@ -95,7 +96,8 @@ async def _fetch_version(client: AIOKafkaClient) -> str:
 async def _topics(settings: Settings) -> list[Check]:
     states = await topic_states(settings)
     wrong = [Check(f"topic {state.spec.name}", "fail", *_halves(text)) for state in states for text in state.wrong]
-    return wrong or [Check("topics", "ok", f"{len(states)} topics with their partitions and policies")]
+    risks = [Check(f"topic {state.spec.name}", "warn", *_halves(text)) for state in states for text in state.risks]
+    return [*wrong, *risks] or [Check("topics", "ok", f"{len(states)} topics with their partitions and policies")]
 
 
 async def _broadcasts(settings: Settings) -> list[Check]:
@@ -112,17 +114,6 @@ async def _broadcasts(settings: Settings) -> list[Check]:
     ] or [Check("broadcast topics", "ok", "every record can be used")]
 
 
-async def _placements(settings: Settings) -> list[Check]:
-    name, remedy = "partitions of keys", "let the producer choose partitions by murmur2 (docs/connect.md)"
-    looked_at = await placements(settings)
-    wrong = [
-        Check(name, "warn", f"{p.topic}: {p.wrong} of the {p.looked_at} newest records lie on wrong partitions", remedy)
-        for p in looked_at
-        if p.wrong
-    ]
-    return wrong or [Check(name, "ok", f"right for the {sum(p.looked_at for p in looked_at)} newest records")]
-
-
 def _halves(text: str) -> tuple[str, str]:
     message, _, remedy = text.partition(": ")
     return message, remedy
@@ -137,6 +128,17 @@ def _packages() -> Iterator[Check]:
         versions = {package.name: installed(package.name) for package in REACHED_INTO}
         listed = ", ".join(f"{name} {release}" for name, release in versions.items() if release)
         yield Check("packages", "ok", f"{listed}: tested versions")
+
+
+def _codecs() -> Iterator[Check]:
+    """Whether record batches can be read however a producer compresses them."""
+    readable = {"gzip": codec.has_gzip, "snappy": codec.has_snappy, "lz4": codec.has_lz4, "zstd": codec.has_zstd}
+    missing = [name for name, there in readable.items() if not there()]
+    if missing:
+        remedy = "install cramjam: batches of a producer that uses one of them stop their partition"
+        yield Check("codecs", "fail", f"{', '.join(missing)} cannot be read", remedy)
+    else:
+        yield Check("codecs", "ok", f"{', '.join(readable)} can be read")
 
 
 def _wheels() -> Iterator[Check]:

@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from state import keys
 from state.addresses import address_of
 from state.layouts import unpacked
 from state.store import Store
 from streamrank_client.hiding import hidden
-from streams.lookup.check import Check, State
+from streams.lookup.check import CLOCK_MS, Check, State
 from streams.settings import Settings, variable
 
 __all__ = ["redis_checks"]
@@ -36,7 +36,9 @@ async def redis_checks(settings: Settings) -> list[Check]:
             async with asyncio.timeout(settings.redis_timeout_s):
                 info: dict[str, Any] = await client.info()
                 latency_ms = await _latency_ms(client)
+                ahead_s = await _ahead_s(client)
             checks += _server(address, f"{shown} {address}".strip(), info, latency_ms)
+            checks.append(_clock(f"redis clock {address}".strip(), ahead_s))
         if address_of(settings.redis).kind == "cluster":
             checks.append(Check("redis cluster", "ok", f"{len(clients)} masters serve all slots"))
         checks.append(await _writes(store, settings.partitions))
@@ -45,7 +47,10 @@ async def redis_checks(settings: Settings) -> list[Check]:
         return checks
     except (RedisError, OSError, TimeoutError) as error:
         reason = hidden(str(error) or type(error).__name__, settings.secrets())
-        remedy = f"check {variable('redis')}, user and password, and that the server runs"
+        remedy = f"check {variable('redis')}, and that the server runs"
+        if isinstance(error, (AuthenticationError, NoPermissionError)):
+            reason = f"does not let this user in ({reason.rstrip('.')})"
+            remedy = f"check user and password in {variable('redis')}"
         return [Check("redis", "fail", f"{shown}: {reason}", remedy)]
     finally:
         await store.close()
@@ -59,6 +64,20 @@ async def _latency_ms(client: Redis) -> float:
         await client.ping()
         spent.append((time.perf_counter() - start) * 1000)
     return sorted(spent)[len(spent) // 2]
+
+
+async def _ahead_s(client: Redis) -> float:
+    """By how many seconds the server's clock is ahead of this machine's."""
+    before = time.time()
+    seconds, microseconds = await client.time()
+    return float(seconds + microseconds / 1e6 - (before + time.time()) / 2)
+
+
+def _clock(name: str, ahead_s: float) -> Check:
+    if abs(ahead_s) * 1000 <= CLOCK_MS:
+        return Check(name, "ok", f"{ahead_s * 1000:+.0f} ms from this machine's")
+    said = f"{abs(ahead_s):.1f} s {'ahead of' if ahead_s > 0 else 'behind'} this machine's"
+    return Check(name, "warn", said, "keep the clocks of all machines in step (NTP)")
 
 
 async def _writes(store: Store, partitions: int) -> Check:

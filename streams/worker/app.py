@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from streamrank_client.kafka_options import kafka_options
 from streams.artifacts.opening import open_models
 from streams.artifacts.swapping import Swapper
 from streams.artifacts.tables import Tables
+from streams.kafka.admin import check_topics
 from streams.kafka.broadcast import BroadcastReader, Skipped, Take, say_skipped
 from streams.kafka.publisher import KafkaPublisher
 from streams.kafka.transport import BatchApp, BatchOptions, BatchProducer, RecordBatch, batch_topic
@@ -31,6 +33,7 @@ from streams.worker.metrics import Metrics
 from streams.worker.pages import WorkerView, closed_to_operators, pages
 from streams.worker.retraining_schedule import Schedule
 from streams.worker.retrying import RETRIABLE, Retrying
+from streams.worker.series import begin
 from streams.worker.stages.base import Stage, Workplace
 from streams.worker.stages.registry import stages
 from streams.worker.starting import Starts
@@ -95,6 +98,7 @@ class Worker:
         self.stages = stages(self.names, place, self.retraining.learnt)
         self._by_topic = {stage.topic.name: stage for stage in self.stages}
         self.readers = self._readers(bootstrap)
+        begin(self.metrics, self.stages, [reader.topic for reader in self.readers], plans)
         self._on_ready = on_ready
         self._kept: set[asyncio.Task[None]] = set()
         self._starts = Starts(self._by_topic, place, settings.on_gap == "continue")
@@ -243,19 +247,21 @@ class Worker:
         """Connect, read the broadcast topics whole, and see that no other role does the same work; waits for servers
         that are away.
         """
-        await self._web.start()
+        await self._entrance.do(("its web port", self._web.start))
         closed = closed_to_operators(self.settings)
         if closed is not None:
             log.warning(closed)
         self.health.start()
         self.handover.announce()
         steps: list[Step] = [("Redis", self.store.ping), ("Kafka", self._producer.start)]
+        steps.append(("Kafka, to see its topics,", partial(check_topics, self.settings)))
         steps += [(f"Kafka, to read {reader.topic},", reader.start) for reader in self.readers]
         await self._entrance.do(*steps)
         self._show_models()
         self._on_ready()
         await self.handover.joins()
         await self._entrance.do(("Kafka, to see who else serves,", self._entrance.see_alone))
+        self.app.add_future(self._tell_ready())
         self.app.add_future(self._watch())
         self.app.add_future(self._every_second())
 
@@ -267,6 +273,14 @@ class Worker:
         await asyncio.gather(*(reader.stop() for reader in self.readers), self._producer.stop())
         await self.store.close()
         await self._web.stop()
+        log.info("worker stopped", role=self.role)
+
+    async def _tell_ready(self) -> None:
+        """A line in the log when all its work can be done for the first time."""
+        while not (self.ready or self.app.should_stop):
+            await self.app.sleep(0.05)
+        if self.ready:
+            log.info("worker ready", role=self.role, items=len(self.tables.models.catalogue))
 
     async def _watch(self) -> None:
         """Look for newer artifacts; end the worker when a broadcast topic can no longer be read."""

@@ -1,15 +1,22 @@
-"""Whether Kafka and Redis let a worker in: asked before it starts, so that a wrong password is one clear line."""
+"""Whether a worker can begin: Kafka and Redis let it in, topics are as the settings say, its web port is free.
+
+Asked before it starts, so that what the operator is to mend is one clear line, and comes at once.
+"""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
+from aiohttp import web
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from state.store import Store
 from streamrank_client.doors import refusal
 from streamrank_client.errors import Unavailable
+from streams.kafka.admin import check_topics
 from streams.settings import Settings, variable
+from streams.web.web_port import WebPort
 
 __all__ = ["knock"]
 
@@ -17,13 +24,20 @@ _UNTRUSTED: Final = "CERTIFICATE_VERIFY_FAILED"
 
 
 async def knock(settings: Settings) -> None:
-    """Raise Unavailable where one of them answers, but does not let this worker in; who is away is waited for later."""
+    """Raise Unavailable where a server answers, but does not let this worker in, SettingsError where topics are missing
+    or have other partitions than the settings say, or the web port is taken. Who is away is waited for later.
+    """
     refused = await refusal(settings)
     if refused is not None:
         raise Unavailable(f"Kafka at {settings.kafka} ({settings.kafka_security}) {refused}")
     refused = await _redis_refusal(settings)
     if refused is not None:
         raise Unavailable(f"Redis at {settings.shown()['redis']} {refused}")
+    port = WebPort(web.Application(), settings.web_host, settings.web_port)
+    await port.start()
+    await port.stop()
+    with suppress(Unavailable):
+        await check_topics(settings)
 
 
 async def _redis_refusal(settings: Settings) -> str | None:

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 
 from streamrank_client.events import Query
 from streams.wire.messages import Record
@@ -27,8 +28,8 @@ from streams.wire.messages import Record
 @dataclass(eq=False, slots=True)
 class Waiting:
     """A query that waits. ``user``: whose it is; ``work``: candidates to be scored for it
-    (``streams.handlers.budget``); ``done``: once answered;
-    ``begun``: it has been put into a lane.
+    (``streams.handlers.budget``); ``done``: once answered; ``begun``: it has been put into a lane; ``came``: when it
+    did, in seconds of the monotonic clock.
     """
 
     query: Query
@@ -39,6 +40,7 @@ class Waiting:
     explained: bool
     done: asyncio.Future[None]
     begun: bool = False
+    came: float = field(default_factory=monotonic)
 
 
 class Lanes:

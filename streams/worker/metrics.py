@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from time import perf_counter
+from platform import python_version
+from time import monotonic, perf_counter
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from models.serving import Models
 from streamrank_client.answers import Answer, DeadLetter
 from streams.handlers.outcomes import Outcome
+from streams.lookup.private_parts import installed
 
 _BUCKETS = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -20,6 +22,7 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
         self.events = Counter("streamrank_events", "events stored, by kind", ["kind"], registry=registry)
         self.dead_letters = Counter(
             "streamrank_dead_letters", "records that could not be used", ["topic", "code"], registry=registry
@@ -37,6 +40,10 @@ class Metrics:
         self.stale = Counter(
             "streamrank_stale_answers", "answers given before their `after` event was stored", registry=registry
         )
+        self.errors = Counter("streamrank_error_answers", "queries answered with an error", ["code"], registry=registry)
+        self.unknown_items = Counter(
+            "streamrank_unknown_items", "behaviour events on items that the catalogue does not hold", registry=registry
+        )
         self._add_arms()
         self.retries = Counter("streamrank_retries", "batches tried again", ["stage"], registry=registry)
         self.seconds = Histogram(
@@ -51,6 +58,19 @@ class Metrics:
             "time of one source for one query",
             ["source"],
             buckets=(0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05),
+            registry=registry,
+        )
+        self.answer_seconds = Histogram(
+            "streamrank_answer_seconds",
+            "time of one answer, from its query's arrival in the worker until Kafka has acknowledged it",
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self.answer_stage_seconds = Histogram(
+            "streamrank_answer_stage_seconds",
+            "time of each stage of an answer; queries that are answered together share it",
+            ["stage"],
+            buckets=_BUCKETS,
             registry=registry,
         )
         self.items = Gauge("streamrank_catalogue_items", "items in the catalogue", registry=registry)
@@ -97,9 +117,6 @@ class Metrics:
         )
         self.degraded = Counter(
             "streamrank_degraded_answers", "answers given from less than is stored", registry=registry
-        )
-        self.declined = Counter(
-            "streamrank_declined_queries", "queries answered with an error in time of need", ["code"], registry=registry
         )
         self.waiting_impressions = Gauge(
             "streamrank_waiting_impressions", "records of answers that Redis has refused so far", registry=registry
@@ -149,6 +166,8 @@ class Metrics:
             "streamrank_retrainings", "rankers trained on a schedule, by outcome", ["outcome"], registry=registry
         )
         self.artifact = Gauge("streamrank_artifact", "artifact in use", ["kind", "version"], registry=registry)
+        build = Gauge("streamrank_build_info", "what runs here", ["version", "python"], registry=registry)
+        build.labels(installed("streamrank") or "unknown", python_version()).set(1)
 
     def _add_arms(self) -> None:
         """What each arm of an experiment gave and got; series are as many as arms."""
@@ -165,8 +184,15 @@ class Metrics:
             "streamrank_arm_dwell_seconds", "dwell that belongs to an answer, by its arm", labels, registry=registry
         )
 
-    def answered(self, answer: Answer) -> None:
-        """Count an answer, and what kept it from being whole."""
+    def waited(self, came: Sequence[float]) -> None:
+        """The turn of these queries begins; ``came``: when they did, in seconds of the monotonic clock."""
+        now, waited = monotonic(), self.answer_stage_seconds.labels("wait")
+        for at in came:
+            waited.observe(now - at)
+
+    def answered(self, answer: Answer, came: float) -> None:
+        """Count an answer to a query that came then, and what kept it from being whole."""
+        self.answer_seconds.observe(monotonic() - came)
         self.answers.labels(answer.surface).inc()
         self.arm_answers.labels(answer.experiment, answer.arm).inc()
         self.arm_items.labels(answer.experiment, answer.arm).inc(len(answer.items))
@@ -204,6 +230,13 @@ class Metrics:
         began = perf_counter()
         yield
         self.seconds.labels(stage).observe(perf_counter() - began)
+
+    @contextmanager
+    def timed_answer(self, stage: str) -> Iterator[None]:
+        """Time a stage of the answers that are given together."""
+        began = perf_counter()
+        yield
+        self.answer_stage_seconds.labels(stage).observe(perf_counter() - began)
 
     @contextmanager
     def timed_source(self, source: str) -> Iterator[None]:

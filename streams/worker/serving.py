@@ -14,11 +14,13 @@ from typing import Final
 import faust
 import structlog
 import uvloop
+from prometheus_client import disable_created_metrics
 
 from models.base.threads import one_thread
 from streamrank_client.errors import StreamrankError
 from streams.logs import log_to_stderr
 from streams.lookup.private_parts import untested
+from streams.lookup.settings_checks import misspelt
 from streams.settings import Settings
 from streams.worker.app import Worker
 from streams.worker.doors import knock
@@ -42,10 +44,13 @@ def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str],
     log_to_stderr(settings)
     for line in untested():
         log.warning(line)
+    for name, nearest in misspelt().items():
+        log.warning("a variable is no setting, and has no effect", variable=name, nearest=nearest or None)
     # other threads of this process (the fetch loop, the web server) give way to an answer within a millisecond
     sys.setswitchinterval(0.001)
     keep_freed_memory()
     one_thread()
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series
     asyncio.run(knock(settings))
     refused: list[StreamrankError] = []
 
@@ -59,7 +64,7 @@ def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str],
         worker = Worker(settings, role, on_ready=freeze_objects, on_refused=on_refused)
     compile_loops(worker.names)
     log.info("worker starts", role=role, web=f"http://{settings.web_host}:{settings.web_port}", pid=os.getpid())
-    process = faust.Worker(worker.app, loglevel="WARN", redirect_stdouts=False, quiet=True)
+    process = faust.Worker(worker.app, override_logging=False, redirect_stdouts=False, quiet=True)
     process.spinner = None  # it would write escape codes into a log
     try:
         process.execute_from_commandline()

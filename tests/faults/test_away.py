@@ -98,7 +98,7 @@ async def test_a_worker_that_starts_before_kafka_waits_for_it(proxied: tuple[Set
         await until(lambda: "waits for Kafka before it starts" in worker.log)
         proxy.refusing = False
         await until(worker.answers, 120)
-        await until(lambda: "streamrank_lag{" in (worker.page("metrics") or ""))
+        await until(lambda: "worker ready" in worker.log)
         assert await asyncio.to_thread(worker.terminate) == 0
     finally:
         worker.close()

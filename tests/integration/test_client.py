@@ -25,7 +25,8 @@ from streamrank_client.fields import Place
 from streamrank_client.following import following, records
 from streamrank_client.making import now
 from streamrank_client.topics import topics
-from streams.kafka.admin import create_topics, topic_states
+from streams.kafka.admin import create_topics
+from streams.kafka.topic_states import topic_states
 from streams.kafka.transport import partition_for
 from streams.settings import Settings
 from tests.support.echo_worker import answering, echo, twice

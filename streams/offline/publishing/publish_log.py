@@ -17,14 +17,16 @@ from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 from streamrank_client.events import Event, Item, Query
 from streamrank_client.following import unavailable
 from streamrank_client.kafka_options import kafka_options
-from streamrank_client.logs import WORKERS_OWN, Line, in_time_order, read_lines
+from streamrank_client.logs import WORKERS_OWN, Line, in_time_order, input_lines, read_lines
 from streamrank_client.making import now
 from streamrank_client.routing import ITEM_TAGS, Head, head
 from streamrank_client.rules import Rule
 from streamrank_client.topics import topics
+from streams.kafka.admin import check_topics
 from streams.kafka.transport.producer import BatchProducer
 from streams.offline.publishing.arrival import arriving
 from streams.offline.publishing.sending import Sender
+from streams.offline.publishing.strictness import refuse_unknown
 from streams.settings import Settings
 
 __all__ = ["PublishProgress", "Summary", "publish_log"]
@@ -72,6 +74,7 @@ async def publish_log(
     end_now: bool = False,
     wait: bool = True,
     patience: float = 60.0,
+    strict: bool = False,
     progress: PublishProgress = lambda stage, done, total: None,
 ) -> Summary:
     """Publish the log at ``path``; returns once Kafka has everything.
@@ -79,8 +82,11 @@ async def publish_log(
     ``speed``: None for as fast as it goes, else times real time. ``end_now`` shifts all times so that the
     newest is now. ``wait``: behaviour and queries are held back until the catalogue has the items;
     StreamrankError after ``patience`` seconds in which none arrived there. Raises LogError for a log that
-    cannot be read, SettingsError where topics are missing, Unavailable when Kafka fails.
+    cannot be read or, if ``strict``, has fields that no event has; SettingsError where topics are missing or have
+    other partitions than the settings say; Unavailable when Kafka fails.
     """
+    if strict:
+        await asyncio.to_thread(refuse_unknown, path, input_lines(path))
     scan = await asyncio.to_thread(_scan, path)
     summary = Summary(skipped=scan.skipped, unsorted=scan.unsorted)
     if end_now and scan.newest:
@@ -104,6 +110,7 @@ async def _publish(
     named = topics(settings.partitions, settings.topic_prefix)
     options = kafka_options(settings)
     servers = options.pop("bootstrap_servers")
+    await check_topics(settings, (named.item_events, named.behavior_events, named.query_events))
     async with AsyncExitStack() as stack:
         arrival = await stack.enter_async_context(arriving(settings))
         producer = await stack.enter_async_context(BatchProducer(servers, max_request_bytes=4 << 20, **options))

@@ -11,11 +11,9 @@ from typing import Final
 
 import msgspec
 
-from streamrank_client.errors import SettingsError
 from streamrank_client.events import Event, decode_event, encode
 from streamrank_client.logs import Line
 from streamrank_client.routing import Head, head, route
-from streamrank_client.settings import variable
 from streamrank_client.topics import Topics
 from streams.kafka.transport.producer import BatchProducer
 
@@ -52,9 +50,8 @@ class Sender:
         """Send all lines; returns when Kafka has them. ``progress`` gets the number of lines stored."""
         on_their_way: list[asyncio.Future[object]] = []
         stored = sent = 0
-        named = await self._checked_topics()
         async for chunk in chunks(lines, speed):
-            groups = self._grouped(chunk, named, seen)
+            groups = self._grouped(chunk, seen)
             futures = [
                 future
                 for (topic, partition), records in groups.items()
@@ -66,25 +63,14 @@ class Sender:
         await asyncio.gather(*on_their_way)
         progress(sent)
 
-    def _grouped(
-        self, chunk: list[Line], named: Topics, seen: Seen
-    ) -> dict[tuple[str, int], list[tuple[bytes | None, bytes]]]:
+    def _grouped(self, chunk: list[Line], seen: Seen) -> dict[tuple[str, int], list[tuple[bytes | None, bytes]]]:
         groups: dict[tuple[str, int], list[tuple[bytes | None, bytes]]] = defaultdict(list)
         for _, raw in chunk:
-            spec, key, partition = route(head(raw), named)
+            spec, key, partition = route(head(raw), self._topics)
             event = _decoded(raw)
             seen(key, event)
             groups[spec.name, partition].append((key, shifted(raw, event, self._shift_ms)[:LONGEST]))
         return groups
-
-    async def _checked_topics(self) -> Topics:
-        """The topics, once Kafka has as many partitions of each as the settings say. Raises SettingsError."""
-        for spec in (self._topics.item_events, self._topics.behavior_events, self._topics.query_events):
-            if (found := await self._producer.partitions(spec.name)) != spec.partitions:
-                raise SettingsError(
-                    f"{variable('partitions')}={spec.partitions}, but {spec.name} has {found}: set it to {found}"
-                )
-        return self._topics
 
 
 def _decoded(raw: bytes) -> Event | None:

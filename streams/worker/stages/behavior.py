@@ -71,6 +71,7 @@ class BehaviorStage(MarkedStage):
         at.metrics.dead(changes.dead)
         at.metrics.events.labels(self.name).inc(len(changes.ids))
         at.metrics.repeated.inc(changes.repeated)
+        at.metrics.unknown_items.inc(changes.unknown)
         at.metrics.feedback.inc(len(changes.feedback))
         at.metrics.count_outcomes(changes.outcomes)
 

@@ -140,7 +140,7 @@ class QueryStage(Stage):
 
     async def _decline(self, one: Waiting, code: str, message: str) -> None:
         """Answer a usable query with an error."""
-        self.at.metrics.declined.labels(code).inc()
+        self.at.metrics.errors.labels(code).inc()
         wrong = AnswerError(code, "", message)
         answer = Answer(time=one.query.time, request_id=one.query.request_id, user_id=one.query.user_id, error=wrong)
         topic = one.query.reply_topic or self.at.deployment.topics.recommendations.name
@@ -173,6 +173,7 @@ class QueryStage(Stage):
             wrong = AnswerError(error.code, error.field, error.message)
             answer = Answer(time=0, request_id=request_id, error=wrong)
             await self.at.publisher.publish([_reply(answer, topic, record.key or request_id.encode())])
+            self.at.metrics.errors.labels(error.code).inc()
         self._answered[partition, record.offset, record.timestamp_ms] = None
 
     def _remember(self, asked: Iterable[Waiting]) -> None:
@@ -262,7 +263,11 @@ class QueryStage(Stage):
     async def _answer(self, asked: list[Waiting]) -> None:
         at, queries, partition = self.at, [one.query for one in asked], asked[0].partition
         plans = [at.plans.plan_for(query) for query in queries]
-        steps = on_queries(queries, plans, partition, at.tables.models, at.deployment, at.metrics.timed_source)
+        metrics = at.metrics
+        metrics.waited([one.came for one in asked])
+        steps = on_queries(
+            queries, plans, partition, at.tables.models, at.deployment, metrics.timed_source, metrics.timed_answer
+        )
         missing: set[str] = {NOT_STORED} if self.impressions.refused else set()
         answered = await run_steps(steps, self._reading(missing))
         default = at.deployment.topics.recommendations.name
@@ -270,10 +275,11 @@ class QueryStage(Stage):
         for answer, query in zip(answered.answers, queries, strict=True):
             answer.degraded = sorted(missing)
             replies.append(_reply(answer, query.reply_topic or default, query.key.encode()))
-        await self._store_and_publish(answered, replies)
+        with metrics.timed_answer("publish"):
+            await self._store_and_publish(answered, replies)
         self._remember(asked)
-        for answer in answered.answers:
-            at.metrics.answered(answer)
+        for one, answer in zip(asked, answered.answers, strict=True):
+            metrics.answered(answer, one.came)
 
     async def _store_and_publish(self, answered: Answered, replies: Sequence[Message]) -> None:
         """Impressions and answers at once; the impressions leave first, so that no click on an answer can be sooner.

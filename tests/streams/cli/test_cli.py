@@ -200,6 +200,21 @@ async def test_topics_that_differ_are_told_and_exit_code_1(broker: Broker) -> No
     assert "STREAMRANK_PARTITIONS=2" in result.stdout
 
 
+async def test_topics_that_differ_stop_what_would_write_to_them(broker: Broker, tmp_path: Path) -> None:
+    """`topics create` and `publish` end with 2 and a line with the topic, its number, the setting and the remedy."""
+    await create_topics(Settings(kafka=broker.kafka, topic_prefix=broker.prefix + "-", partitions=2))
+    env = {"STREAMRANK_KAFKA": broker.kafka, "STREAMRANK_TOPIC_PREFIX": broker.prefix + "-"}
+    log = tmp_path / "day.jsonl"
+    log.write_text('{"event":"view","event_id":"e2","user_id":"u1","item_id":"p1","time":1}\n')
+    for arguments in (["topics", "create"], ["publish", str(log)]):
+        result = await asyncio.to_thread(call, *arguments, env=env)
+        (line,) = [one for one in result.stderr.splitlines() if one.strip()]
+        assert result.exit_code == 2
+        assert "STREAMRANK_PARTITIONS=8" in line
+        assert f"{broker.prefix}-query-events has 2" in line
+        assert "set STREAMRANK_PARTITIONS=2" in line
+
+
 @pytest.mark.servers
 def test_a_replay_is_compared_with_its_golden_file(tmp_path: Path) -> None:
     """The same log again is exit code 0, an altered golden file 1 with the place, an unreadable one 2."""

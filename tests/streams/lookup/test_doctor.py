@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import redis
+from aiokafka import codec  # type: ignore[import-untyped]
 from click.testing import CliRunner
 
 from bench.servers import RealRedis
@@ -58,6 +60,39 @@ async def test_servers_that_do_not_answer_are_faults_and_the_rest_is_still_check
     assert named(checks, "redis").state == "fail"
     assert "onnxruntime" in {check.name for check in checks}
     assert "hush" not in str(checks)
+
+
+async def test_a_redis_that_lets_nobody_in_is_told_from_one_that_is_off(redis_server: RealRedis) -> None:
+    """A wrong password names user and password; a server that is off does not."""
+    wrong = redis_server.redis.replace("redis://", "redis://nobody:zq7wrong@")
+    refused = named(await diagnose(Settings(kafka="127.0.0.1:1", redis=wrong)), "redis")
+    off = named(await diagnose(Settings(kafka="127.0.0.1:1", redis="redis://me:zq7wrong@127.0.0.1:1/0")), "redis")
+    assert "does not let this user in" in refused.message
+    assert refused.remedy == "check user and password in STREAMRANK_REDIS"
+    assert "does not let this user in" not in off.message
+    assert off.remedy == "check STREAMRANK_REDIS, and that the server runs"
+    assert "zq7wrong" not in f"{refused} {off}"
+
+
+async def test_clocks_that_differ_are_told(redis_server: RealRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis's is this machine's here; one that is two seconds off is a warning, whichever way."""
+    settings = Settings(kafka="127.0.0.1:1", redis=redis_server.redis)
+    assert named(await diagnose(settings), "redis clock").state == "ok"
+    clock = time.time
+    for seconds, words in ((2.0, "2.0 s behind"), (-2.0, "2.0 s ahead of")):
+        monkeypatch.setattr("streams.lookup.redis_checks.time.time", lambda by=seconds: clock() + by)
+        check = named(await diagnose(settings), "redis clock")
+        assert (check.state, check.message) == ("warn", f"{words} this machine's")
+        assert "NTP" in check.remedy
+
+
+async def test_codecs_that_cannot_be_read_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All four can; without the package that reads them the doctor names it."""
+    assert [check.state for check in doctor._codecs()] == ["ok"]
+    monkeypatch.setattr(codec, "cramjam", None)
+    (check,) = doctor._codecs()
+    assert (check.state, check.message) == ("fail", "snappy, lz4, zstd cannot be read")
+    assert "cramjam" in check.remedy
 
 
 async def test_an_eviction_policy_that_loses_state_is_told(redis_server: RealRedis) -> None:

@@ -1,4 +1,4 @@
-"""Whether producers choose partitions as streamrank does: the newest records of each source topic, by their keys."""
+"""The newest records of the topics that producers write to, for a look at what they do."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
-from streamrank_client.following import unavailable
+from streamrank_client.following import existing_topics, unavailable
 from streamrank_client.kafka_options import kafka_options
 from streamrank_client.topics import TopicSpec, topics
 from streams.settings import Settings
-from streams.wire.placing import partitions_of
 
-__all__ = ["Placement", "placements"]
+__all__ = ["Sample", "newest_records"]
 
 #: records looked at in each partition
 NEWEST: Final = 50
@@ -26,36 +25,44 @@ PATIENCE_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
-    """Of a topic's newest records with a key: how many were looked at, and how many lie on a wrong partition."""
+class Sample:
+    """The newest records of a topic, by partition."""
 
-    topic: str
-    looked_at: int
-    wrong: int
+    spec: TopicSpec
+    partitions: Sequence[Sequence[ConsumerRecord]]
+
+    @property
+    def records(self) -> list[ConsumerRecord]:
+        """All of them."""
+        return [record for own in self.partitions for record in own]
 
 
-async def placements(settings: Settings) -> list[Placement]:
-    """The placement of item-events, behavior-events and query-events. Raises Unavailable when Kafka is away."""
+async def newest_records(settings: Settings) -> list[Sample]:
+    """The newest records of item-events, behavior-events and query-events, of all their partitions.
+
+    Raises SettingsError where one of them is missing, Unavailable when Kafka is away.
+    """
     every = topics(settings.partitions, settings.topic_prefix)
     specs = [every.item_events, every.behavior_events, every.query_events]
+    counts = await existing_topics(settings, [spec.name for spec in specs])
+    partitions = {spec.name: [TopicPartition(spec.name, p) for p in range(counts[spec.name])] for spec in specs}
     consumer = AIOKafkaConsumer(
         **kafka_options(settings), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
     )
     try:
         await consumer.start()
-        every_partition = [[TopicPartition(s.name, p) for p in range(s.partitions)] for s in specs]
-        keys = await _newest_keys(consumer, [tp for own in every_partition for tp in own])
+        records = await _newest(consumer, [tp for own in partitions.values() for tp in own])
     except (KafkaError, OSError) as error:
         raise await unavailable(settings, error) from error
     finally:
         await consumer.stop()
-    return [_placement(spec, [keys[tp] for tp in own]) for spec, own in zip(specs, every_partition, strict=True)]
+    return [Sample(spec, [records[tp] for tp in partitions[spec.name]]) for spec in specs]
 
 
-async def _newest_keys(consumer: Any, partitions: Sequence[Any]) -> dict[Any, list[bytes]]:
+async def _newest(consumer: Any, partitions: Sequence[Any]) -> dict[Any, list[ConsumerRecord]]:
     consumer.assign(partitions)
     begins, ends = await asyncio.gather(consumer.beginning_offsets(partitions), consumer.end_offsets(partitions))
-    keys: dict[Any, list[bytes]] = {tp: [] for tp in partitions}
+    found: dict[Any, list[ConsumerRecord]] = {tp: [] for tp in partitions}
     starts = {tp: max(begins[tp], ends[tp] - NEWEST) for tp in partitions}
     for tp, start in starts.items():
         consumer.seek(tp, start)
@@ -63,14 +70,8 @@ async def _newest_keys(consumer: Any, partitions: Sequence[Any]) -> dict[Any, li
     deadline = monotonic() + PATIENCE_S
     while unread and monotonic() < deadline:
         for tp, records in (await consumer.getmany(timeout_ms=200)).items():
-            keys[tp] += [record.key for record in records if record.key and record.offset < ends[tp]]
+            found[tp] += [record for record in records if record.offset < ends[tp]]
         for tp in list(unread):
             if await consumer.position(tp) >= ends[tp]:
                 unread.discard(tp)
-    return keys
-
-
-def _placement(spec: TopicSpec, keys: Sequence[Sequence[bytes]]) -> Placement:
-    """``keys``: those of each partition, in order."""
-    wrong = [int((partitions_of(here, spec.partitions) != p).sum()) for p, here in enumerate(keys)]
-    return Placement(spec.name, sum(map(len, keys)), sum(wrong))
+    return found
