@@ -59,6 +59,7 @@ class Gateway:
         self.app.on_response_prepare.append(readable_by(origins))
         for one in openapi.OPERATIONS:
             self.app.router.add_route(one.method.upper(), one.path, handlers[one.name])
+            self.metrics.begin(one.path, [one.status, *one.refusals], streams=one.streams)
         bounds = PortBounds(
             connections=settings.gateway_connections,
             body_bytes=None,

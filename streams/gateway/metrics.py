@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -34,6 +34,12 @@ class GatewayMetrics:
         self.unacknowledged = events.labels("unacknowledged")
         self._connections = Gauge("streamrank_gateway_connections", "open connections", registry=registry)
         self.streams = Gauge("streamrank_gateway_streams", "open streams of events", ["route"], registry=registry)
+
+    def begin(self, route: str, statuses: Iterable[int], *, streams: bool) -> None:
+        """Begin the series of a route with 0, so that a rate sees the first request."""
+        for status in statuses:
+            self.requests.labels(route, str(status))
+        (self.streams if streams else self.seconds).labels(route)
 
     def connections(self, count: Callable[[], float]) -> None:
         """Ask how many connections are open when it is to be told."""

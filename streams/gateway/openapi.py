@@ -72,6 +72,16 @@ class Operation:
     parameters: tuple[tuple[str, str, str], ...] = ()
     also: tuple[int, ...] = ()
 
+    @property
+    def refusals(self) -> list[int]:
+        """The statuses of what is refused."""
+        return sorted({*self.also, *((401, 429) if self.scope else ())})
+
+    @property
+    def streams(self) -> bool:
+        """Whether it gives server-sent events."""
+        return self.gives[0] == STREAM
+
 
 _USER: Final = ("user_id", "query", "The user's id.")
 _AFTER: Final = (AFTER, "header", "Place of the user's last event, partition:offset, which the answer is to know.")
@@ -214,12 +224,11 @@ def _responses(operation: Operation) -> dict[str, Any]:
     good: dict[str, Any] = {"description": operation.summary}
     if struct is not None:
         schema = {"$ref": _ref(struct)}
-        if media == STREAM:
+        if operation.streams:
             schema = {"type": "string", "description": f"Events with `data`: {struct.__name__} as JSON."}
         good["content"] = {media: {"schema": schema}}
     found = {str(operation.status): good}
-    statuses = {*operation.also, *((401, 429) if operation.scope else ())}
-    for status in sorted(statuses):
+    for status in operation.refusals:
         found[str(status)] = {
             "description": _WHY[status],
             "content": {_JSON: {"schema": {"$ref": _ref(ErrorBody)}}},

@@ -10,12 +10,14 @@ from typing import Final
 
 import structlog
 import uvloop
+from prometheus_client import disable_created_metrics
 
 from streamrank_client.client import Client
 from streams.gateway.app import Gateway
 from streams.gateway.tokens import tokens_of
 from streams.kafka.ending import ended
 from streams.logs import log_to_stderr
+from streams.lookup.settings_checks import misspelt
 from streams.settings import Settings
 
 __all__ = ["open_client", "serve"]
@@ -31,6 +33,9 @@ def serve(settings: Settings) -> None:
     Raises SettingsError for settings, topics or tokens that will not do, Unavailable when Kafka does not answer.
     """
     log_to_stderr(settings)
+    for name, nearest in misspelt().items():
+        log.warning("a variable is no setting, and has no effect", variable=name, nearest=nearest or None)
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings))
 
@@ -51,6 +56,7 @@ async def _serve(settings: Settings) -> None:
         await told.wait()
         log.info("gateway stops")
         await gateway.stop()
+    log.info("gateway stopped")
 
 
 @asynccontextmanager

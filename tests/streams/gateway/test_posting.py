@@ -149,6 +149,20 @@ async def test_what_does_not_reach_kafka_is_not_accepted(opened: Opened) -> None
     assert 'streamrank_gateway_requests_total{route="/v1/events",status="503"} 1.0' in told
 
 
+async def test_every_series_of_a_route_is_there_from_the_start(opened: Opened) -> None:
+    """With 0, so that an alarm on the first refusal can see it."""
+    async with opened() as calls, calls.get("/metrics") as answer:
+        told = await answer.text()
+    for line in (
+        'streamrank_gateway_requests_total{route="/v1/ask",status="504"} 0.0',
+        'streamrank_gateway_requests_total{route="/v1/events",status="202"} 0.0',
+        'streamrank_gateway_seconds_count{route="/v1/users/{user_id}"} 0.0',
+        'streamrank_gateway_streams{route="/v1/answers"} 0.0',
+        'streamrank_gateway_events_total{outcome="refused"} 0.0',
+    ):
+        assert line in told.splitlines()
+
+
 async def test_no_more_waits_for_kafka_than_there_is_memory_for(
     opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
