@@ -47,6 +47,7 @@ types: $(STAMPS)/test $(STAMPS)/self
 
 generated: $(STAMPS)/test $(STAMPS)/self
 	$(BIN)/python -m streamrank_client.asyncapi docs/asyncapi.json --check
+	$(BIN)/python -m streams.gateway.openapi docs/openapi.json --check
 	$(BIN)/python -m streams.cli.settings_docs --check
 
 layers: $(STAMPS)/test $(STAMPS)/self

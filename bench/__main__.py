@@ -1,4 +1,4 @@
-"""`python -m bench ingest|query`: speed on real Kafka and Redis, which they start and end themselves.
+"""`python -m bench ingest|query|gateway`: speed on real Kafka and Redis, which they start and end themselves.
 
 `python -m bench intents`: the intent head on public data. `shop-queries`: what real product searches are taken for.
 `finetune`: whether an encoder learns from a log. `robustness`: what typing errors cost. `relevance`: search before any
@@ -16,9 +16,10 @@ from typing import Any
 import click
 import uvloop
 
+from bench import gateway as gateway_bench
 from bench import ingest as ingest_bench
 from bench import query as query_bench
-from bench.servers import missing
+from bench.servers import missing, missing_kafka
 from models.base.threads import one_thread
 
 
@@ -69,6 +70,23 @@ def query(as_json: bool, events: int, profile: str | None) -> None:
     _need_servers()
     figures = uvloop.run(query_bench.measure(events, None, _say, profile))
     _show(figures, as_json, query_bench.table(figures))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--seconds", default=gateway_bench.Amounts().seconds, show_default=True, help="Of posts of each kind.")
+@click.option("--queries", default=gateway_bench.Amounts().queries, show_default=True, help="Queries each way.")
+def gateway(as_json: bool, seconds: float, queries: int) -> None:
+    """What HTTP adds to a query, and posts a second, one by one and in batches.
+
+    Example: python -m bench gateway --json
+    """
+    reason = missing_kafka()
+    if reason is not None:
+        raise click.ClickException(reason)
+    amounts = gateway_bench.Amounts(queries=queries, seconds=seconds)
+    figures = uvloop.run(gateway_bench.measure(amounts, _say))
+    _show(figures, as_json, gateway_bench.table(figures))
 
 
 @main.command()

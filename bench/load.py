@@ -21,7 +21,7 @@ from streams.kafka.transport import BatchProducer, partition_for
 from streams.offline.importers import complete_journey
 from streams.settings import Settings
 
-__all__ = ["Load", "Record", "first_purchases", "machine", "publish"]
+__all__ = ["Load", "Record", "cpu", "first_purchases", "machine", "publish"]
 
 Record = tuple[bytes | None, bytes | None]
 Partitions = Mapping[int, Sequence[Record]]
@@ -85,7 +85,7 @@ def machine(server: RealRedis, load: Load) -> dict[str, str | int]:
     """Where and on what was measured."""
     redis = subprocess.run([server.command()[0], "--version"], capture_output=True, text=True, check=True).stdout
     return {
-        "cpu": _cpu(),
+        "cpu": cpu(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
@@ -99,7 +99,8 @@ def machine(server: RealRedis, load: Load) -> dict[str, str | int]:
     }
 
 
-def _cpu() -> str:
+def cpu() -> str:
+    """The processor's name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

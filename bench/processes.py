@@ -14,7 +14,7 @@ from streamrank_client.settings import environment as for_child
 from streams.offline.servers import HOST, LocalServer
 from streams.settings import Settings, checkout, variable
 
-__all__ = ["UP", "Process"]
+__all__ = ["UP", "GatewayProcess", "Process"]
 
 #: the file in which a process writes the moment it was up (seconds, CLOCK_MONOTONIC: one clock for all processes)
 UP: Final = "up"
@@ -75,3 +75,31 @@ class Process(LocalServer):
     @property
     def _up(self) -> Path:
         return self.folder / UP
+
+
+class GatewayProcess(LocalServer):
+    """`streamrank gateway` with ``settings`` on a free port; up once /ready says so."""
+
+    name = "gateway"
+    start_timeout = 60.0
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.settings = settings
+
+    def command(self) -> Sequence[str]:
+        """The console command, by module."""
+        return [sys.executable, "-m", "streams.cli", "gateway"]
+
+    def environment(self) -> Mapping[str, str]:
+        """Every setting as its variable, and the checkout's packages."""
+        given = {variable(f.name): str(getattr(self.settings, f.name)) for f in fields(Settings)}
+        return for_child({**given, variable("gateway_port"): str(self.port), "PYTHONPATH": str(checkout())})
+
+    def answers(self) -> bool:
+        """Whether it is ready."""
+        try:
+            with urlopen(f"http://{HOST}:{self.port}/ready", timeout=5) as page:
+                return bool(page.status == 200)
+        except (URLError, OSError):
+            return False

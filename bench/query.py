@@ -30,7 +30,7 @@ from streams.kafka.admin import create_topics
 from streams.offline.building.artifacts import ensure_encoders
 from streams.settings import Settings
 
-__all__ = ["EVENTS", "Figures", "Plan", "measure", "table"]
+__all__ = ["EVENTS", "Figures", "Plan", "measure", "percentiles", "table"]
 
 #: purchases of the log: its first four weeks
 EVENTS: Final = 90_000
@@ -120,9 +120,9 @@ async def _ask(asked: Mapping[str, tuple[Client, Ask]], plan: Plan, say: Say) ->
         say(f"{name}: {full[name]:,} answers/s")
     surfaces = [name for name in asked if name != "echo"]
     return {
-        "echo": _percentiles(single["echo"]),
-        "echo_at_50": _percentiles(due["echo"]),
-        **{name: {"1": _percentiles(single[name]), str(plan.rate): _percentiles(due[name])} for name in surfaces},
+        "echo": percentiles(single["echo"]),
+        "echo_at_50": percentiles(due["echo"]),
+        **{name: {"1": percentiles(single[name]), str(plan.rate): percentiles(due[name])} for name in surfaces},
         "saturation": full,
     }
 
@@ -169,7 +169,8 @@ async def at_full_speed(client: Client, ask: Ask, in_flight: int, seconds: float
     return answers / seconds
 
 
-def _percentiles(milliseconds: list[float]) -> dict[str, float]:
+def percentiles(milliseconds: list[float]) -> dict[str, float]:
+    """The percentiles of a list of latencies by name."""
     found = np.percentile(milliseconds, PERCENTILES)
     return {f"p{p}_ms": round(float(ms), 2) for p, ms in zip(PERCENTILES, found, strict=True)}
 

@@ -109,6 +109,34 @@ class Settings(PlanSettings):
         "bearer token that /explain and /user ask for; without one they answer only on a loopback address",
         secret=True,
     )
+    gateway_host: str = setting(
+        "127.0.0.1", "address of `streamrank gateway`; one that is no loopback address needs STREAMRANK_GATEWAY_TOKENS"
+    )
+    gateway_port: Annotated[int, Meta(ge=0, le=65535)] = setting(6080, "port of the gateway (0: a free one)")
+    gateway_tokens: str = setting(
+        "", "TOML file of the gateway's tokens (docs/gateway.md); without one anybody on this machine may do all",
+        file=True,
+    )  # fmt: skip
+    gateway_origins: str = setting(
+        "", "origins of pages that may call the gateway from elsewhere (CORS), comma separated: https://shop.example"
+    )
+    gateway_workers: str = setting(
+        "http://127.0.0.1:6066",
+        "web ports of query workers, comma separated; the gateway asks them for users and explanations, with "
+        "STREAMRANK_OPERATOR_TOKEN",
+    )
+    gateway_timeout_ms: Annotated[int, Meta(ge=1, le=30_000)] = setting(
+        1_000, "how long the gateway waits for an answer where a request does not say, in milliseconds"
+    )
+    gateway_connections: Annotated[int, Meta(ge=1, le=100_000)] = setting(
+        1_000, "the most open connections of a gateway"
+    )
+    gateway_rate: Annotated[float, Meta(ge=0)] = setting(
+        0.0, "events and queries a second by token of the gateway, where its file does not say (0: no limit)"
+    )
+    gateway_user_rate: Annotated[float, Meta(ge=0)] = setting(
+        20.0, "events and queries a second by user with a signed token (0: no limit)"
+    )
     artifacts: str = setting("", "folder of artifacts that override or add to the shipped ones")
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "where models run")
     threads: Annotated[int, Meta(ge=1, le=64)] = setting(1, "threads of one inference call")

@@ -22,6 +22,8 @@ from streamrank_client.errors import CODES
 from streamrank_client.events import decode_event
 from streamrank_client.topics import topics
 from streams.cli import COMMANDS
+from streams.gateway.metrics import GatewayMetrics
+from streams.gateway.openapi import OPERATIONS
 from streams.settings import Settings, variable
 from streams.worker.metrics import Metrics
 from tests.support.pages import PAGES, ROOT, all_blocks, check, check_span, commands, indented, name_of, page, spans
@@ -198,9 +200,25 @@ def test_the_operations_page_lists_every_metric() -> None:
         assert f"`{name}" in text, name
 
 
+def test_the_gateway_page_lists_every_metric_path_and_code() -> None:
+    """Whoever calls or watches a gateway finds each explained, and no path that is not there."""
+    text = page("docs/gateway.md")
+    for family in GatewayMetrics().registry.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        assert f"`{name}" in text, name
+    sources = "".join(file.read_text() for file in (ROOT / "streams" / "gateway").glob("*.py"))
+    codes = set(re.findall(r'(?:RefusedRequest\(\s*\d+, |ErrorDetail\()"(\w+)"', sources))
+    assert len(codes) > 10
+    assert {code for code in codes if f"`{code}`" not in text} == set()
+    paths = {operation.path for operation in OPERATIONS}
+    told = {re.sub(r"\?.*", "", path) for path in re.findall(r"`(?:GET |POST )?(/[\w./{}?=-]+)`", text)}
+    assert told - {"/v1/users/{id}"} == paths - {"/v1/users/{user_id}"}
+
+
 def test_every_metric_on_a_page_is_exported() -> None:
     """One that was renamed or has gone misleads whoever watches it."""
-    families = [(family.name, family.type) for family in Metrics().registry.collect()]
+    registries = (Metrics().registry, GatewayMetrics().registry)
+    families = [(family.name, family.type) for registry in registries for family in registry.collect()]
     names = {f"{name}_total" if kind == "counter" else name for name, kind in families}
     named = {found for file in PAGES if name_of(file) not in HISTORY
              for found in re.findall(r"`((?:streamrank|process)_[a-z_]+)(?=[`{])", file.read_text())}  # fmt: skip

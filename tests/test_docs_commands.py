@@ -18,6 +18,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import chdir, suppress
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,7 @@ from typing import Final
 import pytest
 from click.testing import CliRunner
 
+from bench.processes import GatewayProcess
 from streams.artifacts.opening import artifact_path
 from streams.cli import main as streamrank
 from streams.offline.servers import free_port
@@ -39,6 +41,8 @@ NOT_RUN: Final = {
     r"make (test|check|bench|soak)\b": "this test is part of it, or it takes minutes",
     r"make (install|test-install)\b": "installs packages from an index",
     r"\.ci/run": "this test is part of it",
+    r"streamrank gateway\b": "does not end; the sandbox starts one for its page",
+    r"curl --no-buffer": "does not end; tests/integration/test_gateway.py follows",
     r"(STREAMRANK_\S+ )?streamrank serve": "does not end; the sandbox is `streamrank serve --embedded`",
     r"STREAMRANK_EXPERIMENT=home.toml streamrank experiment": "reads answers of workers that take part in it",
     r"export STREAMRANK_(KAFKA|REDIS|REPLICATION)\w*=": "names servers that are not there",
@@ -54,6 +58,19 @@ NOT_RUN: Final = {
 }
 #: what the pages say of a command's output
 PROMISED: Final = {
+    """curl --silent --json {"event":"click","user_id":"u7","item_id":"p3"} http://127.0.0.1:6080/v1/events""": (
+        '"accepted":1',
+        '"partition":6',
+    ),
+    "curl --silent --data-binary @events.ndjson --header Content-Type: application/x-ndjson "
+    "http://127.0.0.1:6080/v1/events": ('"accepted":1', '"line":2', "<= 5.0", '"value":9'),
+    """curl --silent --json {"user_id":"u7","text":"milk","limit":3} http://127.0.0.1:6080/v1/ask?timeout_ms=5000""": (
+        '"item_id":"p3"',
+    ),
+    """curl --silent --json {"user_id":"u7"} --header Streamrank-After: $after http://127.0.0.1:6080/v1/ask""": (
+        '"seen":{',
+    ),
+    "curl --silent http://127.0.0.1:6080/v1/users/u2": ('"purchase":2',),
     "streamrank ask --user u1 --text milk": (" 0 │ p3 ",),
     "streamrank event click --user u1 --item p3": ("partition 0, offset 0",),
     "streamrank ask --user u1 --after 0:0 --explain": ("seen 0/0",),
@@ -81,6 +98,7 @@ PROMISED: Final = {
 PAGES: Final = (
     "README.md", "docs/connect.md", "docs/search.md", "docs/merchandising.md", "docs/models.md", "docs/experiments.md",
     "docs/operations.md", "docs/reliability.md", "docs/performance.md", "docs/import.md", "CONTRIBUTING.md",
+    "docs/gateway.md",
 )  # fmt: skip
 START_S: Final = 90.0
 #: pages whose examples other tests run: the client's own
@@ -116,6 +134,7 @@ class Sandbox:
         self.log = folder / "worker.log"
         self.log.touch()
         self.worker: subprocess.Popen[str] | None = None
+        self.gateway: GatewayProcess | None = None
         self._done: dict[str, list[tuple[str, str]]] = {}
 
     def serve(self) -> None:
@@ -140,7 +159,9 @@ class Sandbox:
         raise AssertionError(self.log.read_text()[-3000:])
 
     def stop(self) -> None:
-        """End the worker, and with it its servers."""
+        """End the gateway and the worker, and with it its servers."""
+        if self.gateway is not None:
+            self.gateway.close()
         if self.worker is not None:
             self.worker.terminate()
             self.worker.wait(30)
@@ -149,6 +170,10 @@ class Sandbox:
         """Each step of a page that is run, with its output; a page is run once, after README."""
         if name != "README.md":
             assert self.page("README.md"), "README's own commands have failed"
+        if name == "docs/gateway.md" and self.gateway is None:
+            settings = load({n: v for n, v in self.environment.items() if n.startswith("STREAMRANK_")})
+            self.gateway = GatewayProcess(replace(settings, gateway_workers=f"http://127.0.0.1:{self.port}"))
+            self.gateway.start()
         if name not in self._done:
             self._done[name] = []
             self._done[name] = [pair for block in blocks(name, "sh") for pair in self._block(block.text)]
@@ -156,14 +181,20 @@ class Sandbox:
 
     def _block(self, script: str) -> Iterator[tuple[str, str]]:
         environment = dict(self.environment)
-        for step in steps(script):
-            if why_not(step) is not None:
+        for written in steps(script):
+            if why_not(written) is not None:
                 continue
+            step = self._here(written)
             if re.match(r"export |[a-z]+=", step):
                 shown = self.shell(f"set -a\n{step}\nenv -0", environment)
                 environment |= dict(pair.split("=", 1) for pair in shown.split("\0") if "=" in pair)
                 continue
-            yield step, self.run(step.replace("127.0.0.1:6066", f"127.0.0.1:{self.port}"), environment)
+            yield written, self.run(step, environment)
+
+    def _here(self, step: str) -> str:
+        """A step with the ports of this sandbox."""
+        step = step.replace("127.0.0.1:6066", f"127.0.0.1:{self.port}")
+        return step if self.gateway is None else step.replace("127.0.0.1:6080", f"127.0.0.1:{self.gateway.port}")
 
     def run(self, step: str, environment: dict[str, str]) -> str:
         """What a step prints. A lone `streamrank …` runs in this process, which saves it its imports."""

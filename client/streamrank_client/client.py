@@ -24,12 +24,12 @@ from streamrank_client.answers import Answer
 from streamrank_client.bounded import Bounded
 from streamrank_client.correlation import Answers
 from streamrank_client.errors import AnswerTimeout, QueryRejected, StreamrankError
-from streamrank_client.events import Event, Query, UserEvent
+from streamrank_client.events import Event, Query
 from streamrank_client.fields import Filters, Place
 from streamrank_client.following import existing_topics, following, unavailable
 from streamrank_client.kafka_options import kafka_options
-from streamrank_client.making import behavior, checked, new_id, now
-from streamrank_client.routing import head_of, route
+from streamrank_client.making import behavior, new_id, now
+from streamrank_client.sending import Ready, ready, send
 from streamrank_client.settings import ClientSettings, read, variable
 from streamrank_client.topics import topics
 from streamrank_client.vocabulary import Surface
@@ -80,6 +80,11 @@ class Client:
     ) -> None:
         self._producer = None
         await self._stack.aclose()
+
+    @property
+    def broken(self) -> StreamrankError | None:
+        """Why answers can no longer be read, None while they can: open a new client then."""
+        return self._answers.broken
 
     @property
     def reply_topic(self) -> str:
@@ -183,21 +188,23 @@ class Client:
         """
         return self._answers.follow()
 
-    async def _send(self, events: Sequence[Event]) -> list[Place]:
-        producer = self._producer
-        if producer is None:
+    async def publish_ready(self, records: Sequence[Ready]) -> list[Place]:
+        """Publish events that were checked before (``sending.ready``). Raises Unavailable when Kafka fails; some of
+        them may be stored then.
+        """
+        if self._producer is None:
             raise StreamrankError("the client is not open: use it as `async with Client(...) as client:`")
-        ready = [(route(head_of(event), self.topics), checked(event)) for event in events]
         try:
-            waiting = [await producer.send(to.spec.name, raw, key=to.key, partition=to.partition) for to, raw in ready]
-            stored = await asyncio.gather(*waiting)
+            places = await send(self._producer, records)
         except (KafkaError, OSError) as error:
             raise await unavailable(self.settings, error) from error
-        places = [Place(partition=record.partition, offset=record.offset) for record in stored]
-        for event, place in zip(events, places, strict=True):
-            if isinstance(event, UserEvent):
-                self._last.put(event.user_id, place)
+        for record, place in zip(records, places, strict=True):
+            if record.user_id is not None:
+                self._last.put(record.user_id, place)
         return places
+
+    async def _send(self, events: Sequence[Event]) -> list[Place]:
+        return await self.publish_ready([ready(event, self.topics) for event in events])
 
     def _late(self, query: Query, timeout: float) -> AnswerTimeout:
         prefix = f"{variable('topic_prefix')}={self.settings.topic_prefix!r}"
@@ -211,7 +218,7 @@ class Client:
 @asynccontextmanager
 async def _producing(settings: ClientSettings) -> AsyncIterator[AIOKafkaProducer]:
     """A started producer that sends each record at once and waits for all in-sync replicas."""
-    producer = AIOKafkaProducer(**kafka_options(settings), acks="all", max_request_size=4 << 20)
+    producer = AIOKafkaProducer(**kafka_options(settings), acks="all", max_request_size=4 << 20, max_batch_size=1 << 18)
     try:
         try:
             await producer.start()

@@ -34,7 +34,8 @@ class Answers:
         self._expected: dict[str, asyncio.Future[Answer]] = {}
         self._followers: set[asyncio.Queue[Answer | StreamrankError]] = set()
         self._done: Bounded[str, None] = Bounded(_WINDOW)
-        self._broken: StreamrankError | None = None
+        #: why answers can no longer be read, None while they can
+        self.broken: StreamrankError | None = None
 
     @contextmanager
     def expected(self, request_id: str) -> Iterator[asyncio.Future[Answer]]:
@@ -42,8 +43,8 @@ class Answers:
 
         Raises StreamrankError when answers can no longer be read.
         """
-        if self._broken is not None:
-            raise self._broken
+        if self.broken is not None:
+            raise self.broken
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._expected[request_id] = future
         try:
@@ -52,8 +53,10 @@ class Answers:
             del self._expected[request_id]
 
     def follow(self) -> AsyncGenerator[Answer, None]:
-        """Every answer from this call on, each once."""
+        """Every answer from this call on, each once. Raises StreamrankError when answers can no longer be read."""
         waiting: asyncio.Queue[Answer | StreamrankError] = asyncio.Queue()
+        if self.broken is not None:
+            waiting.put_nowait(self.broken)
         self._followers.add(waiting)
         return self._drain(waiting)
 
@@ -116,7 +119,7 @@ class Answers:
                 waiting.put_nowait(StreamrankError(f"{_WAITING} answers wait: read answers() faster"))
 
     def _fail(self, error: StreamrankError) -> None:
-        self._broken = error
+        self.broken = error
         for future in self._expected.values():
             if not future.done():
                 future.set_exception(error)

@@ -15,7 +15,7 @@ import msgspec
 
 from streamrank_client.fields import Attribute, WantedValue
 
-__all__ = ["located"]
+__all__ = ["located", "value_at"]
 
 #: characters of a value that are shown
 SHOWN: Final = 40
@@ -39,6 +39,26 @@ def located(raw: bytes, path: str) -> tuple[str, str]:
     except (ValueError, LookupError, TypeError, RecursionError):
         return path, ""
     return field, _short(value)
+
+
+def value_at(raw: bytes, path: str) -> object:
+    """The value at a path of an event, in short where it is long; None where it is missing or cannot be read, and for
+    the event as a whole.
+
+    >>> value_at(b'{"price":{"min":3},"cart":["a",7]}', "cart[1]"), value_at(b'{"price":{"min":3}}', "price.max")
+    (7, None)
+    """
+    if not path:
+        return None
+    try:
+        value: Any = msgspec.json.decode(raw)
+        for name, place in _STEP.findall(path):
+            value = value[int(place)] if place.isdecimal() else value[name]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return value if isinstance(value, str) and len(value) <= SHOWN else _short(value)
 
 
 def _wrong_name(values: dict[str, object], wanted: Any) -> str:

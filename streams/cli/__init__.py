@@ -20,6 +20,7 @@ __all__ = ["main"]
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("demo", "Publish, serve and ask a real purchase log."),
     "serve": ("serve", "Run a worker."),
+    "gateway": ("gateway", "Run the HTTP door."),
     "topics": ("topics", "Make or list the topics."),
     "publish": ("publish", "Publish an event log."),
     "ask": ("ask", "Ask one query and print its answer."),

@@ -26,6 +26,7 @@ from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
 from streams.policy.roles import group_of, role_stages
 from streams.settings import Settings
+from streams.web.web_port import WebPort
 from streams.worker.encoder_of import EncoderOfState
 from streams.worker.handover import Handover
 from streams.worker.health import Health
@@ -38,7 +39,6 @@ from streams.worker.series import begin
 from streams.worker.stages.base import Stage, Workplace
 from streams.worker.stages.registry import stages
 from streams.worker.starting import Starts
-from streams.worker.web_port import WebPort
 
 log = structlog.get_logger(__name__)
 
@@ -157,7 +157,7 @@ class Worker:
                 on_revoking=self._revoking,
                 on_revoked=self._revoked,
             ),
-            web_enabled=False,  # its own pages tell what is nobody's business: streams.worker.web_port
+            web_enabled=False,  # its own pages tell what is nobody's business: streams.web.web_port
             autodiscover=False,
             store="memory://",
         )

@@ -16,7 +16,7 @@ from streamrank_client.doors import refusal
 from streamrank_client.errors import Unavailable
 from streams.kafka.admin import check_topics
 from streams.settings import Settings, variable
-from streams.worker.web_port import WebPort
+from streams.web.web_port import WebPort
 
 __all__ = ["knock"]
 

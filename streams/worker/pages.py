@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any, TypeAlias
 
 import msgspec
@@ -21,6 +20,7 @@ from streamrank_client.settings import variable
 from streams.errors import NotStored
 from streams.lookup.desk import Desk
 from streams.settings import Settings
+from streams.web.access import bearer, is_loopback
 from streams.worker.metrics import Metrics
 
 Page: TypeAlias = Callable[[web.Request], Awaitable[web.Response]]
@@ -48,7 +48,7 @@ def closed_to_operators(settings: Settings) -> str | None:
     >>> closed_to_operators(Settings()) is closed_to_operators(Settings(web_host="::", operator_token="x" * 16)) is None
     True
     """
-    if settings.operator_token or _is_loopback(settings.web_host):
+    if settings.operator_token or is_loopback(settings.web_host):
         return None
     return (
         f"/explain and /user are closed: {variable('web_host')}={settings.web_host} is no loopback address, "
@@ -108,7 +108,7 @@ class _Pages:
         async def guarded(request: web.Request) -> web.Response:
             if self._closed is not None:
                 return _error(403, self._closed)
-            if self._token and not hmac.compare_digest(_bearer(request), self._token):
+            if self._token and not hmac.compare_digest(bearer(request), self._token):
                 said = f"send the header `Authorization: Bearer` with the value of {variable('operator_token')}"
                 return _error(401, said, {"WWW-Authenticate": "Bearer"})
             return await page(request)
@@ -129,21 +129,3 @@ class _Pages:
 
 def _error(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
     return web.json_response({"error": message}, status=status, headers=headers)
-
-
-def _bearer(request: web.Request) -> bytes:
-    """The token that a request shows, empty for none."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip().encode(errors="surrogateescape") if scheme.lower() == "bearer" else b""
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address; a name but localhost may be anything.
-
-    >>> [_is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "shop.example")]
-    [True, True, True, False, False]
-    """
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -18,12 +18,12 @@ from prometheus_client import disable_created_metrics
 
 from models.base.threads import one_thread
 from streamrank_client.errors import StreamrankError
+from streams.logs import log_to_stderr
 from streams.lookup.private_parts import untested
 from streams.lookup.settings_checks import misspelt
 from streams.settings import Settings
 from streams.worker.app import Worker
 from streams.worker.doors import knock
-from streams.worker.logs import log_to_stderr
 from streams.worker.warming import compile_loops
 
 log = structlog.get_logger(__name__)

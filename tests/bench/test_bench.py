@@ -8,10 +8,10 @@ from itertools import chain
 
 import pytest
 
-from bench import ingest, query
+from bench import gateway, ingest, query
 from bench.load import first_purchases
 from bench.questions import questions
-from bench.servers import missing
+from bench.servers import missing, missing_kafka
 from streamrank_client.events import Item, Purchase, decode_event, decode_query, encode
 from streams.kafka.transport import partition_for
 from tests.support.servers import need
@@ -88,3 +88,19 @@ def test_the_query_bench_asks_every_surface_beside_the_echo() -> None:
         assert 0 < row["p50_ms"] <= row["p90_ms"] <= row["p99_ms"]
     assert figures["saturation"].keys() == {"search", "feed"}
     assert len(query.table(figures)) == 11
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.usefixtures("own_servers")
+def test_the_gateway_bench_asks_both_ways_and_posts_one_by_one_and_in_batches() -> None:
+    """Every event counted was acknowledged; percentiles are in order."""
+    need(missing_kafka())
+    amounts = gateway.Amounts(queries=8, turns=2, seconds=0.5, connections=2, batch_lines=10, batch_connections=2)
+    figures = asyncio.run(gateway.measure(amounts))
+    json.dumps(figures)
+    for row in (*(figures["queries"][way] for way in ("client", "http")), figures["single_posts"], figures["batches"]):
+        assert row.keys() >= PERCENTILES
+        assert 0 < row["p50_ms"] <= row["p90_ms"] <= row["p99_ms"]
+    assert figures["single_posts"]["events"] > 0
+    assert figures["batches"]["events"] % 10 == 0
+    assert len(gateway.table(figures)) == 3

@@ -49,6 +49,30 @@ def click(user: str, item: str = "p1", at: int | None = None) -> Click:
     return Click(event_id=f"{user}-{item}", user_id=user, item_id=item, time=now() if at is None else at)
 
 
+async def test_many_events_go_in_batches_and_each_has_its_place(settings: Settings) -> None:
+    """Also where some are as large as a batch; one user's stay in their order."""
+    events: list[Event] = [click(f"u{n % 9}", f"p{n}") for n in range(400)]
+    for n in range(0, 400, 50):
+        events[n] = Item(item_id=f"i{n}", time=now(), description="x" * 20_000, attributes={"a": "y" * n})
+    async with Client(settings=settings) as client:
+        places = await client.publish_many(events)
+        assert client.last_place("u8") == places[395]
+    named = topics(settings.partitions, settings.topic_prefix)
+    stored: dict[tuple[str, int, int], bytes] = {}
+    async with following(settings, named.behavior_events.name, named.item_events.name, from_start=True) as consumer:
+        async with asyncio.timeout(30):
+            async for record in records(consumer):
+                stored[record.topic, record.partition, record.offset] = record.value
+                if len(stored) == len(events):
+                    break
+    for event, place in zip(events, places, strict=True):
+        spec = named.item_events if isinstance(event, Item) else named.behavior_events
+        assert decode_event(stored[spec.name, place.partition, place.offset]) == event
+    for user in range(9):
+        offsets = [place.offset for n, place in enumerate(places) if n % 9 == user and n % 50]
+        assert offsets == sorted(offsets)
+
+
 async def test_an_answer_arrives_and_a_query_carries_its_users_last_event(settings: Settings) -> None:
     """ask() returns the answer to its own query, whose `after` is the place of that user's last event."""
     async with answering(settings) as seen, Client(settings=settings) as client:

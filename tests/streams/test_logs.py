@@ -26,7 +26,7 @@ CODE = """
 import logging, warnings
 import structlog
 from streams.settings import Settings
-from streams.worker.logs import log_to_stderr
+from streams.logs import log_to_stderr
 
 settings = Settings(kafka_password=SECRET, operator_token="zq7token", log_format=FORMAT, log_level=LEVEL)
 log_to_stderr(settings)

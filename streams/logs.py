@@ -1,4 +1,4 @@
-"""What a worker writes to its log: a line for each event, as text or as JSON; its own, Faust's and aiokafka's alike.
+"""What a process that serves logs: a line for each event, as text or as JSON; its own, Faust's and aiokafka's alike.
 
 Secrets are hidden before a line is written: inside JSON they would be escaped, and nobody would recognise them.
 """
