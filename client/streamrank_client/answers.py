@@ -83,13 +83,27 @@ class IntentLabel(Struct):
     confidence: float
 
 
+class Details(Struct, omit_defaults=True):
+    """What a page shows of an item, as the catalogue has it: ``price`` is what it costs when it is asked for,
+    ``list_price`` what it would without a promotion, where there is one.
+    """
+
+    title: str = ""
+    brand: str = ""
+    price: float | None = None
+    list_price: float | None = None
+    link: str | None = None
+    image_link: str | None = None
+
+
 class AnswerItem(Struct, omit_defaults=True):
     """One recommended item; ``propensity`` is the probability with which it stands at this position.
 
     Where the answer's ``exploration`` is ``plackett-luce``, it is the probability given what stands above as well.
 
     With ``explain``: ``reasons`` are contributions that add up to the score, ``features`` what the ranker saw, and,
-    in the query's ``language``, ``why`` says in words what spoke for it most, where something did.
+    in the query's ``language``, ``why`` says in words what spoke for it most, where something did. ``details`` are
+    there where the query asked for them.
     """
 
     item_id: str
@@ -99,6 +113,7 @@ class AnswerItem(Struct, omit_defaults=True):
     reasons: dict[str, float] | None = None
     features: dict[str, float] | None = None
     why: str | None = None
+    details: Details | None = None
 
 
 class FacetValue(Struct, omit_defaults=True):

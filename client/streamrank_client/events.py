@@ -24,6 +24,7 @@ from streamrank_client.fields import (
     Base,
     Filters,
     Id,
+    Link,
     Place,
     Price,
     Text,
@@ -44,7 +45,8 @@ class Item(Base, tag="item", kw_only=True):
 
     ``price`` is what it costs; ``list_price`` what it costs without a promotion. With ``valid_from`` or ``valid_to``
     the promotion's ``price`` holds from and until then, and ``list_price`` otherwise. Variants of one product (colours,
-    sizes) share a ``group_id``: one of them is shown.
+    sizes) share a ``group_id``: one of them is shown. ``link`` and ``image_link`` are the addresses of its page and of
+    its picture, for who shows answers (``Query.details``).
     """
 
     item_id: Id
@@ -60,6 +62,8 @@ class Item(Base, tag="item", kw_only=True):
     image_vector: Vector | None = None
     in_stock: bool = True
     group_id: Id | None = None
+    link: Link | None = None
+    image_link: Link | None = None
 
     def __post_init__(self) -> None:
         """Refuse times in seconds."""
@@ -85,6 +89,8 @@ class ItemUpdate(Base, tag="item_update", kw_only=True):
     image_vector: Vector | None = None
     in_stock: bool | None = None
     group_id: Id | None = None
+    link: Link | None = None
+    image_link: Link | None = None
 
     def __post_init__(self) -> None:
         """Refuse times in seconds."""
@@ -178,7 +184,7 @@ class Query(Base, tag="query", kw_only=True):
 
     ``offset`` gives the items from there on: page two of the same user, text, time and limit has none of page one's.
     With exploration, ``page_of`` names page one's ``request_id``, so that its chance is drawn again. With ``explain``
-    and a ``language``, each item says in words why it is shown.
+    and a ``language``, each item says in words why it is shown. With ``details``, each has its title, price and links.
 
     ``facets``: ``category``, ``brand``, ``price`` or names of attributes, whose values are counted among all that
     matches; ``sort``: all that matches in this order instead of the most relevant items first, but
@@ -201,6 +207,7 @@ class Query(Base, tag="query", kw_only=True):
     sort: Sort | None = None
     exclude: Annotated[list[Id], Meta(max_length=limits.EXCLUDED_ITEMS)] = []
     explain: bool = False
+    details: bool = False
     language: Literal["en", "zh"] | None = None
     after: Place | None = None
     reply_topic: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,249}$")] | None = None

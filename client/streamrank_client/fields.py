@@ -20,6 +20,7 @@ Id = Annotated[str, Meta(min_length=1, max_length=limits.ID_CHARACTERS)]
 RuleId = Annotated[str, Meta(min_length=1, max_length=limits.RULE_ID_CHARACTERS)]
 Text = Annotated[str, Meta(max_length=limits.TEXT_CHARACTERS)]
 Time = Annotated[int, Meta(ge=0, le=limits.TIME_MS)]
+Link = Annotated[str, Meta(min_length=1, max_length=limits.LINK_CHARACTERS)]
 Price = Annotated[float, Meta(ge=0, le=limits.PRICE)]
 AttributeName = Annotated[str, Meta(max_length=limits.ATTRIBUTE_NAME_CHARACTERS)]
 Attribute = (

@@ -64,6 +64,8 @@ class Catalogue:
     def __init__(self, capacity: int = CAPACITY, image_dim: int = 0) -> None:
         self.ids: list[str] = []
         self.titles: list[str] = []
+        #: addresses of an item's page and picture, by row, of those that have any
+        self.links: dict[int, tuple[str, str]] = {}
         self.lexical = Bm25()
         self.attributes = Attributes()
         self.identifiers = Identifiers()
@@ -123,6 +125,10 @@ class Catalogue:
         self.images.put(rows, [entry.image for entry in entries])
         for row, entry in zip(rows.tolist(), entries, strict=True):
             self.titles[row] = entry.title
+            if entry.link or entry.image_link:
+                self.links[row] = entry.link, entry.image_link
+            else:
+                self.links.pop(row, None)
             self._titled[row] = bool(entry.title.strip())
             self._title_key[row] = title_key(entry.title)
             self.lexical.put(row, entry.tokens, *entry.words)

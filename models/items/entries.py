@@ -23,7 +23,8 @@ class Entry(msgspec.Struct, array_like=True):
     entries have none); ``vector``: 512 little-endian f2, ``compact``: 64 little-endian f4,
     both unit length; ``valid_from`` to ``valid_to``: when ``price`` holds, outside of it ``list_price`` does;
     ``first_time``: of the item's first event; ``image``: little-endian f2, unit length, empty without an image;
-    ``group_id``: what variants of one product share, empty for an item of its own.
+    ``group_id``: what variants of one product share, empty for an item of its own; ``link``, ``image_link``: addresses
+    of its page and picture, empty for none.
     """
 
     item_id: str
@@ -45,6 +46,8 @@ class Entry(msgspec.Struct, array_like=True):
     image: bytes = b""
     group_id: str = ""
     words: list[list[str]] = msgspec.field(default_factory=list)
+    link: str = ""
+    image_link: str = ""
 
 
 _encoder = msgspec.msgpack.Encoder()

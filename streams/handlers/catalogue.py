@@ -219,6 +219,8 @@ def _entries(items: Sequence[Item], times: Sequence[int], models: Models) -> lis
             first_time=_first_time(item, times[n], models),
             image=item_image(item.image_vector, models.catalogue.images.dim),
             group_id=group_of(item),
+            link=item.link or "",
+            image_link=item.image_link or "",
         )
         for n, item in enumerate(items)
     ]

@@ -28,6 +28,7 @@ from streams.handlers.knowing import know
 from streams.handlers.matches import counted_matches
 from streams.handlers.ranking import Prepared, Ranked, in_order, prepare
 from streams.handlers.sessions import remembered
+from streams.handlers.showing import show
 from streams.handlers.steps import Values
 from streams.handlers.telling import explain
 from streams.handlers.understanding import understood
@@ -116,6 +117,8 @@ def _answer(ranked: Ranked, catalogue: Catalogue, retrained: bool) -> tuple[Answ
         )
         for row, place, propensity in zip(rows, shown.order, shown.propensity, strict=True)
     ]
+    if query.details:
+        show(items, rows, query.time, catalogue)
     cut = [CANDIDATES_CUT] if len(query.candidates) > ranked.plan.work else []
     if query.explain and not explain(items, ranked, shown.order, catalogue):
         cut.append(REASONS_CUT)

@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from state import keys
 from state.records import COUNT
-from streamrank_client.answers import FacetValue
+from streamrank_client.answers import Details, FacetValue
+from streamrank_client.events import Item
 from streamrank_client.fields import Filters
 from streamrank_client.vocabulary import RATING, key
 from tests.support.composing import Answering
-from tests.support.driving import PARTITIONS
+from tests.support.driving import AT, PARTITIONS
 from tests.support.shop import Shopper, ids
 
 DRESSES = ["dress-plain", "dress-blue", "dress-red", "dress-black"]
@@ -65,3 +67,24 @@ def test_an_order_asked_for_explores_nothing(shop: Answering) -> None:
     answer = Shopper(shop).ask("dress", **given)
     assert {one.propensity for one in answer.items} == {1.0}
     assert answer.exploration == "none"
+
+
+def test_details_are_told_where_they_are_asked_for() -> None:
+    """Title, brand, links and what an item costs at the time of the query: the promotion's price until it ends."""
+    page, picture = "https://shop.example/tee", "https://shop.example/tee.png"
+    tee = Item(time=AT, item_id="tee", title="Linen <b>tee</b>", brand="Oz", link=page, image_link=picture)
+    tee = replace(tee, price=19.99, list_price=25.5, valid_to=AT + 10_000)
+    shopper = Shopper(Answering.of([tee, Item(time=AT, item_id="mug", title="Linen mug")]))
+    known = Details("Linen tee", "Oz", 19.99, 25.5, page, picture)
+    found = {one.item_id: one.details for one in shopper.ask("linen", at=AT, details=True).items}
+    assert found == {"tee": known, "mug": Details("Linen mug")}
+    (later,) = [one for one in shopper.ask("linen", at=AT + 60_000, details=True).items if one.item_id == "tee"]
+    assert later.details == replace(known, price=25.5, list_price=None)
+    assert [one.details for one in shopper.ask("linen", at=AT).items] == [None, None]
+
+
+def test_links_follow_the_items_last_event() -> None:
+    """Those of an event without any are gone."""
+    shop = Answering.of([Item(time=AT, item_id="tee", title="tee", link="https://shop.example/tee")])
+    shop.take(Item(time=AT + 1, item_id="tee", title="tee"))
+    assert [one.details for one in Shopper(shop).ask("tee", at=AT, details=True).items] == [Details("tee")]

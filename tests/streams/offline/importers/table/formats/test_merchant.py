@@ -72,6 +72,8 @@ def test_a_feed_becomes_items_with_promotions_groups_and_stock(tmp_path: Path, n
     assert (television.price, television.list_price) == (49.99, 59.99)
     assert (television.valid_from, television.valid_to) == (1_772_359_620_000, 1_774_994_820_000)
     assert television.attributes == {"gtin": "811571018420", "condition": "new"}
+    assert television.link == "https://shop.example/tv"
+    assert television.image_link == "https://shop.example/tv.png"
     assert television.time == IMPORTED
     assert (red.price, red.list_price, red.in_stock, red.group_id) == (15, None, False, "S")
     assert red.category == []
