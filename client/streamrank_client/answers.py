@@ -83,7 +83,7 @@ class IntentLabel(Struct):
     confidence: float
 
 
-class Details(Struct, omit_defaults=True):
+class ItemDetails(Struct, omit_defaults=True):
     """What a page shows of an item, as the catalogue has it: ``price`` is what it costs when it is asked for,
     ``list_price`` what it would without a promotion, where there is one.
     """
@@ -113,7 +113,7 @@ class AnswerItem(Struct, omit_defaults=True):
     reasons: dict[str, float] | None = None
     features: dict[str, float] | None = None
     why: str | None = None
-    details: Details | None = None
+    details: ItemDetails | None = None
 
 
 class FacetValue(Struct, omit_defaults=True):

@@ -61,6 +61,7 @@ def open_reading(settings: Settings, ranker: Ranker) -> Opened:
 def open_encoders(settings: Settings) -> tuple[Encoder, Encoder | None]:
     """The encoder, and that of the intent head where it or the encoder needs one; raises as ``open_artifacts``."""
     device, threads = settings.device, settings.threads
+    Artifact.load(artifact_path(settings, "encoder"))  # where it is missing, it is named first
     other = None
     if "intent-encoder" in needed(settings):
         other = Encoder(artifact_path(settings, "intent-encoder"), device, threads=threads)

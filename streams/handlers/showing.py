@@ -7,7 +7,7 @@ from typing import Final
 
 from models.base.arrays import Rows
 from models.items.catalogue import Catalogue
-from streamrank_client.answers import AnswerItem, Details
+from streamrank_client.answers import AnswerItem, ItemDetails
 
 #: prices are held as float32, which has seven digits
 DIGITS: Final = 7
@@ -19,7 +19,7 @@ def show(items: Sequence[AnswerItem], rows: Rows, now: int, catalogue: Catalogue
     brands = catalogue.brand[rows].tolist()
     for item, row, brand, price, without in zip(items, rows.tolist(), brands, prices, regular, strict=True):
         link, image_link = catalogue.links.get(row, ("", ""))
-        item.details = Details(
+        item.details = ItemDetails(
             title=catalogue.titles[row],
             brand=catalogue.brands.names[brand] if brand >= 0 else "",
             price=_number(price),

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from state import keys
 from state.records import COUNT
-from streamrank_client.answers import Details, FacetValue
+from streamrank_client.answers import FacetValue, ItemDetails
 from streamrank_client.events import Item
 from streamrank_client.fields import Filters
 from streamrank_client.vocabulary import RATING, key
@@ -75,9 +75,9 @@ def test_details_are_told_where_they_are_asked_for() -> None:
     tee = Item(time=AT, item_id="tee", title="Linen <b>tee</b>", brand="Oz", link=page, image_link=picture)
     tee = replace(tee, price=19.99, list_price=25.5, valid_to=AT + 10_000)
     shopper = Shopper(Answering.of([tee, Item(time=AT, item_id="mug", title="Linen mug")]))
-    known = Details("Linen tee", "Oz", 19.99, 25.5, page, picture)
+    known = ItemDetails("Linen tee", "Oz", 19.99, 25.5, page, picture)
     found = {one.item_id: one.details for one in shopper.ask("linen", at=AT, details=True).items}
-    assert found == {"tee": known, "mug": Details("Linen mug")}
+    assert found == {"tee": known, "mug": ItemDetails("Linen mug")}
     (later,) = [one for one in shopper.ask("linen", at=AT + 60_000, details=True).items if one.item_id == "tee"]
     assert later.details == replace(known, price=25.5, list_price=None)
     assert [one.details for one in shopper.ask("linen", at=AT).items] == [None, None]
@@ -87,4 +87,4 @@ def test_links_follow_the_items_last_event() -> None:
     """Those of an event without any are gone."""
     shop = Answering.of([Item(time=AT, item_id="tee", title="tee", link="https://shop.example/tee")])
     shop.take(Item(time=AT + 1, item_id="tee", title="tee"))
-    assert [one.details for one in Shopper(shop).ask("tee", at=AT, details=True).items] == [Details("tee")]
+    assert [one.details for one in Shopper(shop).ask("tee", at=AT, details=True).items] == [ItemDetails("tee")]
