@@ -19,10 +19,9 @@ import torch
 from models.base import artifact as artifacts
 from models.base.artifact import Artifact, Manifest
 from models.base.onnx_session import Port
-from models.base.paths import DATA
 from models.text.encoder import DIM, Encoder
 from models.text.intent import HEAD, PRODUCTS, IntentHead, likelier_if_brief
-from models.training.intent_data import read_labelled, split, with_copies, with_slips
+from models.training.intent_data import TEST, TRAIN, read_labelled, split, with_copies, with_slips
 from models.training.intent_figures import fit_temperature, fit_threshold, judge, share, softmax
 from models.training.intent_graph import intent_graph
 from models.training.intent_network import (
@@ -40,9 +39,6 @@ from models.training.intent_network import (
     logits,
 )
 
-TRAIN, TEST = DATA / "intent" / "train.csv", DATA / "intent" / "test.csv"
-#: Texts of people who look for a product, made from other sources (streams/offline/building/product_texts.py).
-PRODUCT_TEXTS = DATA / "intent" / "products.csv"
 #: The least confidence in one of the six: less in those that look for products, the likeliest guess in a search box.
 THRESHOLD: Final = 0.48
 PRODUCT_THRESHOLD: Final = 0.35

@@ -17,9 +17,14 @@ from typing import Final
 import numpy as np
 
 from models.base.errors import ArtifactError
+from models.base.paths import DATA
 from models.evaluate.edits import edited
 from models.text.encoder import Encoder
 from models.text.intent import INTENTS, UNKNOWN
+
+TRAIN, TEST = DATA / "intent" / "train.csv", DATA / "intent" / "test.csv"
+#: Texts of people who look for a product, made from other sources (streams/offline/building/product_texts.py).
+PRODUCT_TEXTS = DATA / "intent" / "products.csv"
 
 COLUMNS: Final = ("intent", "category", "label")
 OUT_OF_SCOPE: Final = frozenset({UNKNOWN, "oos"})

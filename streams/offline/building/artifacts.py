@@ -81,7 +81,8 @@ async def build(
 
 
 def _intent(settings: Settings, out: Path, steps: BuildSteps, data: Path | None, test: Path | None) -> Artifact:
-    from models.training.intent import PRODUCT_TEXTS, TEST, TRAIN, train_intent
+    from models.training.intent import train_intent
+    from models.training.intent_data import PRODUCT_TEXTS, TEST, TRAIN
 
     steps("training", 0.0)
     train, judge = (data, test) if data else (TRAIN, test or TEST)

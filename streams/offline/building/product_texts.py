@@ -25,7 +25,7 @@ from models.text.intent import PRODUCTS
 from models.text.stopwords import STOP_WORDS
 from models.text.tokenizing import PIECES
 from models.text.words import normalise
-from models.training.intent import TRAIN
+from models.training.intent_data import TRAIN
 from streamrank_client.events import Item
 from streams.artifacts.opening import artifact_path
 from streams.offline.importers import complete_journey
