@@ -54,12 +54,13 @@ def _optional(field: _Schema) -> _Schema:
     """A field whose null means only that it is not there, without the null."""
     if _NULL not in field.get("anyOf", ()):
         return field
-    rest = {name: value for name, value in field.items() if name != "anyOf"}
+    rest = {name: value for name, value in field.items() if name not in ("anyOf", "default")}
     kinds = [kind for kind in field["anyOf"] if kind != _NULL]
-    if "default" not in rest:  # always there, and null where there is nothing to say
+    if field.get("default", _NULL) is None:
+        return {**rest, **kinds[0]} if len(kinds) == 1 else {**rest, "anyOf": kinds}
+    if "default" not in field and len(kinds) == 1 and "type" in kinds[0]:  # always there: null where nothing is known
         return {**rest, **kinds[0], "type": [kinds[0]["type"], "null"]}
-    del rest["default"]
-    return {**rest, **kinds[0]} if len(kinds) == 1 else {**rest, "anyOf": kinds}
+    return field
 
 
 def _named(schema: _Schema, named: dict[str, _Schema]) -> _Schema:

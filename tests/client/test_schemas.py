@@ -93,6 +93,12 @@ class Either(Struct):
     value: int | str | None = None
 
 
+class Preset(Struct):
+    """A struct whose null would be something else than absence."""
+
+    limit: int | None = 10
+
+
 class Both(Struct):
     """A struct with two unions of one name."""
 
@@ -102,7 +108,12 @@ class Both(Struct):
 
 @pytest.mark.parametrize(
     ("struct", "said"),
-    [(Nameless, "enum without a name"), (Either, "union without a title"), (Both, "two schemas are called Side")],
+    [
+        (Nameless, "enum without a name"),
+        (Either, "union without a title"),
+        (Preset, "union without a title"),
+        (Both, "two schemas are called Side"),
+    ],
 )
 def test_what_has_no_name_of_its_own_is_refused(struct: type[Struct], said: str) -> None:
     """Whoever adds a field is told to name its values."""
