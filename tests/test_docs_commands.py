@@ -46,6 +46,7 @@ NOT_RUN: Final = {
     r"(STREAMRANK_\S+ )?streamrank serve": "does not end; the sandbox is `streamrank serve --embedded`",
     r"STREAMRANK_EXPERIMENT=home.toml streamrank experiment": "reads answers of workers that take part in it",
     r"export STREAMRANK_(KAFKA|REDIS|REPLICATION)\w*=": "names servers that are not there",
+    r"(npm|node) ": "tests/client/test_types.py runs it, where Node and npm's registry are at hand",
     r"docker ": "needs a Docker engine",
     r"curl --header .Authorization": "asks a worker that has a token",
     r"streamrank import (?!table)": "reads a data set for minutes; tests/importers run it",

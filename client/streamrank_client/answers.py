@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from streamrank_client.fields import Base, Place
 
@@ -116,13 +118,18 @@ class AnswerItem(Struct, omit_defaults=True):
     details: ItemDetails | None = None
 
 
+Faceted = Annotated[
+    bool | float | str, Meta(title="Faceted", description="A category, a brand, or the value of an attribute.")
+]
+
+
 class FacetValue(Struct, omit_defaults=True):
     """A value of a facet and how many matches have it; of prices a range, from ``min`` to below ``max``, where they are
     not open.
     """
 
     count: int
-    value: bool | float | str | None = None
+    value: Faceted | None = None
     min: float | None = None
     max: float | None = None
 

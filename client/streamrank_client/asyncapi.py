@@ -6,6 +6,7 @@ is stale.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ import msgspec
 from streamrank_client.answers import Answer, DeadLetter
 from streamrank_client.events import Behavior, ItemEvents, Query
 from streamrank_client.limits import MAX_RECORD_BYTES
+from streamrank_client.schemas import REFERENCE, schemas
 from streamrank_client.topics import Topics, TopicSpec, topics
 
 __all__ = ["EXAMPLES", "document", "text"]
@@ -99,7 +101,6 @@ _INTERNAL: Final = {
 def document() -> dict[str, Any]:
     """The document as JSON values."""
     named = topics()
-    _, schemas = msgspec.json.schema_components(_STRUCTS, ref_template="#/components/schemas/{name}")
     messages = {_tag(struct): _message(struct, named) for struct in _STRUCTS}
     messages |= {name: _internal(name, *about) for name, about in _INTERNAL.items()}
     return {
@@ -110,6 +111,8 @@ def document() -> dict[str, Any]:
             "description": (
                 "Search and recommendation over Kafka. JSON on the wire; times are integer Unix "
                 "milliseconds; unknown fields are ignored, a wrong one makes a dead letter that names it. "
+                "Fields that are not required may also be null, which is as if they were not there; so are nulls in "
+                "lists, but in image_vector. The schemas leave this out. "
                 f"A record has at most {MAX_RECORD_BYTES} bytes; what its parts may have stands at each of them. "
                 "Topic names take STREAMRANK_TOPIC_PREFIX, topics of users STREAMRANK_PARTITIONS (8 here)."
             ),
@@ -118,7 +121,7 @@ def document() -> dict[str, Any]:
         "defaultContentType": "application/json",
         "channels": {spec.name: _channel(spec) for spec in named},
         "operations": {_verb(action, name): _operation(action, name) for name, action in _OPERATIONS.items()},
-        "components": {"messages": messages, "schemas": dict(sorted(schemas.items()))},
+        "components": {"messages": messages, "schemas": schemas(_STRUCTS)},
     }
 
 
@@ -165,8 +168,8 @@ def _message(struct: type[msgspec.Struct], named: Topics) -> dict[str, Any]:
     key = next(spec.key for spec in named if tag in _tags(spec.name))
     found: dict[str, Any] = {
         "name": tag,
-        "summary": (struct.__doc__ or "").strip().split("\n")[0],
-        "payload": {"$ref": f"#/components/schemas/{struct.__name__}"},
+        "summary": _sentence(struct.__doc__ or ""),
+        "payload": {"$ref": REFERENCE + struct.__name__},
         "bindings": {"kafka": {"key": {"type": "string", "description": key}}},
         "examples": [{"name": tag, "payload": EXAMPLES[tag]}],
     }
@@ -176,6 +179,15 @@ def _message(struct: type[msgspec.Struct], named: Topics) -> dict[str, Any]:
             "properties": {"request_id": {"type": "string", "description": "the query's request id"}},
         }
     return found
+
+
+def _sentence(text: str) -> str:
+    """The first sentence of a text.
+
+    >>> _sentence("It is so: an id, a time.\\n    More on it.")
+    'It is so: an id, a time.'
+    """
+    return re.split(r"(?<=\.)\s", text.strip(), maxsplit=1)[0].replace("\n    ", " ")
 
 
 def _internal(name: str, summary: str, format_: str) -> dict[str, Any]:

@@ -175,6 +175,10 @@ CHOICES: Final = (Click, AddToCart, Purchase, Rating)
 
 
 # ---------------------------------------------------------------- query-events
+#: In which ``why`` may be said.
+Language = Literal["en", "zh"]
+
+
 class Query(Base, tag="query", kw_only=True):
     """A question: the answer goes to the recommendations topic, or to ``reply_topic``.
 
@@ -208,7 +212,7 @@ class Query(Base, tag="query", kw_only=True):
     exclude: Annotated[list[Id], Meta(max_length=limits.EXCLUDED_ITEMS)] = []
     explain: bool = False
     details: bool = False
-    language: Literal["en", "zh"] | None = None
+    language: Language | None = None
     after: Place | None = None
     reply_topic: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,249}$")] | None = None
 

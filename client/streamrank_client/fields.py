@@ -23,12 +23,14 @@ Time = Annotated[int, Meta(ge=0, le=limits.TIME_MS)]
 Link = Annotated[str, Meta(min_length=1, max_length=limits.LINK_CHARACTERS)]
 Price = Annotated[float, Meta(ge=0, le=limits.PRICE)]
 AttributeName = Annotated[str, Meta(max_length=limits.ATTRIBUTE_NAME_CHARACTERS)]
-Attribute = (
+AttributePart = Annotated[bool | float | Text, Meta(title="AttributePart", description="One of an attribute's values.")]
+Attribute = Annotated[
     bool
     | float
     | Annotated[str, Meta(max_length=limits.ATTRIBUTE_CHARACTERS)]
-    | Annotated[list[bool | float | Text], Meta(max_length=limits.ATTRIBUTE_TEXTS)]
-)
+    | Annotated[list[AttributePart], Meta(max_length=limits.ATTRIBUTE_TEXTS)],
+    Meta(title="Attribute", description="What an item is in one respect."),
+]
 Vector = Annotated[list[float], Meta(min_length=1, max_length=limits.VECTOR_NUMBERS)]
 
 
@@ -78,7 +80,14 @@ class Range(Struct, omit_defaults=True):
 
 
 #: what an attribute may have to be: equal to a value, one of several, or a number within a range
-WantedValue = bool | float | Text | Annotated[list[bool | float | Text], Meta(max_length=limits.FILTER_VALUES)] | Range
+WantedValue = Annotated[
+    bool | float | Text | Annotated[list[AttributePart], Meta(max_length=limits.FILTER_VALUES)] | Range,
+    Meta(title="WantedValue", description="What an attribute has to be: this, one of these, or within a range."),
+]
+WantedCategory = Annotated[
+    Id | Annotated[list[Id], Meta(min_length=1, max_length=limits.CATEGORY_LEVELS)],
+    Meta(title="WantedCategory", description="A category's name, or names from the root on."),
+]
 
 
 class Filters(Struct, omit_defaults=True):
@@ -90,13 +99,7 @@ class Filters(Struct, omit_defaults=True):
     beginning of an item's path.
     """
 
-    category: (
-        Annotated[
-            list[Id | Annotated[list[Id], Meta(min_length=1, max_length=limits.CATEGORY_LEVELS)]],
-            Meta(max_length=limits.FILTER_VALUES),
-        ]
-        | None
-    ) = None
+    category: Annotated[list[WantedCategory], Meta(max_length=limits.FILTER_VALUES)] | None = None
     brand: Annotated[list[Id], Meta(max_length=limits.FILTER_VALUES)] | None = None
     price: Range | None = None
     in_stock: bool | None = None

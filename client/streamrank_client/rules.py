@@ -18,6 +18,10 @@ from streamrank_client.vocabulary import RULE_KEY, SURFACES, Surface
 
 __all__ = ["DeleteRule", "Rule", "check_rule", "rule_key"]
 
+RuleAction = Literal["pin", "bury", "hide"]
+#: Which queries a rule's text is for: those of the same text, or those with all its words.
+RuleMatch = Literal["equal", "words"]
+
 
 class Rule(Base, tag="rule", kw_only=True):
     """The shop pins items to places, buries items behind all others, or hides them; a later rule of its id replaces
@@ -29,13 +33,13 @@ class Rule(Base, tag="rule", kw_only=True):
     """
 
     rule_id: RuleId
-    action: Literal["pin", "bury", "hide"]
+    action: RuleAction
     item_ids: Annotated[list[Id], Meta(max_length=limits.RULE_ITEMS)] = []
     category: Annotated[list[Id], Meta(max_length=limits.RULE_GROUPS)] = []
     brand: Annotated[list[Id], Meta(max_length=limits.RULE_GROUPS)] = []
     surfaces: Annotated[list[Surface], Meta(max_length=len(SURFACES))] = []
     text: Text = ""
-    match: Literal["equal", "words"] = "equal"
+    match: RuleMatch = "equal"
     position: Annotated[int, Meta(ge=0, le=limits.RULE_POSITION)] = 0
     valid_from: Time | None = None
     valid_to: Time | None = None

@@ -73,7 +73,11 @@ _info = cache(inspect.type_info)
 
 
 def _members(kind: inspect.Type) -> tuple[inspect.Type, ...]:
-    return kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+    if isinstance(kind, inspect.Metadata):
+        return _members(kind.type)
+    return (
+        tuple(one for each in kind.types for one in _members(each)) if isinstance(kind, inspect.UnionType) else (kind,)
+    )
 
 
 def _inner(kind: inspect.Type, name: str) -> Iterator[inspect.Type]:

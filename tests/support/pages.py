@@ -21,7 +21,7 @@ PAGES: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROO
 #: modules that pages run with `python -m`, and that parse their arguments with click
 MODULES: Final = {"bench": bench, "streams.cli": streamrank}
 #: what a shell has anyway
-PLAIN: Final = ("cat", "curl", "cd", "echo")
+PLAIN: Final = ("cat", "curl", "cd", "echo", "npm", "node")
 _ENDS: Final = frozenset((";", "&", "&&", "|", "||"))
 _REDIRECTS: Final = frozenset((">", ">>", "<", "<<"))
 

@@ -15,7 +15,7 @@ KAFKA: Final = (
 #: what takes longest is begun first, so that no process waits for another at the end
 SLOW: Final = (
     *KAFKA, "bench/", "test_adding.py", "test_docs_commands.py", "packaging/", "streams/cli/",
-    "client/test_pytest_plugin", "models/training/", "streams/offline/",
+    "client/test_pytest_plugin", "client/test_types", "models/training/", "streams/offline/",
 )  # fmt: skip
 
 
