@@ -89,6 +89,11 @@ class Metrics:
             "streamrank_stage_stuck", "1 while a stage falls behind and gets nothing done", ["stage"], registry=registry
         )
         self.tasks = Gauge("streamrank_tasks", "tasks of the worker's event loop", registry=registry)
+        self.watermark = Gauge(
+            "streamrank_behavior_watermark_seconds",
+            "newest event time, in Unix seconds, at the watermarks of this worker's partitions of behavior-events",
+            registry=registry,
+        )
         self.lag = Gauge("streamrank_lag", "records that a stage has yet to handle", ["stage"], registry=registry)
         self.away = Gauge("streamrank_server_away", "1 while a server does not answer", ["server"], registry=registry)
         self.gap_events = Counter(

@@ -103,7 +103,7 @@ def test_kafkas_listeners_fit_together(services: Services) -> None:
 def test_every_port_is_open_on_the_loopback_only(services: Services) -> None:
     """Nothing here has a password, so nothing may listen on an outer interface."""
     ports = [port for service in services.values() for port in service.get("ports", [])]
-    assert len(ports) == 2
+    assert len(ports) == 3
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
@@ -111,14 +111,28 @@ def test_every_mounted_file_and_volume_exists(services: Services) -> None:
     """A bind mount of a missing file would become an empty folder, silently."""
     volumes = yaml.safe_load((COMPOSE / "compose.yaml").read_text())["volumes"]
     sources = [volume.split(":")[0] for service in services.values() for volume in service.get("volumes", [])]
-    assert {"./redis.conf", "./prometheus.yml", "kafka-data", "redis-data"} == set(sources)
-    for source in sources:
-        assert (COMPOSE / source).is_file() if source.startswith(".") else source in volumes
+    files = {"./redis.conf", "./prometheus", "./grafana/provisioning", "./grafana/boards"}
+    assert files | set(volumes) == set(sources)
+    for source in files:
+        assert (COMPOSE / source).exists()
+
+
+def test_workers_keep_artifacts_and_compiled_loops_where_the_image_lets_them_write(
+    services: Services, dockerfile: str
+) -> None:
+    """The volumes lie where the image's variables point, and begin as folders of its user."""
+    final = dockerfile.rpartition("\nFROM ")[2]
+    variables = dict(re.findall(r"(\w+)=(\S+)", " ".join(re.findall(r"^ENV (.*)", final, re.MULTILINE))))
+    folders = {"artifacts": variables["STREAMRANK_ARTIFACTS"], "numba-cache": variables["NUMBA_CACHE_DIR"]}
+    for name in (*ROLES, "topics", "tools"):
+        assert dict(volume.split(":") for volume in services[name]["volumes"]) == folders
+    assert f"COPY --from=build --chown=streamrank:streamrank /opt/artifacts {folders['artifacts']}" in final
+    assert f"install --directory --owner=streamrank --group=streamrank {folders['numba-cache']}" in final
 
 
 def test_prometheus_finds_every_role_on_the_web_port() -> None:
     """The scrape names are the services' names, the port theirs."""
-    (job,) = yaml.safe_load((COMPOSE / "prometheus.yml").read_text())["scrape_configs"]
+    (job,) = yaml.safe_load((COMPOSE / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
     (found,) = job["dns_sd_configs"]
     assert (tuple(found["names"]), found["port"], job["metrics_path"]) == (ROLES, 6066, "/metrics")
 
@@ -216,7 +230,7 @@ def test_the_image_is_pinned_and_not_root(dockerfile: str) -> None:
     installs = [part for part in re.split(r"&&|\n", dockerfile) if "pip install" in part]
     assert len(installs) == 3
     assert all("--require-hashes" in part or "--no-deps" in part for part in installs)
-    assert "RUN streamrank artifact build encoder" in dockerfile
+    assert "RUN STREAMRANK_ARTIFACTS=/opt/artifacts streamrank artifact build encoder" in dockerfile
     users = re.findall(r"^USER (\S+)", dockerfile, re.MULTILINE)
     assert users == ["streamrank"]
     assert dockerfile.index("USER streamrank") < dockerfile.index("ENTRYPOINT")

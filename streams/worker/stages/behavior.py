@@ -68,6 +68,7 @@ class BehaviorStage(MarkedStage):
                 raise self.lost(partition)
         mine.mark = changes.mark
         mine.window.add(changes.ids)
+        at.metrics.watermark.set(max(own.mark.newest for own in self._owned.values()) / 1000)
         at.metrics.dead(changes.dead)
         at.metrics.events.labels(self.name).inc(len(changes.ids))
         at.metrics.repeated.inc(changes.repeated)

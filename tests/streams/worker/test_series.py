@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,6 +89,7 @@ async def test_what_happens_is_counted_in_series_that_were_there(
         assert 0 < stages <= worker.metric("streamrank_answer_seconds_sum")
         letters = topic_prefix + "-behavior-events"
         assert worker.metric(f'streamrank_dead_letters_total{{code="missing",topic="{letters}"}}') == 1
+        assert worker.metric("streamrank_behavior_watermark_seconds") == pytest.approx(time.time(), abs=600)
         assert worker.metric("process_resident_memory_bytes") > 1e6
         assert re.search(r'streamrank_build_info{python="3[^"]+",version="\d[^"]*"} 1.0', worker.page("metrics") or "")
     assert {name for name in after - before if name.partition("{")[0] not in LATER} == set()
