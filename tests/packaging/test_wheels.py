@@ -150,11 +150,11 @@ def test_doctor_says_what_is_wrong(application: Environment, encoder: Path, else
 
 
 @pytest.mark.servers
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_the_demo_runs(application: Environment, elsewhere: Path) -> None:
     """From the log in a wheel to answers that have learnt from a click, with an encoder that it builds by itself."""
     cache = str(application.home / "of the demo")
-    done = application.run("streamrank", "demo", cwd=elsewhere, timeout=560, XDG_CACHE_HOME=cache)
+    done = application.run("streamrank", "demo", cwd=elsewhere, timeout=850, XDG_CACHE_HOME=cache)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "and the online ranker has learnt from it" in done.stdout
     assert (application.home / "of the demo" / "streamrank" / "artifacts" / "encoder" / "manifest.json").is_file()

@@ -20,7 +20,7 @@ from streamrank_client.settings import environment as for_child
 from streams.offline.servers import free_port, start_pair
 from streams.settings import Settings, load, variable
 
-START_S: Final = 60.0
+START_S: Final = 120.0
 
 
 def start_servers(stack: ExitStack) -> Settings:
