@@ -83,11 +83,12 @@ class Models:
     def _understood(self, text: AskedText) -> AskedText:
         """A text that asks something, corrected only where it finds little as it stands."""
         plain = normalise(text.asked)
-        read = self._read(plain)
-        vector, compact = self._encoded(text.asked)
+        tokens = self.words.tokens(plain)
+        read = self._read(plain, tokens)
+        vector, compact = self._encoded(text.asked, tokens)
         if read.corrected:
             # what was typed keeps its say
-            other, narrow = self._encoded(read.corrected)
+            other, narrow = self._encoded(read.corrected, self._tokens(read.corrected))
             vector, compact = unit(vector + other), unit(compact + narrow)
         known = self.lore.knows(plain) or self._on_sale(read.tokens)
         read_by_head = self._read_by_head(read.corrected or text.asked, vector)
@@ -96,7 +97,7 @@ class Models:
             probabilities = self.intent.of_shop(probabilities)
         decided = self.intent.decide(probabilities[0])
         hunted = product_named(read.corrected or plain) if decided.label == "promotion" else ""
-        product, product_compact = self._encoded(hunted) if hunted else (None, None)
+        product, product_compact = self._encoded(hunted, self._tokens(hunted)) if hunted else (None, None)
         return replace(
             text,
             tokens=read.tokens,
@@ -113,9 +114,9 @@ class Models:
             product_compact=product_compact,
         )
 
-    def _read(self, plain: str) -> TextRead:
+    def _read(self, plain: str, tokens: list[str]) -> TextRead:
         """A normalised text's words and what they are expanded by; corrected only where it finds little as it is."""
-        tokens, lexical = self.words.tokens(plain), self.catalogue.lexical
+        lexical = self.catalogue.lexical
         known_as = self.lore.meant(plain, tokens, lexical)
         known = self.words.tokens(known_as) if known_as else tokens
         read = self.lore.understand(known_as or plain, known, lexical, self.encoder.is_word)
@@ -130,7 +131,8 @@ class Models:
         The others would speak for it: a number alone makes "xz 12" and "rolls 12" alike.
         """
         strange = [token for token in tokens if not self.catalogue.lexical.frequency(token)]
-        vector, compact = self._encoded(" ".join(strange) or plain)
+        sought = " ".join(strange) or plain
+        vector, compact = self._encoded(sought, self._tokens(sought))
         cosine = nearest(vector, compact, self.catalogue, self.catalogue.recommendable)
         return nearness(cosine, self.encoder.unrelated) >= NEAR
 
@@ -142,9 +144,11 @@ class Models:
         """The vector of a text that the intent head reads: ``vector``, unless the head has an encoder of its own."""
         return vector if self.intent_encoder is None else self.intent_encoder.encode([text]).vector[0]
 
-    def _encoded(self, text: str) -> tuple[Floats, Floats]:
-        """A text's vectors: by its words where no item holds any of them, as those of another language."""
-        lexical = self.catalogue.lexical
-        strange = not any(map(lexical.frequency, self.words.tokens(normalise(text))))
+    def _tokens(self, text: str) -> list[str]:
+        return self.words.tokens(normalise(text))
+
+    def _encoded(self, text: str, tokens: Sequence[str]) -> tuple[Floats, Floats]:
+        """A text's vectors: by its ``tokens`` where no item holds any of them, as those of another language."""
+        strange = not any(map(self.catalogue.lexical.frequency, tokens))
         encoded = self.encoder.encode([text], words=strange)
         return encoded.vector[0], encoded.compact[0]

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final, get_args
 
 import msgspec
 
 from streamrank_client.answers import Answer, DeadLetter
+from streamrank_client.documents import put_out
 from streamrank_client.events import Behavior, ItemEvents, Query
 from streamrank_client.limits import MAX_RECORD_BYTES
 from streamrank_client.schemas import REFERENCE, schemas
@@ -204,18 +204,7 @@ def _operation(action: str, topic: str) -> Mapping[str, Any]:
 
 def main(arguments: list[str]) -> int:
     """Print the document; with a PATH write it there, or with PATH and --check compare it. Returns the exit code."""
-    paths = [Path(one) for one in arguments if one != "--check"]
-    if not paths:
-        sys.stdout.write(text())
-    elif "--check" in arguments:
-        if not paths[0].is_file() or paths[0].read_text() != text():
-            sys.stderr.write(
-                f"{paths[0]} is not what the structs say: run `python -m streamrank_client.asyncapi {paths[0]}`\n"
-            )
-            return 1
-    else:
-        paths[0].write_text(text())
-    return 0
+    return put_out(text(), arguments, "streamrank_client.asyncapi")
 
 
 if __name__ == "__main__":

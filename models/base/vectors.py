@@ -49,6 +49,16 @@ def nearest(vectors: Floats, rows: Rows, directions: Sequence[Floats]) -> Floats
     return found
 
 
+def unit_rows(rows: Floats) -> Floats:
+    """Rows (n, d) at unit length; zeros stay zeros.
+
+    >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+    [[0.6, 0.8], [0.0, 0.0]]
+    """
+    out: Floats = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    return out
+
+
 def unit(vector: Floats) -> Floats:
     """The vector at unit length; zeros stay zeros.
 

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper
 
 from models.base.arrays import Floats
@@ -29,7 +28,6 @@ from models.text.encoder import BESIDE, COMPACT, DIM, MAX_TOKENS, WEIGHT
 from models.text.onnx_graph import Graph
 
 OPSET: Final = 18
-IR_VERSION: Final = 8
 MICROSOFT: Final = "com.microsoft"
 Precision = Literal["float32", "int8"]
 #: A weight's largest whole number: 7 bits and a sign.
@@ -90,7 +88,10 @@ def e5_graph(file: WheelFile, maps: Maps, precision: Precision = "int8") -> byte
     compact = g.add("MatMul", vector, g.constant("projection", maps.projection.astype(np.float32)))
     length = g.add("ReduceL2", vector, g.constant("last_axis", np.array([-1], np.int64)))
     g.add("Mul", _unit(g, compact), length, name="compact")
-    return _serialised(g)
+    inputs = [g.port(name, TensorProto.INT64, "batch", "tokens") for name in ("input_ids", "attention_mask")]
+    inputs += [g.port(BESIDE, TensorProto.FLOAT, "batch", DIM), g.port(WEIGHT, TensorProto.FLOAT, 1)]
+    outputs = [g.port(name, TensorProto.FLOAT, "batch", size) for name, size in (("vector", DIM), ("compact", COMPACT))]
+    return g.serialised("multilingual-e5-small", inputs, outputs, {"": OPSET, MICROSOFT: 1})
 
 
 def _embedded(g: _Graph, file: WheelFile) -> str:
@@ -176,22 +177,3 @@ def _joined(g: _Graph, own: str, other: str) -> str:
 
 def _unit(g: _Graph, x: str, name: str | None = None) -> str:
     return g.add("LpNormalization", x, name=name, axis=-1, p=2)
-
-
-def _serialised(g: _Graph) -> bytes:
-    def port(of: str, kind: int, *shape: str | int) -> onnx.ValueInfoProto:
-        return helper.make_tensor_value_info(of, kind, shape)
-
-    inputs = [port(of, TensorProto.INT64, "batch", "tokens") for of in ("input_ids", "attention_mask")]
-    inputs += [port(BESIDE, TensorProto.FLOAT, "batch", DIM), port(WEIGHT, TensorProto.FLOAT, 1)]
-    outputs = [port(of, TensorProto.FLOAT, "batch", size) for of, size in (("vector", DIM), ("compact", COMPACT))]
-    model = helper.make_model(
-        helper.make_graph(g.nodes, "multilingual-e5-small", inputs, outputs, g.constants),
-        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)],
-        ir_version=IR_VERSION,
-        producer_name="streamrank",
-        producer_version="1",
-    )
-    onnx.checker.check_model(model)
-    serialised: bytes = model.SerializeToString(deterministic=True)
-    return serialised

@@ -16,14 +16,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper
 
 from models.text.encoder import DIM
 from models.text.onnx_graph import Graph
 
 OPSET = 17
-IR_VERSION = 8  # the one of opset 17; every onnxruntime since 1.13 reads it
 VOCABULARY = 17 * 7530
 #: n-gram order -> how many tokens before the current one its window holds.
 _ORDERS = {2: 0, 3: 1, 5: 2}
@@ -69,7 +67,10 @@ def encoder_graph(weights: Mapping[str, np.ndarray], projection: np.ndarray) -> 
     vector = _unit(g, _dense(g, weights, pooled), eps, "vector")
     compact = g.add("MatMul", vector, g.floats("projection", projection))
     _unit(g, compact, eps, "compact")
-    return _serialise(g, projection.shape[1])
+    inputs = [g.port(name, TensorProto.INT64, "batch", "tokens") for name in ("input_ids", "attention_mask")]
+    sizes = (("vector", DIM), ("compact", projection.shape[1]))
+    outputs = [g.port(name, TensorProto.FLOAT, "batch", size) for name, size in sizes]
+    return g.serialised("use-multilingual-v3", inputs, outputs, {"": OPSET})
 
 
 def _embed(g: _Graph, weights: Mapping[str, np.ndarray]) -> str:
@@ -161,30 +162,3 @@ def _axes(g: _Graph, name: str, axis: int) -> str:
 
 def _i64(value: int) -> np.ndarray:
     return np.array([value], np.int64)
-
-
-def _serialise(g: _Graph, compact: int) -> bytes:
-    int_in, float_out = TensorProto.INT64, TensorProto.FLOAT
-    graph = helper.make_graph(
-        g.nodes,
-        "use-multilingual-v3",
-        [
-            helper.make_tensor_value_info("input_ids", int_in, ["batch", "tokens"]),
-            helper.make_tensor_value_info("attention_mask", int_in, ["batch", "tokens"]),
-        ],
-        [
-            helper.make_tensor_value_info("vector", float_out, ["batch", DIM]),
-            helper.make_tensor_value_info("compact", float_out, ["batch", compact]),
-        ],
-        g.constants,
-    )
-    model = helper.make_model(
-        graph,
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-        producer_name="streamrank",
-        producer_version="1",
-    )
-    onnx.checker.check_model(model)
-    serialised: bytes = model.SerializeToString(deterministic=True)
-    return serialised

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
+
+#: The one of opset 17; every onnxruntime since 1.13 reads it.
+IR_VERSION: Final = 8
 
 
 class Graph:
@@ -35,3 +39,27 @@ class Graph:
         """Add a constant; returns its name."""
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
+
+    @staticmethod
+    def port(name: str, kind: int, *shape: str | int) -> onnx.ValueInfoProto:
+        """An input or output: its name, TensorProto's number of its type, and its shape."""
+        return helper.make_tensor_value_info(name, kind, shape)
+
+    def serialised(
+        self,
+        name: str,
+        inputs: Sequence[onnx.ValueInfoProto],
+        outputs: Sequence[onnx.ValueInfoProto],
+        opsets: Mapping[str, int],
+    ) -> bytes:
+        """The checked graph, the same bytes each time; ``opsets``: versions by domain."""
+        model = helper.make_model(
+            helper.make_graph(self.nodes, name, list(inputs), list(outputs), self.constants),
+            opset_imports=[helper.make_opsetid(domain, version) for domain, version in opsets.items()],
+            ir_version=IR_VERSION,
+            producer_name="streamrank",
+            producer_version="1",
+        )
+        onnx.checker.check_model(model)
+        found: bytes = model.SerializeToString(deterministic=True)
+        return found

@@ -20,7 +20,7 @@ import jieba  # type: ignore[import-untyped]
 import msgspec
 import numpy as np
 
-from models.base.arrays import Floats
+from models.base.vectors import unit_rows
 from models.text.e5_build import MAPS, REPORT, Report, build_e5
 from models.text.e5_graph import SHARE, Maps
 from models.text.e5_wheel import open_wheel
@@ -60,16 +60,16 @@ def fit_maps(folder: Path = MAPS, most: int = MOST) -> Report:
         small = Encoder(Path(name) / "small", "cpu", cache=1)
         other, width = small.encode(some).vector, open_wheel().sizes.width
         beside_centre = other.mean(axis=0)
-        beside = fit(_unit(other - beside_centre), DIM - width)
+        beside = fit(unit_rows(other - beside_centre), DIM - width)
         plain = Maps(np.zeros(width, np.float32), beside_centre, beside, np.eye(DIM, COMPACT, dtype=np.float32))
         _save(Path(name) / "maps", plain, Report(small.version, len(some), {}))
         build_e5(Path(name) / "encoder", maps=Path(name) / "maps")
         encoder = Encoder(Path(name) / "encoder", "cpu", cache=1, beside=small)
         kinds = [encoder.encode(some, passages).vector for passages in (False, True)]
-    own = [_unit(rows[:, :width]) for rows in kinds]
+    own = [unit_rows(rows[:, :width]) for rows in kinds]
     centre = np.mean([rows.mean(axis=0) for rows in own], axis=0)
     queries, passages = (
-        _unit(np.concatenate([_unit(rows - centre), np.sqrt(SHARE) * _unit(both[:, width:])], axis=1))
+        unit_rows(np.concatenate([unit_rows(rows - centre), np.sqrt(SHARE) * unit_rows(both[:, width:])], axis=1))
         for rows, both in zip(own, kinds, strict=True)
     )
     fitted = np.random.default_rng(SEED).random(len(some)) < 0.8
@@ -84,11 +84,6 @@ def _save(folder: Path, maps: Maps, report: Report) -> None:
     for field in fields(maps):
         np.save(folder / f"{field.name}.npy", getattr(maps, field.name).astype(np.float32))
     (folder / REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
-
-
-def _unit(rows: Floats) -> Floats:
-    unit: Floats = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
-    return unit
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from models.text.encoder import DIM
-from models.text.encoder_graph import IR_VERSION, OPSET
+from models.text.encoder_graph import OPSET
+from models.text.onnx_graph import IR_VERSION
 
 
 def intent_graph(networks: Sequence[tuple[np.ndarray, ...]], scale: float, temperature: float) -> bytes:

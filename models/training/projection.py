@@ -22,6 +22,7 @@ import msgspec
 import numpy as np
 
 from models.base.paths import DATA
+from models.base.vectors import unit_rows
 from models.text.encoder import COMPACT, DIM, Encoder
 from models.text.encoder_build import PROJECTION, build_encoder
 from models.text.words import normalise
@@ -70,7 +71,7 @@ def preservation(queries: np.ndarray, items: np.ndarray, matrix: np.ndarray, k: 
     """How well cosines survive: their correlation, mean error, and the share of each query's true top ``k``
     among the compact top ``k`` and top ``5 k`` of ``items`` (n, 512)."""
     full = queries @ items.T
-    small = _unit(queries @ matrix) @ _unit(items @ matrix).T
+    small = unit_rows(queries @ matrix) @ unit_rows(items @ matrix).T
     best = np.argsort(-full, axis=1, kind="stable")[:, :k]
     near = np.argsort(-small, axis=1, kind="stable")[:, : 5 * k]
 
@@ -113,11 +114,6 @@ def make_projection(progress: Callable[[str, float], None] | None = None) -> dic
 def _balanced(items: np.ndarray, queries: np.ndarray) -> np.ndarray:
     """Both kinds with the same total weight: a thousand queries must not drown in products."""
     return np.concatenate([items, queries * np.sqrt(len(items) / len(queries))])
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    unit: np.ndarray = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
-    return unit
 
 
 if __name__ == "__main__":

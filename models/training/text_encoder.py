@@ -24,6 +24,7 @@ from models.base.arrays import Floats
 from models.base.artifact import Artifact, Manifest, verify, write
 from models.base.errors import SessionError
 from models.base.onnx_session import open_session
+from models.base.vectors import unit_rows
 from models.text.encoder import COMPACT, DIM, PREFIXES, Encoder
 from models.text.encoder_build import BuildSteps
 from models.text.tokenizing import TOKENIZER_JSON
@@ -140,7 +141,7 @@ def check(built: Artifact, checkpoint: Checkpoint, wide: Floats | None, texts: M
     for kind, passages in (("titles", True), ("queries", False)):
         some = _sample(texts.get(kind, ()), CHECKED)
         if some:
-            wanted = _unit(widened(checkpoint.encode(some, passages), wide))
+            wanted = unit_rows(widened(checkpoint.encode(some, passages), wide))
             found = encoder.encode(some, passages).vector
             worst = min(worst, float((wanted * found).sum(axis=1).min()))
     return worst
@@ -158,8 +159,8 @@ def _kept(queries: Floats, titles: Floats, wide: Floats | None, small: Floats) -
     """What 64 numbers keep of the cosines between (some) queries and titles, on the texts of the fit."""
     if len(titles) < 100 or not len(queries):
         return {}
-    some = _unit(widened(queries[:500], wide))
-    return {f"compact_{k}": v for k, v in preservation(some, _unit(widened(titles, wide)), small).items()}
+    some = unit_rows(widened(queries[:500], wide))
+    return {f"compact_{k}": v for k, v in preservation(some, unit_rows(widened(titles, wide)), small).items()}
 
 
 def _manifest(
@@ -183,8 +184,3 @@ def _sample(texts: Sequence[str], most: int = FITTED) -> list[str]:
         return texts
     chosen = np.random.default_rng(SEED).choice(len(texts), most, replace=False)
     return [texts[n] for n in np.sort(chosen)]
-
-
-def _unit(rows: Floats) -> Floats:
-    unit: Floats = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
-    return unit

@@ -9,13 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, get_args
 
 import msgspec
 
 from streamrank_client.answers import Answer, DeadLetter
 from streamrank_client.asyncapi import EXAMPLES
+from streamrank_client.documents import put_out
 from streamrank_client.events import Behavior, ItemEvents, Query
 from streams.gateway.asking import LONGEST_MS
 from streams.gateway.bodies import MOST_BYTES, MOST_LINES
@@ -242,18 +242,7 @@ def _ref(struct: type[msgspec.Struct]) -> str:
 
 def main(arguments: list[str]) -> int:
     """Print the document; with a PATH write it there, or with PATH and --check compare it. Returns the exit code."""
-    paths = [Path(one) for one in arguments if one != "--check"]
-    if not paths:
-        sys.stdout.write(text())
-    elif "--check" in arguments:
-        if not paths[0].is_file() or paths[0].read_text() != text():
-            sys.stderr.write(
-                f"{paths[0]} is not what the structs say: run `python -m streams.gateway.openapi {paths[0]}`\n"
-            )
-            return 1
-    else:
-        paths[0].write_text(text())
-    return 0
+    return put_out(text(), arguments, "streams.gateway.openapi")
 
 
 if __name__ == "__main__":
