@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from time import monotonic, perf_counter
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 import aiokafka  # type: ignore[import-untyped]
 import structlog
@@ -23,7 +23,7 @@ from streamrank_client.following import metadata_client, partition_counts
 from streams.kafka.ending import ENDS_WITHIN_S, ended
 from streams.kafka.transport.records import Record, unpack_to_tuples
 
-__all__ = ["BroadcastError", "BroadcastReader", "Pace", "Read", "Skipped", "Take", "pair", "say_skipped"]
+__all__ = ["MOST", "BroadcastError", "BroadcastReader", "Pace", "Read", "Skipped", "Take", "pair", "say_skipped"]
 
 
 class Skipped(NamedTuple):
@@ -40,6 +40,9 @@ class Skipped(NamedTuple):
 Read: TypeAlias = Callable[[bytes | None, bytes | None], Any]
 #: takes what was read, in offset order
 Take: TypeAlias = Callable[[Sequence[Any]], None]
+
+#: most records that are handled before the event loop gets its turn
+MOST: Final = 1000
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +79,7 @@ class Pace:
     80
     """
 
-    def __init__(self, seconds: float, first: int = 64, most: int = 1000) -> None:
+    def __init__(self, seconds: float, first: int = 64, most: int = MOST) -> None:
         self._seconds = seconds
         self._most = most
         self.size = first

@@ -6,6 +6,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 from time import monotonic
 
@@ -88,22 +89,22 @@ async def test_behaviour_whose_signals_do_not_fit_in_a_record_is_cut(shop: Shop)
         (b"bad", click(event="impression", event_id=f"large{n}", item_id=None, item_ids=["p"] * 1_000))
         for n in range(400)
     ]
+    home = partition_for(b"bad", shop.settings.partitions)
     producer = BatchProducer(shop.settings.kafka, max_batch_bytes=3 * MIB, max_request_bytes=4 * MIB)
     async with producer:
-        await asyncio.gather(*await producer.send_many(named.behavior_events.name, 1, large))
-    await assert_learns(shop)
+        await asyncio.gather(*await producer.send_many(named.behavior_events.name, home, large))
+    await assert_learns(shop, home)
     assert shop.worker.metric('streamrank_events_total{kind="behavior"}') == before + 401
     assert "MessageSizeTooLarge" in shop.worker.log
 
 
-async def assert_learns(shop: Shop) -> None:
-    """A click of a user of partition 1 shows in the next answer."""
+async def assert_learns(shop: Shop, home: int = 1) -> None:
+    """A click of a user of the partition ``home`` shows in the next answer."""
+    names = (f"well{number}" for number in count())
+    user = next(name for name in names if partition_for(name.encode(), shop.settings.partitions) == home)
     async with Client(settings=shop.settings) as client:
-        for number in range(100):
-            place = await client.event("click", user_id=f"well{number}", item_id="p3")
-            if place.partition == 1:
-                break
-        answer = await client.ask(f"well{number}", candidates=["p3", "p4"], explain=True, timeout=20)
+        place = await client.event("click", user_id=user, item_id="p3")
+        answer = await client.ask(user, candidates=["p3", "p4"], explain=True, timeout=20)
     clicked = next(found for found in answer.items if found.item_id == "p3")
     assert answer.seen is not None
     assert answer.seen.offset >= place.offset
