@@ -49,7 +49,8 @@ class Gateway:
         own = OwnPages(client, self.metrics, cache(openapi.text))
         handlers: dict[str, Handler] = {
             "publishEvents": posting.events, "publishItems": posting.items, "ask": asking.ask,
-            "followAnswers": self._following.answers, "followDeadLetters": self._following.dead_letters,
+            "suggest": asking.suggest, "followAnswers": self._following.answers,
+            "followDeadLetters": self._following.dead_letters,
             "user": self._looking.user, "explain": self._looking.explain, "health": own.health, "ready": own.ready,
             "metrics": own.metrics, "openapi": own.openapi,
         }  # fmt: skip
