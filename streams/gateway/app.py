@@ -47,7 +47,7 @@ class Gateway:
         """Raises SettingsError for a playground beside tokens."""
         if playground is not None and tokens is not None:
             raise SettingsError(
-                f"the playground is for a gateway without tokens: leave {variable('gateway_tokens')} or --playground out"
+                f"a playground is for a gateway without tokens: leave out {variable('gateway_tokens')}, or --playground"
             )
         self.metrics = GatewayMetrics()
         self._guard = guard = Guard(tokens, settings.gateway_rate)

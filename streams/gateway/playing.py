@@ -123,7 +123,7 @@ class PlaygroundPages:
 
     async def home(self, request: web.Request) -> web.Response:
         """Where the page is."""
-        raise web.HTTPFound("/playground/")
+        return web.Response(status=302, headers={"Location": "/playground/"})
 
     async def file(self, request: web.Request) -> web.Response:
         """A file of the page."""

@@ -28,7 +28,7 @@ export function Arms({ samples }) {
     ${arms.length === 0
       ? html`<p class="hint">No answer yet.</p>`
       : html`<table>
-          <thead><tr><th scope="col">arm</th><th scope="col">shown</th><th scope="col">clicks</th><th scope="col">click-through</th></tr></thead>
+          <thead><tr><th scope="col">arm</th><th scope="col" class="number">shown</th><th scope="col" class="number">clicks</th><th scope="col">click-through</th></tr></thead>
           <tbody>${arms.map((one) => html`<tr key=${one.experiment + one.arm}>
             <th scope="row">${one.arm}${one.experiment && html` <span class="hint">${one.experiment}</span>`}</th>
             <td class="number">${asCount(one.shown)}</td>

@@ -3,6 +3,10 @@ import { html, useEffect, useRef } from "./ui.js";
 
 const axis = (colour, grid) => ({ stroke: colour, grid: { stroke: grid, width: 1 }, ticks: { show: false }, font: "11px system-ui" });
 
+/** Steps between versions, which are whole numbers. */
+const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
+const clock = (_, seconds) => seconds.map((at) => new Date(1000 * at).toLocaleTimeString([], { minute: "2-digit", second: "2-digit" }));
+
 /**
  * `data`: [x, ...lines], each an array; `lines`: [name, variable of the style's colour] each. `time`: x is Unix seconds.
  */
@@ -21,7 +25,7 @@ export function Chart({ label, data, lines, time = true, height = 110, theme }) 
       legend: { show: false },
       scales: { x: { time } },
       axes: [
-        { ...axis(ink, grid), size: 24, ...(time ? {} : { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] }) },
+        { ...axis(ink, grid), size: 24, ...(time ? { values: clock } : { incrs: WHOLE }) },
         { ...axis(ink, grid), size: 44 },
       ],
       series: [{}, ...lines.map(([name, stroke]) => ({ label: name, stroke: colour(stroke), width: 2, points: { show: data[0].length < 3 } }))],

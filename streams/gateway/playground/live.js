@@ -106,7 +106,7 @@ function Drift({ samples }) {
     ${loss.size === 0
       ? html`<p class="hint">Nothing to compare yet: click on something that an answer shows.</p>`
       : html`<table>
-          <thead><tr><th scope="col">surface</th><th scope="col">loss</th><th scope="col">alarms</th></tr></thead>
+          <thead><tr><th scope="col">surface</th><th scope="col" class="number">loss</th><th scope="col" class="number">alarms</th></tr></thead>
           <tbody>${[...loss].map(([surface, value]) => html`<tr key=${surface}>
             <th scope="row">${surface}</th><td class="number">${value.toFixed(3)}</td>
             <td class="number">${alarms.get(surface) ?? 0}</td></tr>`)}</tbody>

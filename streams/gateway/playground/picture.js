@@ -10,7 +10,7 @@ export function Picture({ item }) {
   const title = item.details.title || item.item_id;
   const letters = [...title].filter((letter) => /[\p{L}\p{N}]/u.test(letter)).slice(0, 2).join("");
   const hue = [...title].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 7);
-  return html`<svg class="picture" viewBox="0 0 80 60" aria-hidden="true" style=${{ "--hue": hue }}>
+  return html`<svg class="picture" viewBox="0 0 80 60" preserveAspectRatio="xMidYMid slice" aria-hidden="true" style=${{ "--hue": hue }}>
     <rect class="drawn" width="80" height="60" />
     <circle class="drawn-sun" cx="62" cy="16" r="7" />
     <path class="drawn-hill" d="M0 60 24 30 40 48 56 34 80 60z" />
