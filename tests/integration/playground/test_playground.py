@@ -108,16 +108,33 @@ def test_what_is_typed_is_completed(page: Page) -> None:
 
 
 def test_a_click_moves_an_item(page: Page) -> None:
-    """The answer after a click knows of it, and what moved is marked and told."""
-    cards = search(page, "phone")
+    """The answer after a click knows of it, and each item is marked by how far it really moved."""
     before = titles(page)
-    cards.nth(4).locator("[data-kind=click]").click()
+    page.locator(".card").nth(6).locator("[data-kind=click]").click()
     page.locator(".told").filter(has_text="The next answer knows of the click").wait_for()
     settled(page)
     after = titles(page)
-    assert before != after
-    assert page.locator(".move").count() > 0
-    assert after.index(before[4]) < 4
+    moves = [before.index(title) - place if title in before else None for place, title in enumerate(after)]
+    assert any(by != 0 for by in moves)
+    for by, card in zip(moves, page.locator(".card").all(), strict=True):
+        marks = card.locator(".move").all_inner_texts()
+        assert [re.sub(r"\s", "", mark) for mark in marks] == ([] if by == 0 else [mark_of(by)])
+
+
+def mark_of(by: int | None) -> str:
+    """How a move is marked: by how many places up or down, or as new."""
+    if by is None:
+        return "new"
+    return f"▲up{by}" if by > 0 else f"▼down{-by}"
+
+
+def test_what_is_disliked_is_gone(page: Page) -> None:
+    """From the next answer on, where nobody asked for it."""
+    gone = titles(page)[2]
+    page.locator(".card").nth(2).locator("[data-kind=dislike]").click()
+    page.locator(".told").filter(has_text="The next answer knows of the dislike").wait_for()
+    settled(page)
+    assert gone not in titles(page)
 
 
 def test_contributions_add_up_to_the_score(page: Page) -> None:
