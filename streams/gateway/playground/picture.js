@@ -10,10 +10,10 @@ export function Picture({ item }) {
   const title = item.details.title || item.item_id;
   const letters = [...title].filter((letter) => /[\p{L}\p{N}]/u.test(letter)).slice(0, 2).join("");
   const hue = [...title].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 7);
-  return html`<svg class="picture" viewBox="0 0 80 60" preserveAspectRatio="xMidYMid slice" aria-hidden="true" style=${{ "--hue": hue }}>
-    <rect class="drawn" width="80" height="60" />
-    <circle class="drawn-sun" cx="62" cy="16" r="7" />
-    <path class="drawn-hill" d="M0 60 24 30 40 48 56 34 80 60z" />
-    <text class="drawn-letters" x="10" y="26">${letters}</text>
+  return html`<svg class="picture" viewBox="0 0 80 30" preserveAspectRatio="xMidYMid slice" aria-hidden="true" style=${{ "--hue": hue }}>
+    <rect class="drawn" width="80" height="30" />
+    <circle class="drawn-sun" cx="64" cy="10" r="4" />
+    <path class="drawn-hill" d="M0 30 22 15 36 25 52 17 80 30z" />
+    <text class="drawn-letters" x="8" y="14">${letters}</text>
   </svg>`;
 }
