@@ -14,7 +14,6 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from requirements.vendored import manifest
 from streamrank_client.client import Client
 from streamrank_client.errors import LogError, SettingsError
 from streamrank_client.events import Event, Item
@@ -25,6 +24,7 @@ from streams.gateway.tokens import Tokens
 from streams.offline.servers import HOST, free_port
 from streams.settings import Settings, checkout
 from tests.streams.gateway.conftest import Calls
+from tests.support.vendored import manifest
 
 PAGE = Path(playing.__file__).parent / "playground"
 

@@ -1,6 +1,6 @@
 """JavaScript that lies in the repository as its publishers made it: fetched from npm by a manifest, with hashes.
 
-``python requirements/vendored.py FOLDER`` fetches every file that FOLDER/manifest.json names, and writes its hash
+``python -m tests.support.vendored FOLDER`` fetches every file that FOLDER/manifest.json names, and writes its hash
 there. To take a newer version, change it in the manifest and run this again.
 """
 
