@@ -23,7 +23,7 @@ SHOTS: Final = (
     ("playground-dark", 1440, 1000, "dark"),
     ("playground-phone", 375, 900, "light"),
 )
-COLOURS: Final = 128
+COLOURS: Final = 256
 TEXT: Final = "咖啡"
 
 
