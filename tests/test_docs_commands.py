@@ -48,6 +48,7 @@ NOT_RUN: Final = {
     r"export STREAMRANK_(KAFKA|REDIS|REPLICATION)\w*=": "names servers that are not there",
     r"(npm|node) ": "tests/client/test_types.py runs it, where Node and npm's registry are at hand",
     r"docker ": "needs a Docker engine",
+    r"kubectl ": "needs a cluster",
     r"curl --header .Authorization": "asks a worker that has a token",
     r"streamrank import (?!table)": "reads a data set for minutes; tests/importers run it",
     r"streamrank artifact build (ranker|intent|item-tower|image-encoder)": "trains with torch for minutes",
@@ -99,7 +100,7 @@ PROMISED: Final = {
 PAGES: Final = (
     "README.md", "docs/connect.md", "docs/search.md", "docs/merchandising.md", "docs/models.md", "docs/experiments.md",
     "docs/operations.md", "docs/reliability.md", "docs/performance.md", "docs/import.md", "CONTRIBUTING.md",
-    "docs/gateway.md",
+    "docs/gateway.md", "docs/kubernetes.md",
 )  # fmt: skip
 START_S: Final = 90.0
 #: pages whose examples other tests run: the client's own
