@@ -38,7 +38,7 @@ from tests.support.pages import all_blocks as blocks_of_all
 #: steps that are parsed only, by how they begin, and why
 NOT_RUN: Final = {
     r"make demo": "tests/integration/test_demo.py runs it",
-    r"make (test|check|bench|soak)\b": "this test is part of it, or it takes minutes",
+    r"make (test|check|bench|soak|pages|docs)\b": "this test is part of it, it takes minutes, or test_site.py does it",
     r"make (install|test-install)\b": "installs packages from an index",
     r"\.ci/run": "this test is part of it",
     r"streamrank gateway\b": "does not end; the sandbox starts one for its page",
@@ -91,6 +91,11 @@ PROMISED: Final = {
         "--decimal , reads",
         "exit code 1",
     ),
+    "streamrank ask --text green tea": ("g1", "g2"),
+    "streamrank ask --item g1": (" 0 │ k1 ", "covisits"),
+    "streamrank event click --user anna --item g1": ("partition 7",),
+    "streamrank ask --user anna --after 7:0 --explain": ("seen 7/", "k1"),
+    "streamrank replay ci.jsonl --expect ci-golden.jsonl": ("equal",),
     "streamrank experiment diverse-home --config home.toml --answers answers.jsonl --events day.jsonl": (
         "explore",
         "too few users",
@@ -100,7 +105,8 @@ PROMISED: Final = {
 PAGES: Final = (
     "README.md", "docs/connect.md", "docs/search.md", "docs/merchandising.md", "docs/models.md", "docs/experiments.md",
     "docs/operations.md", "docs/reliability.md", "docs/performance.md", "docs/import.md", "CONTRIBUTING.md",
-    "docs/gateway.md", "docs/kubernetes.md",
+    "docs/gateway.md", "docs/kubernetes.md", "docs/tutorial.md", "docs/howto/own-encoder.md",
+    "docs/howto/replay-in-ci.md", "docs/howto/scale-out.md", "docs/howto/upgrade.md", "docs/howto/gpu.md",
 )  # fmt: skip
 START_S: Final = 90.0
 #: pages whose examples other tests run: the client's own
@@ -333,8 +339,8 @@ def test_the_fixture_of_the_page_passes(bare: Sandbox) -> None:
 def test_the_source_of_the_page_finds_what_is_reduced(bare: Sandbox) -> None:
     """A package with the page's class and entry point gives its source to the application, explained by name."""
     package = bare.folder / "package"
-    files_of("docs/models.md", package)
-    (toml,) = (block.text for block in blocks("docs/models.md", "toml"))
+    files_of("docs/howto/own-source.md", package)
+    (toml,) = (block.text for block in blocks("docs/howto/own-source.md", "toml"))
     group, point = re.findall(r'entry-points\."([\w.]+)"\]\n(.+)', toml)[0]
     about = package / "shop_ranking-1.dist-info"
     about.mkdir()

@@ -15,6 +15,7 @@ from models.ranking.ranker import Ranker
 from models.serving import Models
 from models.text.encoder import Encoder
 from models.text.intent import IntentModel
+from models.text.translations import Translations
 from models.text.words import Words
 from models.tower.column import TowerColumn
 from models.tower.item_tower import ItemTower
@@ -144,6 +145,7 @@ def open_models(
     return Models(
         catalogue=Catalogue(image_dim=settings.image_dim),
         words=Words.load(),
+        translations=Translations.load(),
         encoder=artifacts.encoder,
         intent=artifacts.intent,
         ranker=artifacts.ranker,
