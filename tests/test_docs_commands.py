@@ -45,7 +45,7 @@ NOT_RUN: Final = {
     r"curl --no-buffer": "does not end; tests/integration/test_gateway.py follows",
     r"(STREAMRANK_\S+ )?streamrank serve": "does not end; the sandbox is `streamrank serve --embedded`",
     r"STREAMRANK_EXPERIMENT=home.toml streamrank experiment": "reads answers of workers that take part in it",
-    r"export STREAMRANK_(KAFKA|REDIS|REPLICATION)\w*=": "names servers that are not there",
+    r"export STREAMRANK_(KAFKA|REDIS|REPLICATION|SHOP)\w*=": "names servers, or a shop, that are not there",
     r"(npm|node) ": "tests/client/test_types.py runs it, where Node and npm's registry are at hand",
     r"docker ": "needs a Docker engine",
     r"kubectl ": "needs a cluster",
