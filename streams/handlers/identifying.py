@@ -57,6 +57,8 @@ def is_identity(record: Record) -> bool:
 
 def runs(batch: Batch) -> list[Batch]:
     """The batch as runs that follow each other, each of them behaviour alone, or one record of the two kinds."""
+    if _SIGN not in b"".join([record.value or b"" for record in batch]):  # a quarter of the time of looks into each
+        return [batch]
     alone = [n for n, record in enumerate(batch) if is_identity(record)]
     cuts = sorted({0, len(batch), *alone, *(n + 1 for n in alone)})
     if len(cuts) <= 2:
