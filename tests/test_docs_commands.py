@@ -45,9 +45,10 @@ NOT_RUN: Final = {
     r"curl --no-buffer": "does not end; tests/integration/test_gateway.py follows",
     r"(STREAMRANK_\S+ )?streamrank serve": "does not end; the sandbox is `streamrank serve --embedded`",
     r"STREAMRANK_EXPERIMENT=home.toml streamrank experiment": "reads answers of workers that take part in it",
-    r"export STREAMRANK_(KAFKA|REDIS|REPLICATION)\w*=": "names servers that are not there",
+    r"export STREAMRANK_(KAFKA|REDIS|REPLICATION|SHOP)\w*=": "names servers, or a shop, that are not there",
     r"(npm|node) ": "tests/client/test_types.py runs it, where Node and npm's registry are at hand",
     r"docker ": "needs a Docker engine",
+    r"kubectl ": "needs a cluster",
     r"curl --header .Authorization": "asks a worker that has a token",
     r"streamrank import (?!table)": "reads a data set for minutes; tests/importers run it",
     r"streamrank artifact build (ranker|intent|item-tower|image-encoder)": "trains with torch for minutes",
@@ -105,8 +106,8 @@ PROMISED: Final = {
 PAGES: Final = (
     "README.md", "docs/connect.md", "docs/search.md", "docs/merchandising.md", "docs/models.md", "docs/experiments.md",
     "docs/operations.md", "docs/reliability.md", "docs/performance.md", "docs/import.md", "CONTRIBUTING.md",
-    "docs/gateway.md", "docs/tutorial.md", "docs/howto/own-encoder.md", "docs/howto/replay-in-ci.md",
-    "docs/howto/scale-out.md", "docs/howto/upgrade.md", "docs/howto/gpu.md",
+    "docs/gateway.md", "docs/kubernetes.md", "docs/tutorial.md", "docs/howto/own-encoder.md",
+    "docs/howto/replay-in-ci.md", "docs/howto/scale-out.md", "docs/howto/upgrade.md", "docs/howto/gpu.md",
 )  # fmt: skip
 START_S: Final = 90.0
 #: pages whose examples other tests run: the client's own
