@@ -116,7 +116,7 @@ def _sized(layout: np.dtype[Any]) -> Layout:
 #: msgpack of a struct, an array or a map
 _STRUCT: Final = Layout(2, lambda length: length > 0, lambda value: value[:1] >= b"\x80", {1: _same})
 
-#: By the beginning of a key.
+#: By the kind of a key.
 LAYOUTS: Final[Mapping[bytes, Layout]] = {
     b"ctx": _sized(CONTEXT),
     b"own": Layout(2, _bought, _bought_first, {1: _same}),
@@ -144,7 +144,7 @@ LAYOUTS: Final[Mapping[bytes, Layout]] = {
 
 def packed(key: bytes, payload: bytes) -> bytes:
     """A payload as it is stored under ``key``."""
-    return b"%c%c%b" % (LAYOUTS[_kind(key)].version, len(payload) & 0xFF, payload)
+    return b"%c%c%b" % (LAYOUTS[kind_of(key)].version, len(payload) & 0xFF, payload)
 
 
 def unpacked(key: bytes, value: bytes) -> bytes:
@@ -152,7 +152,7 @@ def unpacked(key: bytes, value: bytes) -> bytes:
 
     Raises NewerLayout, UnreadableMark and UnreadableValue.
     """
-    layout = LAYOUTS[_kind(key)]
+    layout = LAYOUTS[kind_of(key)]
     length = len(value) - HEADER
     if length >= 0 and value[1] == length & 0xFF and value[0] == layout.version and layout.fits(length):
         return value[HEADER:]
@@ -179,5 +179,11 @@ def _unusable(key: bytes, value: bytes, layout: Layout) -> StoredValueError:
     return UnreadableValue(key, f"{len(value)} bytes that are none of its layout")
 
 
-def _kind(key: bytes) -> bytes:
-    return key[: key.index(b":")]
+def kind_of(key: bytes) -> bytes:
+    """The word before the partition.
+
+    >>> kind_of(b"ctx:{3}:u1"), kind_of(b"anna:ctx:{anna:3}:u1")
+    (b'ctx', b'ctx')
+    """
+    end = key.index(b":{")
+    return key[key.rfind(b":", 0, end) + 1 : end]

@@ -46,7 +46,7 @@ REQUEST_ID = "request_id"
 class WordExpansion(Struct):
     """A word that was searched for beside the query's own word ``of``, or for it when ``weight`` is 1.
 
-    ``kind``: "spelling" or "synonym".
+    ``kind``: "spelling", "synonym" (learnt) or "dictionary" (a translation, or another name).
     """
 
     term: str
@@ -65,7 +65,7 @@ class NearQuery(Struct):
 class Understood(Struct, omit_defaults=True):
     """How the query's text was read, where something was guessed. ``refined_from``: the search that it goes on from
     ("red" after "dress"); ``corrected``: the text that was searched for too, where that is not what was typed;
-    ``expansions``: the words that were corrected.
+    ``expansions``: the words that were corrected or translated.
 
     With ``explain`` also: its ``words`` after correction, all that was searched for beside them, and the known queries
     like it.

@@ -114,7 +114,8 @@ def document() -> dict[str, Any]:
                 "Fields that are not required may also be null, which is as if they were not there; so are nulls in "
                 "lists, but in image_vector. The schemas leave this out. "
                 f"A record has at most {MAX_RECORD_BYTES} bytes; what its parts may have stands at each of them. "
-                "Topic names take STREAMRANK_TOPIC_PREFIX, topics of users STREAMRANK_PARTITIONS (8 here)."
+                "Topic names take STREAMRANK_TOPIC_PREFIX and STREAMRANK_SHOP, "
+                "topics of users STREAMRANK_PARTITIONS (8 here)."
             ),
             "license": {"name": "Apache-2.0"},
         },

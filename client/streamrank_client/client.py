@@ -31,7 +31,6 @@ from streamrank_client.kafka_options import kafka_options
 from streamrank_client.making import behavior, new_id, now
 from streamrank_client.sending import Ready, ready, send
 from streamrank_client.settings import ClientSettings, read, variable
-from streamrank_client.topics import topics
 from streamrank_client.vocabulary import Surface
 
 __all__ = ["Client"]
@@ -55,7 +54,7 @@ class Client:
     ) -> None:
         base = settings if settings is not None else read(ClientSettings)
         self.settings = replace(base, kafka=kafka) if kafka is not None else base
-        self.topics = topics(self.settings.partitions, self.settings.topic_prefix)
+        self.topics = self.settings.topics
         self._reply_topic = reply_topic
         self._last: Bounded[str, Place] = Bounded(_USERS)
         self._producer: AIOKafkaProducer | None = None
@@ -207,10 +206,11 @@ class Client:
         return await self.publish_ready([ready(event, self.topics) for event in events])
 
     def _late(self, query: Query, timeout: float) -> AnswerTimeout:
-        prefix = f"{variable('topic_prefix')}={self.settings.topic_prefix!r}"
+        names = {name: getattr(self.settings, name) for name in ("shop", "topic_prefix")}
+        named = " and ".join(f"{variable(name)}={value!r}" for name, value in names.items())
         return AnswerTimeout(
             f"no answer to {query.request_id} within {timeout:.3g} s on {self.reply_topic} of "
-            f"{self.settings.kafka}: is a worker with the role query running there, with {prefix}? "
+            f"{self.settings.kafka}: is a worker with the role query running there, with {named}? "
             "`streamrank doctor` tells; after a cold start allow more time"
         )
 

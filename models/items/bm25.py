@@ -165,6 +165,10 @@ class Bm25:
             found = self._read[asked] = sought(read, self.vocabulary, self._held_by, self._ways)
         return list(found)
 
+    def holds(self, term: str) -> bool:
+        """Whether some row holds a term itself."""
+        return self._held_by(term) > 0
+
     def frequency(self, token: str) -> int:
         """How many rows hold a token, in whatever way."""
         return sum(int(np.count_nonzero(self._matches(one).holds)) for one in self.seek([token])[:1])

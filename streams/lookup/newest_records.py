@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from streamrank_client.following import existing_topics, unavailable
 from streamrank_client.kafka_options import kafka_options
-from streamrank_client.topics import TopicSpec, topics
+from streamrank_client.topics import TopicSpec
 from streams.settings import Settings
 
 __all__ = ["Sample", "newest_records"]
@@ -42,7 +42,7 @@ async def newest_records(settings: Settings) -> list[Sample]:
 
     Raises SettingsError where one of them is missing, Unavailable when Kafka is away.
     """
-    every = topics(settings.partitions, settings.topic_prefix)
+    every = settings.topics
     specs = [every.item_events, every.behavior_events, every.query_events]
     counts = await existing_topics(settings, [spec.name for spec in specs])
     partitions = {spec.name: [TopicPartition(spec.name, p) for p in range(counts[spec.name])] for spec in specs}

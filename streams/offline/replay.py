@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from state.store import Store
 from streamrank_client.errors import LogError
@@ -20,6 +21,7 @@ from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
 from streams.policy.roles import role_stages
 from streams.settings import Settings
+from streams.stores import open_store
 from streams.wire.messages import Batch, Message, Record
 from streams.worker.metrics import Metrics
 from streams.worker.stages.base import Workplace
@@ -166,7 +168,7 @@ async def replay(
 
     Raises LogError when Redis holds anything.
     """
-    store = Store(redis, settings.redis_timeout_s, settings.redis_ca)
+    store = open_store(replace(settings, redis=redis))
     try:
         if not await store.empty():
             raise LogError("replay needs an empty Redis database: name another one, or flush it")

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from faust.types import TP, StreamT
 
-from state.store import Store
+from state.layouts import kind_of
 from streamrank_client.errors import StreamrankError
 from streamrank_client.kafka_options import kafka_options
 from streams.artifacts.opening import open_models
@@ -26,6 +26,7 @@ from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
 from streams.policy.roles import group_of, role_stages
 from streams.settings import Settings
+from streams.stores import open_store
 from streams.web.web_port import WebPort
 from streams.worker.encoder_of import EncoderOfState
 from streams.worker.handover import Handover
@@ -93,7 +94,7 @@ class Worker:
         self._kafka: dict[str, Any] = dict(kafka_options(settings))
         bootstrap = self._kafka.pop("bootstrap_servers")
         self._producer = BatchProducer(bootstrap, max_request_bytes=4 << 20, **self._kafka)
-        self.store = Store(settings.redis, settings.redis_timeout_s, settings.redis_ca, self._tell_bad_value)
+        self.store = open_store(settings, self._tell_bad_value)
         place = self._workplace(plans)
         self.topics = place.deployment.topics
         self.retraining = Schedule(settings, self.metrics, "feedback" in self.names)
@@ -128,7 +129,7 @@ class Worker:
             deployment=Deployment.of(settings),
             store=self.store,
             tables=self.tables,
-            publisher=KafkaPublisher(self._producer),
+            publisher=KafkaPublisher(self._producer, settings.first_of_topics if settings.shop else ""),
             plans=plans,
             metrics=self.metrics,
             patience_s=settings.after_wait_ms / 1000,
@@ -144,7 +145,7 @@ class Worker:
     def _faust_app(self, bootstrap: Sequence[str]) -> _App:
         settings = self.settings
         app = _App(
-            group_of(settings.group, self.role),
+            group_of(settings.in_shop(settings.group), self.role),
             bootstrap=bootstrap,
             kafka=self._kafka,
             options=BatchOptions(
@@ -166,7 +167,7 @@ class Worker:
 
     def _tell_bad_value(self, key: bytes, reason: str) -> None:
         """A stored value could not be read, and was kept aside."""
-        self.metrics.bad_values.labels(key.split(b":", 1)[0].decode()).inc()
+        self.metrics.bad_values.labels(kind_of(key).decode()).inc()
         log.error(
             "a stored value could not be read: it is kept under bad: and counts as absent",
             key=key.decode(errors="replace"),

@@ -18,6 +18,7 @@ from models.ranking.ranker import Ranker
 from models.serving import Models
 from models.text.encoder import Encoder
 from models.text.intent import IntentModel
+from models.text.translations import Translations
 from models.text.words import Word, Words
 from streamrank_client.answers import Answer
 from streamrank_client.events import ItemEvents, Query, encode
@@ -148,4 +149,5 @@ def reading_models(tokens: Callable[[str], list[str]] = str.split, image_dim: in
         intent=cast(IntentModel, None),
         ranker=cast(Ranker, None),
         lore=QueryLore(),
+        translations=Translations([]),
     )

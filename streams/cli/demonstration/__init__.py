@@ -53,7 +53,7 @@ async def demo(out: Console, keep: bool) -> None:
             await until_stored(settings, summary.behaviors)
             await scenes(client, shop, out)
             await click_and_ask(client, shop, out)
-            out.print(await latencies(client, shop))
+            out.print(await latencies(client, shop, out))
         out.print(
             f"\nthe demo took {time.monotonic() - began:.0f} s, peak memory of the worker {peak_memory(worker):.0f} MiB"
         )
