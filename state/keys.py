@@ -78,6 +78,11 @@ def impression(partition: int, request_id: str) -> bytes:
     return b"imp:{%d}:%s" % (partition, request_id.encode())
 
 
+def identified(partition: int) -> bytes:
+    """Up to which offset of each partition of behavior-events visitors' histories came here (i64, (partitions,))."""
+    return b"idn:{%d}" % partition
+
+
 def item_times(partition: int, name: str) -> bytes:
     """What is held of an item, or under ``rule:`` and its id of a rule (``item_times.ItemTimes``)."""
     return b"item:{%d}:%s" % (partition, name.encode())

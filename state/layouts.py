@@ -154,6 +154,7 @@ LAYOUTS: Final[Mapping[bytes, Layout]] = {
     b"dis": Layout(2, lambda length: length % DISLIKED.itemsize == 0, lambda value: False),
     b"day": Layout(2, lambda length: length == DAILY.itemsize, lambda value: False),
     b"item": Layout(2, lambda length: length > 0, lambda value: False),
+    b"idn": Layout(2, lambda length: length > 0 and length % 8 == 0, lambda value: False, counts_twice=True),
     b"stop": Layout(2, lambda length: length > 0, lambda value: False),
     b"enc": Layout(2, lambda length: length > 0, lambda value: False),
     b"start": Layout(2, lambda length: length > 0, lambda value: False),

@@ -38,16 +38,17 @@ from tests.support.pages import all_blocks as blocks_of_all
 #: steps that are parsed only, by how they begin, and why
 NOT_RUN: Final = {
     r"make demo": "tests/integration/test_demo.py runs it",
-    r"make (test|check|bench|soak|pages|docs)\b": "this test is part of it, it takes minutes, or tests/test_site.py does it",
+    r"make (test|check|bench|soak|pages|docs)\b": "this test is part of it, or it takes minutes",
     r"make (install|test-install)\b": "installs packages from an index",
     r"\.ci/run": "this test is part of it",
     r"streamrank gateway\b": "does not end; the sandbox starts one for its page",
     r"curl --no-buffer": "does not end; tests/integration/test_gateway.py follows",
     r"(STREAMRANK_\S+ )?streamrank serve": "does not end; the sandbox is `streamrank serve --embedded`",
     r"STREAMRANK_EXPERIMENT=home.toml streamrank experiment": "reads answers of workers that take part in it",
-    r"export STREAMRANK_(KAFKA|REDIS|REPLICATION)\w*=": "names servers that are not there",
+    r"export STREAMRANK_(KAFKA|REDIS|REPLICATION|SHOP)\w*=": "names servers, or a shop, that are not there",
     r"(npm|node) ": "tests/client/test_types.py runs it, where Node and npm's registry are at hand",
     r"docker ": "needs a Docker engine",
+    r"kubectl ": "needs a cluster",
     r"curl --header .Authorization": "asks a worker that has a token",
     r"streamrank import (?!table)": "reads a data set for minutes; tests/importers run it",
     r"streamrank artifact build (ranker|intent|item-tower|image-encoder)": "trains with torch for minutes",
@@ -105,8 +106,8 @@ PROMISED: Final = {
 PAGES: Final = (
     "README.md", "docs/connect.md", "docs/search.md", "docs/merchandising.md", "docs/models.md", "docs/experiments.md",
     "docs/operations.md", "docs/reliability.md", "docs/performance.md", "docs/import.md", "CONTRIBUTING.md",
-    "docs/gateway.md", "docs/tutorial.md", "docs/howto/own-encoder.md", "docs/howto/replay-in-ci.md",
-    "docs/howto/scale-out.md", "docs/howto/upgrade.md", "docs/howto/gpu.md",
+    "docs/gateway.md", "docs/kubernetes.md", "docs/tutorial.md", "docs/howto/own-encoder.md",
+    "docs/howto/replay-in-ci.md", "docs/howto/scale-out.md", "docs/howto/upgrade.md", "docs/howto/gpu.md",
 )  # fmt: skip
 START_S: Final = 90.0
 #: pages whose examples other tests run: the client's own

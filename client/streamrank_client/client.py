@@ -28,7 +28,7 @@ from streamrank_client.events import Event, Query
 from streamrank_client.fields import Filters, Place
 from streamrank_client.following import existing_topics, following, unavailable
 from streamrank_client.kafka_options import kafka_options
-from streamrank_client.making import behavior, new_id, now
+from streamrank_client.making import behavior, identify, new_id, now
 from streamrank_client.sending import Ready, ready, send
 from streamrank_client.settings import ClientSettings, read, variable
 from streamrank_client.vocabulary import Surface
@@ -114,6 +114,13 @@ class Client:
         Raises InvalidEvent for an unknown kind, or a field that is missing or wrong.
         """
         return await self.publish(behavior(kind, user_id=user_id, **fields))
+
+    async def identify(self, user_id: str, anonymous_id: str) -> Place:
+        """Say that the visitor ``anonymous_id`` has logged in as ``user_id``: what was done so far is the user's.
+
+        Raises as ``event`` does.
+        """
+        return await self.publish(identify(user_id=user_id, anonymous_id=anonymous_id))
 
     def last_place(self, user_id: str) -> Place | None:
         """The place of the user's last behaviour event that this client published."""

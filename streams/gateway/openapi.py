@@ -16,7 +16,7 @@ import msgspec
 from streamrank_client.answers import Answer, DeadLetter
 from streamrank_client.asyncapi import EXAMPLES
 from streamrank_client.documents import put_out
-from streamrank_client.events import Behavior, ItemEvents, Query
+from streamrank_client.events import BehaviorEvents, ItemEvents, Query
 from streams.gateway.asking import LONGEST_MS, Suggestions
 from streams.gateway.bodies import MOST_BYTES, MOST_LINES
 from streams.gateway.following import STREAM
@@ -29,7 +29,7 @@ from streams.lookup.user_profile import Profile
 
 __all__ = ["OPERATIONS", "Operation", "document", "text"]
 
-_BEHAVIORS: Final[tuple[type[msgspec.Struct], ...]] = get_args(Behavior)
+_BEHAVIORS: Final[tuple[type[msgspec.Struct], ...]] = get_args(BehaviorEvents)
 _ITEM_EVENTS: Final[tuple[type[msgspec.Struct], ...]] = get_args(ItemEvents)
 _RESPONSES: Final[tuple[type[msgspec.Struct], ...]] = (
     Accepted,

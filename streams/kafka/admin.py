@@ -135,6 +135,7 @@ def has_users(spec: TopicSpec, wanted: Topics) -> bool:
         wanted.queries,
         wanted.rules,
         wanted.dead_letters,
+        wanted.damaged_batches,
     )
 
 

@@ -14,6 +14,7 @@ from faust.types import TP, StreamT
 from state.layouts import kind_of
 from streamrank_client.errors import StreamrankError
 from streamrank_client.kafka_options import kafka_options
+from streamrank_client.topics import MOST_KEPT
 from streams.artifacts.opening import open_models
 from streams.artifacts.swapping import Swapper
 from streams.artifacts.tables import Tables
@@ -37,6 +38,7 @@ from streams.worker.pages import WorkerView, closed_to_operators, pages
 from streams.worker.retraining_schedule import Schedule
 from streams.worker.retrying import RETRIABLE, Retrying
 from streams.worker.series import begin
+from streams.worker.setting_aside import Keeper
 from streams.worker.stages.base import Stage, Workplace
 from streams.worker.stages.registry import stages
 from streams.worker.starting import Starts
@@ -93,10 +95,11 @@ class Worker:
         self.tables = Tables(open_models(settings, plans.experiment, searched=searched), searched=searched)
         self._kafka: dict[str, Any] = dict(kafka_options(settings))
         bootstrap = self._kafka.pop("bootstrap_servers")
-        self._producer = BatchProducer(bootstrap, max_request_bytes=4 << 20, **self._kafka)
+        self._producer = BatchProducer(bootstrap, max_request_bytes=MOST_KEPT, **self._kafka)
         self.store = open_store(settings, self._tell_bad_value)
         place = self._workplace(plans)
         self.topics = place.deployment.topics
+        self._damaged = Keeper(place.publisher, self.topics.damaged_batches.name, self.metrics)
         self.retraining = Schedule(settings, self.metrics, "feedback" in self.names)
         self.stages = stages(self.names, place, self.retraining.learnt)
         self._by_topic = {stage.topic.name: stage for stage in self.stages}
@@ -155,6 +158,7 @@ class Worker:
                 heartbeat_interval=min(0.25, settings.session_timeout_s / 4),
                 start_offsets=self._starts.choose,
                 retriable=RETRIABLE,
+                set_aside=self._damaged.keep,
                 on_revoking=self._revoking,
                 on_revoked=self._revoked,
             ),

@@ -30,6 +30,9 @@ class Metrics:
         self.repeated = Counter(
             "streamrank_repeated_events", "behaviour events whose id was counted before", registry=registry
         )
+        self.identified = Counter(
+            "streamrank_identified", "visitors whose history was added to a user's after a login", registry=registry
+        )
         self.late_items = Counter(
             "streamrank_late_items", "item events that were older than what was held, and changed nothing",
             registry=registry,
@@ -100,6 +103,10 @@ class Metrics:
         self.gap_events = Counter(
             "streamrank_gap_events", "events whose effects are missing in what is stored", ["topic"], registry=registry
         )
+        self.damaged_batches = Counter(
+            "streamrank_damaged_batches", "batches with a wrong checksum that were set aside", ["topic"],
+            registry=registry,
+        )  # fmt: skip
         self.bad_values = Counter(
             "streamrank_bad_values",
             "stored values that could not be read, kept under bad:",
