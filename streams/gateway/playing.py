@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -117,7 +116,7 @@ class PlaygroundPages:
         app.router.add_get("/", self.home)
         app.router.add_get("/playground/about", self.about)
         app.router.add_get("/playground/metrics", self.metrics)
-        app.router.add_get("/playground/weights", partial(self._following.weights))
+        app.router.add_get("/playground/weights", self._following.weights)
         app.router.add_post("/playground/import", self.import_table)
         app.router.add_get("/playground/{file:.*}", self.file)
 

@@ -9,13 +9,14 @@ import pytest
 
 from state.records import CONTEXT
 from state.store import Store
-from streamrank_client.answers import Answer, decode_answer, decode_dead_letter
+from streamrank_client.answers import Answer, Suggestion, decode_answer, decode_dead_letter
 from streamrank_client.errors import LogError
-from streamrank_client.events import Identify, Query, decode_event, encode
+from streamrank_client.events import Click, Identify, Query, decode_event, encode
 from streamrank_client.fields import Place
 from streamrank_client.making import behavior
 from streamrank_client.partitioner import partition_for
 from streamrank_client.rules import DeleteRule, Rule
+from streamrank_client.vocabulary import DAY_MS
 from streams.offline.replay import Replay, Sink, replay
 from streams.settings import Settings
 from tests.support.composing import SETTINGS, composed, opened
@@ -49,6 +50,23 @@ async def test_the_order_of_lines_of_different_times_does_not_matter(raw: list[b
     state = stored(redis_url, "ctx:*", "cnt:*", "online:*")
     assert await answers_of([*raw[300:], *raw[:300]], redis_url) == in_order
     assert stored(redis_url, "ctx:*", "cnt:*", "online:*") == state
+
+
+async def test_suggestions_are_replayed_byte_for_byte(raw: list[bytes], redis_url: str) -> None:
+    """What the log taught is suggested, and the same again however the lines are ordered."""
+    at = START + 40 * DAY_MS
+    typed = ("m", "yog", "咖", "手")
+    asked = [encode(Query(time=at, request_id=f"s{n}", text=text, suggest=True)) for n, text in enumerate(typed)]
+    chosen = [
+        Click(time=at - 100 + n, event_id=f"c{n}", user_id=f"u{n}", item_id="p8", query="Yogurt deluxe")
+        for n in range(9)
+    ]
+    learnt = [*(line for line in raw if decode_event(line).time < at), *map(encode, chosen)]
+    answers = await answers_of([*learnt, *asked], redis_url)
+    suggested = [one for one in map(decode_answer, answers) if one.request_id.startswith("s")]
+    assert [bool(one.suggestions) for one in suggested] == [True] * len(typed)
+    assert suggested[1].suggestions[0] == Suggestion("yogurt deluxe", "query")
+    assert await answers_of([*asked, *learnt[300:], *learnt[:300]], redis_url) == answers
 
 
 @pytest.mark.parametrize("size", [1, 7])
