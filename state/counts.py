@@ -1,4 +1,4 @@
-"""Item counts: exact integers by kind, ratings, and popularity at four half-lives."""
+"""Item counts: exact integers by kind, ratings, and popularity at five half-lives."""
 
 from __future__ import annotations
 
@@ -67,6 +67,6 @@ def fold(
 
 
 def decayed(rows: Records, now_seconds: float) -> NDArray[np.float32]:
-    """Popularity of COUNT rows (R,) at ``now_seconds``, shape (R, 4): one column for each half-life."""
+    """Popularity of COUNT rows (R,) at ``now_seconds``, shape (R, 5): one column for each half-life."""
     age = np.maximum(now_seconds * 1000 - rows["last"], 0)[:, np.newaxis]
     return np.asarray(rows["popularity"] * np.exp2(-age / _HALF_LIVES_MS), np.float32)

@@ -8,9 +8,9 @@ A value of version 1 is told by its length, or by its first byte, which in msgpa
 most 127, and no later layout of a fixed size may be two bytes shorter than its first. Purchases, which have many
 lengths, are looked into.
 
->>> value = packed(b"cnt:{0}:07", bytes(88))
->>> len(value), unpacked(b"cnt:{0}:07", value) == bytes(88), unpacked(b"cnt:{0}:07", bytes(88)) == bytes(88)
-(90, True, True)
+>>> value = packed(b"cnt:{0}:07", bytes(96))
+>>> len(value), unpacked(b"cnt:{0}:07", value) == bytes(96), unpacked(b"cnt:{0}:07", bytes(88)) == bytes(96)
+(98, True, True)
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 
 from state.event_ids import BLOCK
-from state.records import BOUGHT, CATEGORY_TREND, CONTEXT, COUNT, COVISIT, DAILY, DISLIKED, QUERY_CLICK, TREND
+from state.records import BOUGHT, CATEGORY_TREND, CONTEXT, COUNT, COVISIT, DAILY, DISLIKED, QUERY_CLICK, TOP, TREND
 
 HEADER: Final = 2
 #: The version of values without a header.
@@ -85,6 +85,17 @@ def _next_offset(payload: bytes) -> bytes:
     return numbers.tobytes()
 
 
+def _with_six_hours(payload: bytes) -> bytes:
+    """An item's counts of version 2 had no popularity at a half-life of six hours; it begins at none."""
+    return payload + bytes(8)
+
+
+def _with_trend_of_six_hours(payload: bytes) -> bytes:
+    """Nor had the trends of version 2 such a list, of items and of scores; it begins empty."""
+    half, added = len(payload) // 2, bytes(8 * TOP)
+    return payload[:half] + added + payload[half:] + added
+
+
 def _second(
     fits: Callable[[int], bool], upgrade: Callable[[bytes], bytes] = _same, counts_twice: bool = False
 ) -> Layout:
@@ -113,6 +124,13 @@ def _sized(layout: np.dtype[Any]) -> Layout:
     return _second(lambda length: length == layout.itemsize)
 
 
+def _grown(layout: np.dtype[Any], before: int, upgrade: Callable[[bytes], bytes]) -> Layout:
+    """Version 3 of a layout whose first two had ``before`` bytes."""
+    return Layout(
+        3, lambda length: length == layout.itemsize, lambda value: len(value) == before, {1: _same, 2: upgrade}
+    )
+
+
 #: msgpack of a struct, an array or a map
 _STRUCT: Final = Layout(2, lambda length: length > 0, lambda value: value[:1] >= b"\x80", {1: _same})
 
@@ -124,8 +142,8 @@ LAYOUTS: Final[Mapping[bytes, Layout]] = {
     b"wm": _second(lambda length: length >= 16 and length % 8 == 0, _next_offset, counts_twice=True),
     b"cov": _sized(COVISIT),
     b"qc": _sized(QUERY_CLICK),
-    b"cnt": _sized(COUNT),
-    b"trend": _sized(TREND),
+    b"cnt": _grown(COUNT, 88, _with_six_hours),
+    b"trend": _grown(TREND, 8_192, _with_trend_of_six_hours),
     b"ctr": _sized(CATEGORY_TREND),
     b"imp": _STRUCT,
     b"ses": _STRUCT,
@@ -166,6 +184,8 @@ def unpacked(key: bytes, value: bytes) -> bytes:
     while version < layout.version:
         payload = layout.upgrade[version](payload)
         version += 1
+    if not layout.fits(len(payload)):
+        raise _unusable(key, value, layout)
     return payload
 
 

@@ -73,7 +73,7 @@ COVISIT: Final = np.dtype(
 #: What was chosen after a query: ``weight`` since the item entered the row (state/sketch.py), ``mass`` in all.
 QUERY_CLICK: Final = np.dtype([("mass", "<f8"), ("item", "<u8", (SLOTS,)), ("weight", "<f8", (SLOTS,))])
 
-#: An item's counts by kind, the sum of its ratings, and popularity decayed to ``last`` at four half-lives.
+#: An item's counts by kind, the sum of its ratings, and popularity decayed to ``last`` at five half-lives.
 COUNT: Final = np.dtype(
     [
         ("kinds", "<u4", (len(KINDS),)),

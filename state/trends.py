@@ -1,4 +1,4 @@
-"""Trends: the most popular items at four half-lives, exact.
+"""Trends: the most popular items at five half-lives, exact.
 
 An item's score is log2 of its popularity decayed to time 0 (log2(popularity) + last / half-life), so that
 scores of different items, moments and partitions compare as they are. A score only grows, and every change

@@ -26,6 +26,7 @@ __all__ = [
     "FacetValue",
     "IntentLabel",
     "NearQuery",
+    "Suggestion",
     "Understood",
     "WordExpansion",
     "decode_answer",
@@ -134,6 +135,16 @@ class FacetValue(Struct, omit_defaults=True):
     max: float | None = None
 
 
+class Suggestion(Struct, omit_defaults=True):
+    """A text that completes what was typed, to be shown and asked for. ``kind``: "query", what others have searched for
+    and found; "word", what was typed with its last word completed; "title", that of the item ``item_id``.
+    """
+
+    text: str
+    kind: str
+    item_id: str | None = None
+
+
 class AnswerError(Struct):
     """Why a query could not be answered: a word for programs, the field, a sentence for people."""
 
@@ -153,7 +164,8 @@ class Answer(Base, tag="answer", kw_only=True):
     is too much, the last items have no reasons).
     ``after_unmet``: the event that the query's ``after`` names is not in it, or lies on another partition.
     ``matches``: how many items match a search, or a query with ``facets`` or ``sort``, of which ``items`` are a page;
-    ``facets``: what was asked for, counted among them with the filters of the other facets.
+    ``facets``: what was asked for, counted among them with the filters of the other facets. ``suggestions``: where the
+    query asked for those, best first.
     """
 
     request_id: str
@@ -174,6 +186,7 @@ class Answer(Base, tag="answer", kw_only=True):
     after_unmet: bool = False
     matches: int | None = None
     facets: dict[str, list[FacetValue]] = {}
+    suggestions: list[Suggestion] = []
 
 
 class DeadLetter(Struct, tag="dead_letter", tag_field="event"):

@@ -20,7 +20,7 @@ from typing import Final, Literal, Self
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
-from streamrank_client.answers import Answer
+from streamrank_client.answers import Answer, Suggestion
 from streamrank_client.bounded import Bounded
 from streamrank_client.correlation import Answers
 from streamrank_client.errors import AnswerTimeout, QueryRejected, StreamrankError
@@ -173,6 +173,22 @@ class Client:
             reply_topic=self._reply_topic,
         )
         return await self.ask_query(query, timeout)
+
+    async def suggest(
+        self, text: str, limit: int = 10, *, user_id: str | None = None, timeout: float = 1.0
+    ) -> list[Suggestion]:
+        """Texts that complete what was typed, best first; raises as ``ask`` does."""
+        query = Query(
+            time=now(),
+            request_id=new_id(),
+            user_id=user_id,
+            surface="search",
+            text=text,
+            limit=limit,
+            suggest=True,
+            reply_topic=self._reply_topic,
+        )
+        return (await self.ask_query(query, timeout)).suggestions
 
     async def ask_query(self, query: Query, timeout: float = 1.0) -> Answer:
         """Publish a query that is ready, and wait for its answer; raises as ``ask`` does."""

@@ -207,6 +207,7 @@ class Query(Base, tag="query", kw_only=True):
     ``offset`` gives the items from there on: page two of the same user, text, time and limit has none of page one's.
     With exploration, ``page_of`` names page one's ``request_id``, so that its chance is drawn again. With ``explain``
     and a ``language``, each item says in words why it is shown. With ``details``, each has its title, price and links.
+    With ``suggest``, ``text`` is completed instead: the answer has ``suggestions``, at most ``limit``, and no items.
 
     ``facets``: ``category``, ``brand``, ``price`` or names of attributes, whose values are counted among all that
     matches; ``sort``: all that matches in this order instead of the most relevant items first, but
@@ -230,6 +231,7 @@ class Query(Base, tag="query", kw_only=True):
     exclude: Annotated[list[Id], Meta(max_length=limits.EXCLUDED_ITEMS)] = []
     explain: bool = False
     details: bool = False
+    suggest: bool = False
     language: Language | None = None
     after: Place | None = None
     reply_topic: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,249}$")] | None = None

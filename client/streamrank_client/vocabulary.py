@@ -96,8 +96,8 @@ MINUTE_MS: Final = 1_000 * MINUTE_S
 HOUR_MS: Final = 1_000 * HOUR_S
 DAY_MS: Final = 1_000 * DAY_S
 
-#: Half-lives of an item's popularity, in days, fastest first.
-POPULARITY_DAYS: Final = (1.0, 7.0, 30.0, 180.0)
+#: Half-lives of an item's popularity, in days, in the order in which they are stored: six hours came last.
+POPULARITY_DAYS: Final = (1.0, 7.0, 30.0, 180.0, 0.25)
 
 # ---------------------------------------------------------------- ids and keys
 #: Begins the key of a rule's record, so that the compacted topic keeps items and rules apart; no item id begins so.

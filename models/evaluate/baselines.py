@@ -11,6 +11,7 @@ import numpy as np
 from models.base.arrays import Doubles, Ints, Mask
 from models.base.plugins import installed_types
 from models.evaluate.baseline import Baseline, TextCutters
+from models.evaluate.content import Content
 from models.evaluate.journal import Journal
 from models.evaluate.knn import Knn
 from models.evaluate.lists import NOTHING, Scored, placed
@@ -64,6 +65,7 @@ class PopularItems(Baseline):
 _ALL: Final[tuple[type[Baseline], ...]] = (
     PopularItems,
     Knn,
+    Content,
     SameQuery,
     TitleWords,
     Cascade,

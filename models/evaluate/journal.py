@@ -15,7 +15,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models.base.arrays import Ints
+from models.base.arrays import Doubles, Ints
 
 #: a line that never comes
 NEVER: Final = np.iinfo(np.int64).max
@@ -29,7 +29,8 @@ class Journal:
 
     ``line``: place of the event in the log; ``chosen``: whether it is a choice (click, cart, purchase, rating);
     ``basket`` and ``text``: -1 for none. ``arrived`` and ``gone``, (items,): the line of an item's first item
-    event and of its delete, NEVER where there is none.
+    event and of its delete, NEVER where there is none. ``category``, ``brand`` and ``price``, (items,): as they were
+    first told; codes from 0, -1 for none, and 0 for no price.
     """
 
     line: Ints
@@ -41,6 +42,9 @@ class Journal:
     text: Ints
     arrived: Ints
     gone: Ints
+    category: Ints
+    brand: Ints
+    price: Doubles
     users: Sequence[str] = ()
     items: Sequence[str] = ()
     titles: Sequence[str] = ()
@@ -54,16 +58,21 @@ class Journal:
         time: Sequence[int],
         basket: Sequence[int] | None = None,
         text: Sequence[int] | None = None,
+        category: Sequence[int] | None = None,
+        brand: Sequence[int] | None = None,
+        price: Sequence[float] | None = None,
     ) -> Self:
         """A journal of choices on items that are there from the start: for tests and examples."""
         n, items = len(user), max(item, default=-1) + 1
         none = [-1] * n
         columns = (range(n), user, item, time, basket or none, text or none)
         line, who, what, when, together, words = (np.array(c, np.int64) for c in columns)
-        names = [f"p{i}" for i in range(items)]
+        names, unsaid = [f"p{i}" for i in range(items)], [-1] * items
         return cls(
             line, who, what, when, np.ones(n, np.bool_), together, words,
-            np.full(items, -1), np.full(items, NEVER), users=[f"u{u}" for u in range(max(user, default=-1) + 1)],
+            np.full(items, -1), np.full(items, NEVER),
+            category=np.array(category or unsaid, np.int64), brand=np.array(brand or unsaid, np.int64),
+            price=np.array(price or [0.0] * items), users=[f"u{u}" for u in range(max(user, default=-1) + 1)],
             items=names, titles=names, texts=[f"t{t}" for t in range(max(words, default=-1) + 1)],
         )  # fmt: skip
 

@@ -108,7 +108,7 @@ class NeighbourTables:
     def _scores(self, row: int, choices: Sequence[Choice]) -> Iterator[NeighbourTable]:
         """Scores of several kNNs on one table."""
         reach = choices[0].reach
-        anchors = self._anchors(reach, row)
+        anchors = self.anchors(reach, row)
         which, item, count = self._tables[reach].rows(anchors)
         items, place = np.unique(item, return_inverse=True)
         n_anchor, n_item = np.maximum(self.counts[anchors], 1), np.maximum(self.counts[items], 1)
@@ -117,7 +117,7 @@ class NeighbourTables:
             scores = np.bincount(place, weights=weight[which] * count, minlength=len(items)) / n_item**q
             yield NeighbourTable(items, scores)
 
-    def _anchors(self, reach: Reach, row: int) -> Ints:
+    def anchors(self, reach: Reach, row: int) -> Ints:
         """The user's last distinct items, newest first; for a basket's table those of the basket, or the last one."""
         before = self.journal.before(row, reach.back)
         if reach.basket and len(before):

@@ -23,6 +23,7 @@ class TrackRecord(Family):
             "popularity_7_days": "weight of events on the item, half-life 7 days",
             "popularity_30_days": "weight of events on the item, half-life 30 days",
             "popularity_180_days": "weight of events on the item, half-life 180 days",
+            "popularity_6_hours": "weight of events on the item, half-life 6 hours",
         },
         "track_record": {
             "views": "log of the number of views",
@@ -50,6 +51,7 @@ class TrackRecord(Family):
             "popularity_7_days": popularity[:, 1],
             "popularity_30_days": popularity[:, 2],
             "popularity_180_days": popularity[:, 3],
+            "popularity_6_hours": popularity[:, 4],
             "views": logs[:, VIEW],
             "clicks": logs[:, CLICK],
             "carts": logs[:, ADD_TO_CART],

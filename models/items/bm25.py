@@ -23,6 +23,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import nsmallest
 from math import ceil, log1p
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
@@ -152,6 +153,16 @@ class Bm25:
     def terms(self, start: int = 0) -> Iterator[str]:
         """Every token that was ever put, in order of its first, from the ``start``-th on."""
         return self.vocabulary.terms(start)
+
+    def completions(self, start: str, count: int) -> list[str]:
+        """At most ``count`` tokens that begin so and are longer, those that most rows hold first.
+
+        >>> index = Bm25(); index.put(0, ["tea", "teapot"]); index.put(1, ["teapot", "team"]); index.drop(1)
+        >>> index.completions("te", 5)
+        ['tea', 'teapot']
+        """
+        held = ((len(self._postings[self.vocabulary.get(one)]), one) for one in self.vocabulary.beginning(start))
+        return [one for _, one in nsmallest(count, ((-rows, one) for rows, one in held if rows))]
 
     def seek(self, words: Iterable[Word | str]) -> list[Sought]:
         """The distinct words of a query, or mere tokens, with every way to find them here."""

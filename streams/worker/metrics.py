@@ -40,6 +40,7 @@ class Metrics:
         self.feedback = Counter("streamrank_feedback", "behaviour joined to its impression", registry=registry)
         self.learnt = Counter("streamrank_learnt_pairs", "pairs learnt by the online ranker", registry=registry)
         self.answers = Counter("streamrank_answers", "answers given", ["surface"], registry=registry)
+        self.suggestions = Counter("streamrank_suggested", "texts completed for who types them", registry=registry)
         self.stale = Counter(
             "streamrank_stale_answers", "answers given before their `after` event was stored", registry=registry
         )

@@ -77,11 +77,11 @@ def test_counts_are_what_a_plain_loop_counts(added: list[Touch]) -> None:
 
 
 def test_popularity_halves_at_each_half_life() -> None:
-    """A purchase counts 5 when it happens, and a half of that 1, 7, 30 and 180 days later."""
+    """A purchase counts 5 when it happens, and a half of that six hours, 1, 7, 30 and 180 days later."""
     rows = np.zeros(1, COUNT)
     fold(rows, [(0, PURCHASE, 1.0, 0)])
-    np.testing.assert_allclose(counts.decayed(rows, NOW), [[5, 5, 5, 5]])
-    later = [counts.decayed(rows, NOW + int(days) * DAY)[0, n] for n, days in enumerate(POPULARITY_DAYS)]
+    np.testing.assert_allclose(counts.decayed(rows, NOW), [[5, 5, 5, 5, 5]])
+    later = [counts.decayed(rows, NOW + int(days * DAY))[0, n] for n, days in enumerate(POPULARITY_DAYS)]
     np.testing.assert_allclose(later, [2.5] * len(POPULARITY_DAYS))
 
 

@@ -32,7 +32,7 @@ from state.layouts import (
     unpacked,
 )
 from state.marks import behavior_mark, next_of, source_mark
-from state.records import CATEGORY_TREND, CONTEXT, COUNT, COVISIT, QUERY_CLICK, TREND
+from state.records import CATEGORY_TREND, CONTEXT, COUNT, COVISIT, QUERY_CLICK, TOP, TREND
 
 _FILE: Final = json.loads((Path(__file__).parent / "data" / "version_1.json").read_text())
 #: values of version 1 by key
@@ -41,6 +41,8 @@ FIRST: Final[Mapping[bytes, bytes]] = {key.encode(): bytes.fromhex(value) for ke
 KINDS: Final = sorted(LAYOUTS.keys() - {b"stop", b"start", b"enc", b"item", b"dis", b"day", b"idn"})
 #: kinds of one size
 SIZED: Final = (b"ctx", b"cov", b"qc", b"cnt", b"trend", b"ctr", b"ids")
+#: kinds of which version 3 holds more
+GROWN: Final = (b"cnt", b"trend")
 #: kinds whose values are msgpack
 STRUCTS: Final = (b"imp", b"ses", b"online", b"position_bias", b"drift", b"silence")
 #: for each kind how its values of version 1 are read, and what is then to be seen in them
@@ -96,12 +98,39 @@ def test_the_fixture_has_a_value_of_each_kind() -> None:
 def test_a_value_of_version_1_is_read_as_it_was(kind: bytes) -> None:
     """The payload is the value, and its reader finds in it what was stored; from then on it has today's header."""
     key, value = first_of(kind)
-    assert unpacked(key, value) == value
+    payload = unpacked(key, value)
+    assert payload == value or kind in GROWN
     read, expected = READ[kind]
-    assert read(unpacked(key, value)) == expected
-    again = packed(key, unpacked(key, value))
-    assert len(again) == len(value) + HEADER
-    assert unpacked(key, again) == value
+    assert read(payload) == expected
+    again = packed(key, payload)
+    assert len(again) == len(payload) + HEADER
+    assert unpacked(key, again) == payload
+
+
+@pytest.mark.parametrize("kind", of_kinds(*GROWN))
+def test_counts_and_trends_of_version_2_have_nothing_yet_at_six_hours(kind: bytes) -> None:
+    """What was stored at the other half-lives is as it was, with a header or without one."""
+    key, first = first_of(kind)
+    payload = unpacked(key, b"%c%c%b" % (2, len(first) & 0xFF, first))
+    assert payload == unpacked(key, first)
+    if kind == b"cnt":
+        assert payload[:-8] == first
+        assert np.frombuffer(payload, COUNT)["popularity"][0, -1] == 0
+    else:
+        row, before = np.frombuffer(payload, TREND)[0], np.frombuffer(first, "<u8").reshape(2, 4, TOP)
+        assert np.array_equal(row["item"][:4], before[0])
+        assert np.array_equal(row["score"][:4].view("<u8"), before[1])
+        assert not row["item"][4].any()
+        assert not row["score"][4].any()
+
+
+@pytest.mark.parametrize("kind", of_kinds(*GROWN))
+def test_a_value_of_version_2_that_was_cut_or_has_grown_is_refused(kind: bytes) -> None:
+    """Also by as many bytes as leave the byte of its length as it is."""
+    key, first = first_of(kind)
+    whole = b"%c%c%b" % (2, len(first) & 0xFF, first)
+    for wrong in (whole[:-1], whole[: len(whole) // 2], whole + bytes(8), whole + bytes(256)):
+        assert isinstance(error_of(key, wrong), UnreadableValue)
 
 
 def test_a_watermark_of_version_1_holds_the_last_offset_and_today_the_next() -> None:
@@ -178,7 +207,8 @@ def test_a_value_of_a_newer_version_is_told_and_left_alone(kind: bytes) -> None:
     for length in (0, 5, 300):
         error = error_of(key, b"%c%c%b" % (LAYOUTS[kind].version + 1, length & 0xFF, bytes(length)))
         assert isinstance(error, NewerLayout)
-        assert "its layout is version 3, and this streamrank knows up to 2" in error.reason
+        today = LAYOUTS[kind].version
+        assert f"its layout is version {today + 1}, and this streamrank knows up to {today}" in error.reason
         assert "serve with the newer one, or restore an older copy of Redis" in str(error)
 
 
@@ -198,7 +228,7 @@ payloads = st.sampled_from(KINDS).flatmap(
     lambda kind: st.tuples(
         st.just(kind + b":{0}:x"),
         st.one_of(
-            st.just(len(first_of(kind)[1])),
+            st.just(len(unpacked(*first_of(kind)))),
             st.integers(0, 44).map(lambda n: 10 * n),
             st.integers(2, 90).map(lambda n: 8 * n),
             st.integers(1, 700),

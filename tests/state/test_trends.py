@@ -45,7 +45,7 @@ def test_the_row_holds_the_true_top_of_all_items(seed: int, batches: int) -> Non
     for place, trend in enumerate(trends.decayed([row], now, TOP)):
         popular = np.flatnonzero(truth[:, place] > 0)
         best = popular[np.argsort(-truth[popular, place], kind="stable")][:TOP]
-        np.testing.assert_allclose(trend.weight, truth[best, place], rtol=1e-5)
+        np.testing.assert_allclose(trend.weight, truth[best, place], rtol=1e-5, atol=1e-30)
         np.testing.assert_allclose(truth[trend.item.astype(int) - 1, place], truth[best, place], rtol=1e-6)
 
 

@@ -120,7 +120,7 @@ class Answering:
         plans = [self.plans.plan_for(query) for query in queries]
         steps = on_queries(queries, plans, 0, self.models, self.deployment)
         answered, rounds = run(steps, read)
-        assert rounds == 3
+        assert rounds == (0 if all(query.suggest for query in queries) else 3)
         return answered
 
     def answer(self, query: Query, stored: dict[bytes, bytes] | None = None) -> Answer:

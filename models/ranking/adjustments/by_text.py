@@ -4,6 +4,10 @@ A fixed sum (docs/decisions/0030): BM25F as a share of the best, twice the cosin
 largest, and the share of the text's words that the item holds. What the rankers learnt comes on
 top. In units of the list's spread it weighs more than they do: a best seller that shares a word with the text does not
 pass what fits it better.
+
+A ranker that was trained on a log without searches has not learnt what choices after a text are worth. Then they are
+part of the base too, those after the text itself and those after known queries like it, by weights that were chosen on
+Best Buy's log (docs/decisions/0037).
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ from models.retrieval.sentences import SEARCHED
 STRENGTH: Final = 6.0
 #: Meaning counts so many times as much as words, by either measure of them.
 MEANING: Final = 2.0
+#: And what was chosen after the text, or after queries like it, where the ranker has not learnt to judge that.
+CHOICES: Final = 4.0
 
 
 class TextMatch(Adjustment):
@@ -30,7 +36,7 @@ class TextMatch(Adjustment):
     sentences = (SEARCHED,)
 
     def added(self, to: ScoredList) -> Floats | None:
-        """By words and meaning, for the sources in use."""
+        """By words, meaning and choices, for the sources in use."""
         if to.text is None:
             return None
         parts = np.zeros(len(to.score), np.float64)
@@ -41,4 +47,8 @@ class TextMatch(Adjustment):
         if "semantic" in to.sources:
             cosine = to.features[:, INDEX["semantic"]]
             parts += MEANING * (cosine - cosine.min()) / max(float(cosine.max() - cosine.min()), 1e-9)
+        for source in ("query_clicks", "query_neighbours"):
+            if source in to.sources and not to.ranker.knows(source):
+                chosen = to.features[:, INDEX[source]]
+                parts += CHOICES * chosen / max(float(chosen.max()), 1.0)
         return in_spreads(STRENGTH * parts, to.score)

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from streamrank_client.events import Event, Item, Purchase
+from streams.gateway.playing import Shopper
 from streams.offline.importers import complete_journey
 from streams.offline.importers.log import write_log
 
+#: an item that was sold less often is not in the shop
 LEAST: Final = 5
+#: households that the playground offers
+SHOPPERS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,12 @@ class Shop:
         """A household with a middling history: the one at the third quartile of purchases."""
         ranked = sorted(self.purchases, key=lambda user: (self.purchases[user], user))
         return ranked[len(ranked) * 3 // 4]
+
+    def shoppers(self) -> tuple[Shopper, ...]:
+        """Households from those that bought most to those that bought least, for who wants to shop as one."""
+        ranked = sorted(self.purchases, key=lambda user: (-self.purchases[user], user))
+        chosen = [ranked[len(ranked) * n // SHOPPERS] for n in range(SHOPPERS)]
+        return tuple(Shopper(user, f"{self.purchases[user]} purchases") for user in dict.fromkeys(chosen))
 
     def item(self, word: str) -> str:
         """An item with ``word`` in its title, the first by title."""

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from models.evaluate.journal import NEVER, Journal
+from models.items.codes import PATH, normal
 from streamrank_client.errors import LogError
 from streamrank_client.events import (
     CHOICES,
@@ -48,12 +49,16 @@ class _Reader:
         self.users, self.items, self.baskets, self.texts = _Numbers(), _Numbers(), _Numbers(), _Numbers()
         self.rows: list[tuple[int, int, int, int, bool, int, int]] = []
         self.titles: dict[int, str] = {}
+        self.categories, self.brands = _Numbers(), _Numbers()
+        self.category: dict[int, int] = {}
+        self.brand: dict[int, int] = {}
+        self.price: dict[int, float] = {}
         self.arrived: dict[int, int] = {}
         self.gone: dict[int, int] = {}
         self._seen: set[int] = set()
 
     def item(self, line: int, raw: bytes) -> None:
-        """Take an item event: its title, and when it came and went."""
+        """Take an item event: what it says of the item, and when that came and went."""
         event = decode_item(raw)
         if isinstance(event, Rule | DeleteRule):
             return
@@ -65,6 +70,12 @@ class _Reader:
             return
         if event.title is not None:
             self.titles[number] = event.title
+        if event.category:
+            self.category.setdefault(number, self.categories.of(PATH.join(map(normal, event.category))))
+        if event.brand:
+            self.brand.setdefault(number, self.brands.of(normal(event.brand)))
+        if event.price:
+            self.price.setdefault(number, event.price)
         self.arrived.setdefault(number, line)
         if event.in_stock is False:
             self.gone.setdefault(number, line)
@@ -93,6 +104,9 @@ class _Reader:
             line, user, item, time, chosen.astype(np.bool_), basket, text,
             arrived=np.array([self.arrived.get(n, NEVER) for n in everything], np.int64),
             gone=np.array([self.gone.get(n, NEVER) for n in everything], np.int64),
+            category=np.array([self.category.get(n, -1) for n in everything], np.int64),
+            brand=np.array([self.brand.get(n, -1) for n in everything], np.int64),
+            price=np.array([self.price.get(n, 0.0) for n in everything], np.float64),
             users=self.users.names, items=self.items.names, texts=self.texts.names,
             titles=[self.titles.get(n, "") for n in everything],
         )  # fmt: skip

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from models.evaluate import pairs
 from models.evaluate.baseline import TextCutters
 from models.evaluate.baselines import BASELINES, Baselines
+from models.evaluate.content import CONTENT, HALF_LIVES, POWERS, RECENCY, UNPRICED, Content, ContentChoice
 from models.evaluate.journal import Journal
 from models.evaluate.knn import REACHES, Choice, NeighbourTables, Reach
 from models.evaluate.lists import Scored, placed
@@ -138,3 +139,73 @@ def test_the_sample_is_the_seeds_and_lies_in_the_second_half() -> None:
     assert (one != drawn(ok, 0.5, 1.0, 100, seed=2)).any()
     assert one.min() >= 500
     assert (np.diff(one) > 0).all()
+
+
+def shelf() -> Journal:
+    """Twelve events of three users on six items, some of which have a category, a brand or a price."""
+    return Journal.of(
+        user=[0, 1, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0],
+        item=[0, 1, 2, 0, 3, 1, 4, 0, 5, 2, 1, 3],
+        time=[n * DAY_MS // 3 for n in range(12)],
+        category=[0, 0, 1, 1, -1, 0],
+        brand=[0, 1, 0, -1, 1, -1],
+        price=[10.0, 20.0, 0.0, 12.0, 40.0, 11.0],
+    )
+
+
+@pytest.mark.parametrize("reach", REACHES, ids=lambda reach: reach.name)
+@pytest.mark.parametrize("nearness", [0.0, 1.0])
+def test_content_is_what_its_formula_says(reach: Reach, nearness: float) -> None:
+    """Against loops over items and anchors, beside a kNN's own scores."""
+    journal, row = shelf(), 11
+    content = Content(journal, TEXTS)
+    content.choose(ContentChoice(reach, 0.3, nearness, HALF_LIVES.index(3.0)))
+    content.advance(row)
+    tables = NeighbourTables(journal, (reach,))
+    tables.advance(row)
+    together = dict(zip(*map(np.ndarray.tolist, tables.score(Choice(reach, POWERS, RECENCY), row)), strict=True))
+    anchors = tables.anchors(reach, row).tolist()
+    weights = [(1 + place) ** -0.5 for place in range(len(anchors))]
+    weights = [weight / sum(weights) for weight in weights]
+    priced = [(w, journal.price[j]) for w, j in zip(weights, anchors, strict=True) if journal.price[j]]
+    usual = sum(w * np.log(price) for w, price in priced) / sum(w for w, _ in priced)
+    kin = {}
+    for b in range(6):
+        popular = sum(0.5 ** ((10 - n) / 9) for n in range(row) if journal.item[n] == b)
+        near = np.exp(-abs(np.log(journal.price[b]) - usual)) if journal.price[b] else UNPRICED
+        same = sum(
+            w * (int(codes[b] == codes[j]) if codes[b] >= 0 else 0)
+            for w, j in zip(weights, anchors, strict=True)
+            for codes in (journal.category, journal.brand)
+        )
+        kin[b] = same * popular * (near if nearness else 1)
+    wanted = {
+        b: together.get(b, 0) / max([*together.values(), 1e-30]) + 0.3 * kin[b] / max(kin.values()) for b in range(6)
+    }
+    found = dict(zip(*map(np.ndarray.tolist, content.score(row)), strict=True))
+    assert found == pytest.approx({b: score for b, score in wanted.items() if score > 0})
+
+
+def test_content_chooses_the_weight_that_puts_the_right_item_first() -> None:
+    """Two users who stay on one shelf: what is alike counts, chosen from every weight; its trials say what it would
+    have answered."""
+    user, item = [0, 1] * 30, [n % 5 for n in range(30) for _ in range(2)]
+    journal = Journal.of(user, item, [n * 1_000 for n in range(60)], category=[0, 0, 0, 0, 0])
+    content = Content(journal, TEXTS)
+    content.advance(40)
+    allowed = np.ones(5, np.bool_)
+    trials = dict(content.trials(40, allowed, int(journal.item[40])))
+    assert {choice.content for choice in trials if isinstance(choice, ContentChoice)} == set(CONTENT)
+    for choice, rank in list(trials.items())[::17]:
+        again = Content(journal, TEXTS)
+        again.choose(choice)
+        again.advance(40)
+        assert placed(again.score(40), None, allowed, int(journal.item[40])).rank == rank
+        assert again.chosen() == str(choice)
+
+
+def test_content_knows_nothing_of_a_user_without_events() -> None:
+    """Then all items follow by popularity."""
+    content = Content(Journal.of([0, 1], [0, 1], [0, 1], category=[0, 0]), TEXTS)
+    content.advance(1)
+    assert content.score(1).items.tolist() == []

@@ -168,12 +168,13 @@ def test_what_lies_below_a_floor_does_not_add_up() -> None:
 
 
 def test_popularity_decays_to_the_time_of_the_query() -> None:
-    """A weight of 8 a week ago is 4 at a half-life of 7 days, and 1/16 at one of 1 day."""
+    """A weight of 8 a week ago is 4 at a half-life of 7 days, 1/16 at one of 1 day, next to nothing at 6 hours."""
     counts = counted(1)
     counts["last"], counts["popularity"] = NOW - 7 * 86_400_000, 8.0
     values = compute(asked("home", NOW), SHELF, candidates([0]), counts)
     assert column(values, "popularity_7_days") == pytest.approx([4.0])
     assert column(values, "popularity_1_day") == pytest.approx([0.0625])
+    assert column(values, "popularity_6_hours") == pytest.approx([8 * 2.0**-28])
 
 
 def test_category_share_counts_recent_items_of_the_same_category() -> None:

@@ -28,7 +28,7 @@ def test_every_route_is_described_and_answered() -> None:
         if route.resource is not None and route.method != "HEAD"
     }
     assert routes == {(o.method, o.path) for o in openapi.OPERATIONS}
-    assert len(routes) == 11
+    assert len(routes) == 12
 
 
 def test_every_event_may_be_posted_somewhere() -> None:
