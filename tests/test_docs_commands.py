@@ -38,7 +38,7 @@ from tests.support.pages import all_blocks as blocks_of_all
 #: steps that are parsed only, by how they begin, and why
 NOT_RUN: Final = {
     r"make demo": "tests/integration/test_demo.py runs it",
-    r"make (test|check|bench|soak|pages|docs)\b": "this test is part of it, it takes minutes, or test_site.py does it",
+    r"make (test|check|bench|soak|pages|docs)\b": "this test is part of it, or it takes minutes",
     r"make (install|test-install)\b": "installs packages from an index",
     r"\.ci/run": "this test is part of it",
     r"streamrank gateway\b": "does not end; the sandbox starts one for its page",
