@@ -16,6 +16,7 @@ log = structlog.get_logger(__name__)
 def key_of(batch: DamagedBatch) -> str:
     """What a damaged batch is called; the same batch has the same name however often it is found.
 
+    >>> from faust.types import TP
     >>> key_of(DamagedBatch(TP("behavior-events", 3), 40, 52, b""))
     'behavior-events[3] 40-51'
     """
