@@ -1,7 +1,8 @@
 """The offline ranker: an ONNX graph over the user's recent items and each candidate's features.
 
 Normalisation is in the graph, so it takes features just as ``models.features`` gives them. A score is on the
-scale of log odds: softmax over a list's scores estimates which candidate will be chosen.
+scale of log odds: softmax over a list's scores estimates which candidate will be chosen. One that learnt another shop's
+log stands on a fixed floor (``models.ranking.floor``).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from models.base.errors import ArtifactError
 from models.base.onnx_session import CPU, Device, open_session
 from models.features.kernels import RECENT
 from models.features.registry import FEATURES, FEATURES_VERSION, GROUPS, INDEX
+from models.ranking.floor import FLOOR_FILE, Floor
 from streamrank_client.vocabulary import COMPACT as DIM
 
 #: File of the artifact that lists the features it was trained on, in order.
@@ -64,6 +66,7 @@ class Ranker:
             raise ArtifactError(artifact_path, NAMES_FILE, "features of this version", ", ".join(odd) or "none", REMEDY)
         self.names = names
         self._columns = np.array([INDEX[name] for name in names])
+        self.floor = self._stands_on()
         #: a ranker from before the last features were added takes the first ones, in order
         self._leading = names == FEATURES[: len(names)]
         self._session = open_session(self.artifact.graph, device, threads)
@@ -121,6 +124,20 @@ class Ranker:
         values[:, moved] = np.diff(scores, axis=0).T
         return Explanation(float(scores[0, 0]), groups, values)
 
+    def _stands_on(self) -> Floor | None:
+        """The artifact's floor, of features that there are."""
+        if FLOOR_FILE not in self.artifact.manifest.files:
+            return None
+        wanted, found = "weights of this version's features", self.artifact.file(FLOOR_FILE).read_bytes()
+        try:
+            floor = msgspec.json.decode(found, type=Floor)
+        except msgspec.DecodeError as error:
+            raise ArtifactError(self.artifact.path, FLOOR_FILE, wanted, str(error), REMEDY) from error
+        odd = sorted(floor.parts.keys() - INDEX.keys())
+        if odd or not floor.parts:
+            raise ArtifactError(self.artifact.path, FLOOR_FILE, wanted, ", ".join(odd) or "none", REMEDY)
+        return floor
+
     def _revealed(self, one: RankInput) -> tuple[list[RankInput], list[int]]:
         """The list with nothing revealed, then with one group more each; and the places in ``GROUPS`` of these.
 
@@ -129,9 +146,10 @@ class Ranker:
         """
         features = np.tile(one.features.mean(axis=0, dtype=np.float64).astype(np.float32), (len(one.features), 1))
         weight = np.zeros_like(one.recent_weight)
+        taken = {*self.names, *(self.floor.parts if self.floor else ())}
         steps, moved = [RankInput(features, one.candidates, one.recent, weight)], []
         for place, (group, names) in enumerate(GROUPS.items()):
-            columns = [INDEX[name] for name in names if name in self.names]
+            columns = [INDEX[name] for name in names if name in taken]
             remembers = group == "interest" and bool(one.recent_weight.any())
             if not remembers and (features[:, columns] == one.features[:, columns]).all():
                 continue
@@ -160,7 +178,7 @@ class Ranker:
             "recent_weight": np.stack([one.recent_weight for one in batch]),
         }
         (scores,) = self._session.run(feeds)
-        return [scores[i, :n] for i, n in enumerate(sizes)]
+        return [self._on_floor(one, scores[i, :n]) for i, (one, n) in enumerate(zip(batch, sizes, strict=True))]
 
     def _run_one(self, one: RankInput, n: int) -> Floats:
         """One list, which needs no padding: nothing is copied that has the right columns."""
@@ -175,8 +193,10 @@ class Ranker:
             "recent": one.recent[np.newaxis],
             "recent_weight": one.recent_weight[np.newaxis],
         }
-        scores: Floats = self._session.run(feeds)[0][0]
-        return scores
+        return self._on_floor(one, self._session.run(feeds)[0][0])
+
+    def _on_floor(self, one: RankInput, scores: Floats) -> Floats:
+        return scores if self.floor is None else scores + self.floor.of(one.features)
 
 
 def _size(one: RankInput) -> int:

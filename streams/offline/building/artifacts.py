@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from models.base.artifact import Artifact, current_version
+from models.ranking.floor import for_others
 from models.text.e5_build import build_e5
 from models.text.encoder import Encoder
 from models.text.encoder_build import BuildSteps, build_encoder
@@ -42,6 +43,7 @@ async def build(
     encoder: EncoderOrder | None = None,
     position_bias: bool = False,
     until: int | None = None,
+    for_other_shops: bool = False,
 ) -> Artifact:
     """Build the artifact of ``kind`` into the folder ``out``.
 
@@ -49,8 +51,10 @@ async def build(
     ``lists`` (ranker): rankings sampled from the log; ``position_bias``: learn from
     what was chosen of the answers in it, each by the inverse examination of its position. ``data`` (intent): labelled
     texts, by default the shipped ones, and ``test``: those that judge, by default a fifth of ``data``.
-    ``source`` (image-encoder): a Hugging Face folder with a vision tower; ``precision`` (image-encoder, ranker): that
-    of the graph. ``encoder``: the checkpoint that is wanted instead of the default encoder.
+    ``for_other_shops`` (ranker): put the floor under it that shops need whose log it has not learnt; then ``source`` may
+    be a ranker that is trained already. ``source`` (image-encoder): a Hugging Face folder with a vision tower;
+    ``precision`` (image-encoder, ranker): that of the graph. ``encoder``: the checkpoint that is wanted instead of the
+    default encoder.
     Raises SettingsError where the log or the extra `train` is missing or a ranker cannot have the ``precision``,
     ModelError and LogError where they cannot be used.
     """
@@ -59,6 +63,13 @@ async def build(
             f"artifact build ranker: --precision is '{precision}', and a ranker is float32 or float16: "
             "leave the option out, or give --precision float16 for workers on CUDA"
         )
+    if kind == "ranker" and source is not None:
+        if not for_other_shops:
+            raise SettingsError(
+                "artifact build ranker: --from takes a ranker that is trained already: add --for-other-shops, or train "
+                "one with --log LOG"
+            )
+        return for_others(Artifact.load(source), out)
     if kind in ("encoder", "intent-encoder"):
         built = build_without_torch(kind, encoder or EncoderOrder(), out, steps)
         if built is not None:
@@ -77,7 +88,8 @@ async def build(
         raise SettingsError(f"artifact build {kind} learns from an event log: name it with --log LOG")
     if kind == "item-tower":
         return build_item_tower(settings, out, log, seed, until, steps)
-    return await _ranker(settings, out, log, lists, seed, steps, position_bias, precision)
+    trained = await _ranker(settings, out, log, lists, seed, steps, position_bias, precision)
+    return for_others(trained, out) if for_other_shops else trained
 
 
 def _intent(settings: Settings, out: Path, steps: BuildSteps, data: Path | None, test: Path | None) -> Artifact:
