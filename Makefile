@@ -11,12 +11,12 @@ STAMPS := $(VENV)/.stamps
 # Tests run in so many processes (tests/support/parallel.py says which where).
 PROCESSES ?= 2
 # What mypy and ruff read: the folders that exist.
-SOURCES := $(wildcard $(PACKAGES) bench tests requirements)
+SOURCES := $(wildcard $(PACKAGES) bench tests requirements docs/site_links.py)
 # An index with a smaller torch than the default one's, which brings CUDA on Linux. It is named once: later calls take
 # the one that the environment was made with.
 TORCH_INDEX ?= $(shell cat $(STAMPS)/torch-index 2>/dev/null)
 
-.PHONY: help install test-install demo test unit check lint types layers generated doctest bench soak wheels lock newest oldest clean
+.PHONY: help install test-install demo test unit check lint types layers generated pages docs doctest bench soak wheels lock newest oldest clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -45,10 +45,24 @@ lint: $(STAMPS)/test $(STAMPS)/self
 types: $(STAMPS)/test $(STAMPS)/self
 	$(BIN)/mypy --strict $(SOURCES)
 
+# $(1): --check, or nothing to write them
+define each_generated
+	$(BIN)/python -m streamrank_client.asyncapi docs/asyncapi.json $(1)
+	$(BIN)/python -m streams.gateway.openapi docs/openapi.json $(1)
+	$(BIN)/python -m streams.cli.settings_docs $(1)
+	@for page in commands events http metrics; do \
+	  $(BIN)/python -m streams.cli.reference.$$page docs/reference/$$page.md $(1) || exit 1; done
+endef
+
 generated: $(STAMPS)/test $(STAMPS)/self
-	$(BIN)/python -m streamrank_client.asyncapi docs/asyncapi.json --check
-	$(BIN)/python -m streams.gateway.openapi docs/openapi.json --check
-	$(BIN)/python -m streams.cli.settings_docs --check
+	$(call each_generated,--check)
+
+pages: $(STAMPS)/test $(STAMPS)/self ## write the generated pages again
+	$(call each_generated)
+
+docs: $(STAMPS)/test $(STAMPS)/self ## the site of docs/, in build/docs; a warning fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "build/docs/index.html"
 
 layers: $(STAMPS)/test $(STAMPS)/self
 	$(BIN)/lint-imports
@@ -129,7 +143,7 @@ lock: ## write requirements/*.txt again (UPGRADE=1: newer versions; TORCH_INDEX=
 	$(COMPILE) requirements/bootstrap.in -o requirements/bootstrap.txt
 	$(COMPILE) pyproject.toml $(RUN_EXTRAS) -c requirements/bootstrap.txt -o requirements/run.txt
 	$(COMPILE) pyproject.toml --extra gpu -c requirements/run.txt -o requirements/gpu.txt
-	$(COMPILE) pyproject.toml $(RUN_EXTRAS) --extra train --extra bench --extra test --extra check \
+	$(COMPILE) pyproject.toml $(RUN_EXTRAS) --extra train --extra bench --extra test --extra docs --extra check \
 	  -c requirements/bootstrap.txt -c requirements/run.txt -o requirements/test.txt
 	@awk '/^[^ #]/ { cuda = /^(torch|triton|nvidia-|cuda-)/ } !cuda' requirements/test.txt > requirements/test-cpu.txt
 	@grep -qsF "$$(grep -oE '^torch==[0-9.]+' requirements/test.txt)" requirements/torch-cpu.txt \

@@ -15,7 +15,6 @@ from streamrank_client.answers import Answer, AnswerItem
 from streamrank_client.events import decode_query, encode
 from streamrank_client.following import following, records
 from streamrank_client.kafka_options import kafka_options
-from streamrank_client.topics import topics
 from streams.settings import Settings
 
 __all__ = ["echo"]
@@ -25,7 +24,7 @@ ITEMS: Final = [AnswerItem(item_id=f"{1_000_000 + n}", score=1.0, propensity=1.0
 
 async def echo(settings: Settings, up: Callable[[], None]) -> None:
     """Answer until cancelled; ``up`` is called once queries are read."""
-    named = topics(settings.partitions, settings.topic_prefix)
+    named = settings.topics
     # the futures of what is under way, so that none is collected before it is done
     sent: set[asyncio.Future[object]] = set()
     producer = AIOKafkaProducer(**kafka_options(settings), acks="all")

@@ -23,7 +23,7 @@ from bench.processes import Process
 from bench.servers import RealKafka, RealRedis
 from bench.stored import Watch, watching
 from streamrank_client.following import following
-from streamrank_client.topics import Topics, topics
+from streamrank_client.topics import Topics
 from streams.cli.progress import steps
 from streams.kafka.admin import create_topics
 from streams.offline.building.artifacts import ensure_encoders
@@ -97,7 +97,7 @@ class _Ingest:
         settings = replace(self._settings, topic_prefix=f"{name}-", group=name)
         await create_topics(settings)
         await self._watch.flush()
-        return settings, topics(settings.partitions, settings.topic_prefix)
+        return settings, settings.topics
 
     async def items(self) -> float:
         """Items a second through the items agent; what it published is the catalogue of all later runs."""
@@ -140,12 +140,12 @@ class _Ingest:
         for share, partitions in self._short.items():
             settings = self._stock_topic(share)
             await create_topics(settings)
-            await publish(settings, topics(settings.partitions, settings.topic_prefix).behavior_events.name, partitions)
+            await publish(settings, settings.topics.behavior_events.name, partitions)
 
     async def _stock(self, share: int, *more: str) -> float:
         await self._watch.flush()
         settings = replace(self._stock_topic(share), group=f"stock{next(self._number)}")
-        topic = topics(settings.partitions, settings.topic_prefix).behavior_events.name
+        topic = settings.topics.behavior_events.name
         ends = await self._watch.ends(topic, settings.partitions)
         with Process(settings, "stock", "--topic", topic, *more) as worker:
             end = await self._watch.until(worker, [partial(self._watch.committed, settings.group, ends)])

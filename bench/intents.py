@@ -7,12 +7,15 @@ import gzip
 import json
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from models.text.encoder import Encoder
 from models.training.intent import train_intent
 from streams.artifacts.opening import artifact_path, head_encoder
+from streams.cli.progress import steps
+from streams.offline.building.artifacts import ensure_encoders
 from streams.settings import load
 
 #: What is told of each set.
@@ -31,7 +34,9 @@ FIGURES: Final = (
 
 def measure(data: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """Figures by set; ``data`` is the folder that holds ``banking77/`` and ``clinc150/``."""
-    encoder = Encoder(artifact_path(load(), head_encoder(load())), "cpu")
+    settings = load()
+    ensure_encoders(settings, partial(steps, quiet=True))
+    encoder = Encoder(artifact_path(settings, head_encoder(settings)), "cpu")
     found: dict[str, Any] = {"encoder": encoder.version}
     with tempfile.TemporaryDirectory() as folder:
         banking = data / "banking77"

@@ -83,13 +83,14 @@ class GatewayProcess(LocalServer):
     name = "gateway"
     start_timeout = 60.0
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *options: str) -> None:
         super().__init__()
         self.settings = settings
+        self.options = options
 
     def command(self) -> Sequence[str]:
         """The console command, by module."""
-        return [sys.executable, "-m", "streams.cli", "gateway"]
+        return [sys.executable, "-m", "streams.cli", "gateway", *self.options]
 
     def environment(self) -> Mapping[str, str]:
         """Every setting as its variable, and the checkout's packages."""

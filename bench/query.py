@@ -24,7 +24,6 @@ from bench.questions import Ask, questions
 from bench.servers import RealKafka, RealRedis
 from bench.stored import watching
 from streamrank_client.client import Client
-from streamrank_client.topics import topics
 from streams.cli.progress import steps
 from streams.kafka.admin import create_topics
 from streams.offline.building.artifacts import ensure_encoders
@@ -83,7 +82,7 @@ async def measure(
 
 async def _ingest(settings: Settings, load: Load, worker: Process, say: Say) -> None:
     """Publish items, and once the catalogue has them the purchases; return when everything is stored."""
-    named = topics(settings.partitions, settings.topic_prefix)
+    named = settings.topics
     async with watching(settings) as watch:
         say(f"{len(load.titles):,} items")
         await publish(settings, named.item_events.name, load.items)

@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -26,8 +27,10 @@ from streamrank_client.vocabulary import key
 from streams.artifacts import records
 from streams.artifacts.opening import open_models
 from streams.artifacts.tables import Tables
+from streams.cli.progress import steps
 from streams.handlers.catalogue import on_items
 from streams.handlers.steps import run_on
+from streams.offline.building.artifacts import ensure_encoders
 from streams.offline.importers.best_buy import events
 from streams.policy.deployment import Deployment
 from streams.settings import load
@@ -49,7 +52,9 @@ class Taken(NamedTuple):
 
 def measure(data: Path, say: Callable[[str], None]) -> dict[str, Taken]:
     """Shares by set and by what the worker knows; ``data`` holds ``search_relevance/`` and ``bestbuy_acm/``."""
-    bare = open_models(load())
+    settings = load()
+    ensure_encoders(settings, partial(steps, quiet=True))
+    bare = open_models(settings)
     chinese = chinese_queries(data)
     say("zh_shop_queries: nothing known")
     found = {"zh_shop_queries": taken(bare, chinese)}

@@ -80,7 +80,8 @@ class AskedQuery:
 class Expansion:
     """A word that is searched for beside, or for ``kind`` "spelling" perhaps instead of, the query's own word ``of``.
 
-    ``kind``: "spelling" or "synonym"; ``weight``: 1 for a word that stands for ``of``, else how much it counts.
+    ``kind``: "spelling", "synonym" or "dictionary"; ``weight``: 1 for a word that stands for ``of``, else how
+    much it counts.
     """
 
     term: str

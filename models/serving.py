@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from models.ask import AskedText, Expansion
 from models.base.arrays import Floats
@@ -25,8 +25,12 @@ from models.shop.rule_book import RuleBook
 from models.text.encoder import Encoder
 from models.text.intent import IntentModel
 from models.text.refinement import without_limit
+from models.text.translations import Translation, Translations, translated
 from models.text.words import Words, normalise
 from models.tower.column import TowerColumn
+
+#: How much an item that holds what the dictionary has for a word counts beside one that holds the word.
+TRANSLATED: Final = 0.8
 
 
 class TextRead(NamedTuple):
@@ -50,6 +54,7 @@ class Models:
     intent: IntentModel
     ranker: Ranker
     lore: QueryLore
+    translations: Translations
     rule_book: RuleBook = field(default_factory=RuleBook)
     rankers: Mapping[str, Ranker] = field(default_factory=dict)
     weights: Mapping[str, OnlineWeights] = field(default_factory=dict)
@@ -86,9 +91,11 @@ class Models:
         tokens = self.words.tokens(plain)
         read = self._read(plain, tokens)
         vector, compact = self._encoded(text.asked, tokens)
-        if read.corrected:
+        lexical = self.catalogue.lexical
+        translations = tuple(self.translations.translate(read.tokens, lexical.frequency, lexical.holds))
+        for guess in filter(None, (read.corrected, translated(read.tokens, translations))):
             # what was typed keeps its say
-            other, narrow = self._encoded(read.corrected, self._tokens(read.corrected))
+            other, narrow = self._encoded(guess, self._tokens(guess))
             vector, compact = unit(vector + other), unit(compact + narrow)
         known = self.lore.knows(plain) or self._on_sale(read.tokens)
         read_by_head = self._read_by_head(read.corrected or text.asked, vector)
@@ -102,7 +109,7 @@ class Models:
             text,
             tokens=read.tokens,
             words=tuple(self.words.read(read.known_as or without_limit(plain))),
-            expansion=read.expansion,
+            expansion=(*read.expansion, *map(_as_expansion, translations)),
             corrected=read.corrected,
             known_as=read.known_as,
             vector=vector,
@@ -152,3 +159,7 @@ class Models:
         strange = not any(map(self.catalogue.lexical.frequency, tokens))
         encoded = self.encoder.encode([text], words=strange)
         return encoded.vector[0], encoded.compact[0]
+
+
+def _as_expansion(one: Translation) -> Expansion:
+    return Expansion(" ".join(one.words), one.of, "dictionary", TRANSLATED)

@@ -9,6 +9,7 @@ half-lives; integers add in any order. When a user's newest event enters a later
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -25,6 +26,9 @@ SCALE: Final = 256.0
 LIMIT: Final = 2**30
 #: Where the epochs and the sums of a CONTEXT begin, in words of four bytes.
 _EPOCHS, _SUMS = (dict(CONTEXT.fields or {})[name][1] // 4 for name in ("short_epoch", "short"))
+
+#: the fields of a CONTEXT that hold the last events
+_RING: Final = ("item", "at", "kind", "weight")
 
 Array = NDArray[np.generic]
 
@@ -122,6 +126,40 @@ def _interest(
             for place in range(COMPACT):
                 total = own[begin + place] + np.int64(np.rint(vectors[vector[event], place] * factor))
                 own[begin + place] = min(max(total, -LIMIT), LIMIT)
+
+
+def merged(stored: bytes | None, other: bytes | None) -> bytes | None:
+    """A stored context with all that another user did, or None for neither: counts and sums are added, and of the last
+    events of both those stay that are newest by their own time, in its order; of one moment the other user's are last.
+
+    Where the other user's events are older than those that follow, it is what folding them all into one would give.
+    """
+    if stored is None or other is None:
+        return stored or other
+    one, two = np.frombuffer(bytearray(stored), CONTEXT), np.frombuffer(other, CONTEXT)
+    for sums, epoch in (("short", "short_epoch"), ("long", "long_epoch")):
+        newest = max(one[epoch][0], two[epoch][0])
+        total = np.zeros(COMPACT, np.int64)
+        for row in (one, two):
+            total += np.rint(row[sums][0] * 2.0 ** (-EPOCH * min(int(newest - row[epoch][0]), 8))).astype(np.int64)
+        one[sums][0], one[epoch][0] = np.clip(total, -LIMIT, LIMIT), newest
+    had = [int(row["events"][0]) for row in (one, two)]
+    slots = [np.arange(max(0, n - RING), n) % RING for n in had]
+    ring = {name: np.concatenate([r[name][0, s] for r, s in zip((one, two), slots, strict=True)]) for name in _RING}
+    order = np.argsort(ring["at"], kind="stable")[-RING:]
+    places = np.arange(sum(had) - len(order), sum(had)) % RING
+    for name in _RING:
+        one[name][0, places] = ring[name][order]
+    one["events"], one["last"] = sum(had), max(one["last"][0], two["last"][0])
+    one["counts"] += two["counts"]
+    return one.tobytes()
+
+
+def recent(stored: bytes | None, kinds: Sequence[int]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """The items and times (Unix ms, of whole seconds) of a stored context's last events of these kinds, each (n,)."""
+    row = np.frombuffer(stored or bytes(CONTEXT.itemsize), CONTEXT)[0]
+    slots = np.flatnonzero((np.arange(RING) < row["events"]) & np.isin(row["kind"], kinds))
+    return row["item"][slots], row["at"][slots].astype(np.int64) * 1000
 
 
 def interest(context: NDArray[np.void]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -32,6 +32,17 @@ def read(values: Sequence[bytes | None]) -> Records:
     return np.frombuffer(bytearray(b"".join([blank if value is None else value for value in values])), DAILY)
 
 
+def merged(stored: bytes | None, other: bytes | None) -> bytes | None:
+    """A stored record with what another user did that day: of the later day, of both where it is the same."""
+    if stored is None or other is None:
+        return stored or other
+    one, two = read([stored]), read([other])
+    if one["day"][0] != two["day"][0]:
+        return stored if one["day"][0] > two["day"][0] else other
+    one["count"] = np.minimum(one["count"].astype(np.int64) + two["count"], _MOST)
+    return one.tobytes()
+
+
 def counted(contexts: Records, daily: Records, events: EventColumns, limit: int) -> NDArray[np.int8]:
     """For each of a batch's events, (n,): 1 where it is among its user's first ``limit`` of its kind on the item and
     day, 0 where it is not, and -1 where it is the ``limit * PROGRAM``-th: no shopper does that, and those that were

@@ -47,6 +47,40 @@ def fold(
     return [own[:size].tobytes() for own, size in zip(table, sizes.tolist(), strict=True)]
 
 
+def merged(stored: bytes | None, other: bytes | None) -> bytes | None:
+    """A stored record with what another user disliked, and what ended that; None for neither.
+
+    >>> items, times = np.array([7, 9], np.uint64), np.array([1_000, 2_000])
+    >>> one, two = fold([None, None], np.array([0, 1]), items, times, np.array([True, True]))
+    >>> active(merged(one, two), 3_000, 10_000).tolist(), merged(None, two) == two
+    ([7, 9], True)
+    """
+    rows = np.frombuffer(other or b"", DISLIKED)
+    if stored is None or not len(rows):
+        return other if stored is None else stored
+    ended = rows[rows["ended"] > 0]
+    items, times = np.r_[rows["item"], ended["item"]], np.r_[rows["at"], ended["ended"]]
+    dislike = np.arange(len(items)) < len(rows)
+    return fold([stored], np.zeros(len(items), np.intp), items, times, dislike)[0]
+
+
+def ended_by(stored: bytes | None, items: NDArray[np.uint64], times: NDArray[np.int64]) -> bytes | None:
+    """A stored record after what somebody else put in a basket or bought at these times: it ends what was disliked
+    before.
+
+    >>> one = fold([None], np.zeros(1, np.intp), np.array([7], np.uint64), np.array([2_000]), np.array([True]))[0]
+    >>> [active(ended_by(one, np.array([7], np.uint64), np.array([t])), 9_000, 1e9).tolist() for t in (1_000, 3_000)]
+    [[7], []]
+    """
+    if stored is None:
+        return None
+    rows = np.frombuffer(bytearray(stored), DISLIKED) if stored else np.zeros(0, DISLIKED)
+    for row in rows:
+        later = times[(items == row["item"]) & (times >= row["at"])]
+        row["ended"] = max(row["ended"], later.max(initial=0))
+    return rows.tobytes()
+
+
 @compiled
 def _add(
     table: Records,

@@ -7,13 +7,35 @@ b'ctx:{3}:u1'
 from __future__ import annotations
 
 from binascii import hexlify
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 #: The version of the encoder whose vectors the state holds.
 ENCODER = b"enc:{0}"
+
+
+def in_shop(shop: str, names: Sequence[bytes]) -> Sequence[bytes]:
+    """Keys as a shop has them where several share Redis: its name before them, and in their hash tags, so that each of
+    its partitions is one slot of a cluster, and those of fifty shops are spread over all masters.
+
+    >>> in_shop("anna", [context(3, "u1")]), in_shop("", [context(3, "u1")])
+    ([b'anna:ctx:{anna:3}:u1'], [b'ctx:{3}:u1'])
+    """
+    if not shop:
+        return names
+    before, tag = f"{shop}:".encode(), f"{{{shop}:".encode()
+    return [before + name.replace(b"{", tag, 1) for name in names]
+
+
+def of_shop(shop: str, name: bytes) -> bytes:
+    """The key that ``in_shop`` made ``name`` of.
+
+    >>> of_shop("anna", b"anna:ctx:{anna:3}:u1")
+    b'ctx:{3}:u1'
+    """
+    return name.removeprefix(f"{shop}:".encode()).replace(f"{{{shop}:".encode(), b"{", 1) if shop else name
 
 
 def watermark(partition: int, topic: str) -> bytes:
@@ -54,6 +76,11 @@ def daily(partition: int, user_id: str) -> bytes:
 def impression(partition: int, request_id: str) -> bytes:
     """What was shown for a query, with its features (msgspec; expires)."""
     return b"imp:{%d}:%s" % (partition, request_id.encode())
+
+
+def identified(partition: int) -> bytes:
+    """Up to which offset of each partition of behavior-events visitors' histories came here (i64, (partitions,))."""
+    return b"idn:{%d}" % partition
 
 
 def item_times(partition: int, name: str) -> bytes:

@@ -134,7 +134,7 @@ def _grown(layout: np.dtype[Any], before: int, upgrade: Callable[[bytes], bytes]
 #: msgpack of a struct, an array or a map
 _STRUCT: Final = Layout(2, lambda length: length > 0, lambda value: value[:1] >= b"\x80", {1: _same})
 
-#: By the beginning of a key.
+#: By the kind of a key.
 LAYOUTS: Final[Mapping[bytes, Layout]] = {
     b"ctx": _sized(CONTEXT),
     b"own": Layout(2, _bought, _bought_first, {1: _same}),
@@ -154,6 +154,7 @@ LAYOUTS: Final[Mapping[bytes, Layout]] = {
     b"dis": Layout(2, lambda length: length % DISLIKED.itemsize == 0, lambda value: False),
     b"day": Layout(2, lambda length: length == DAILY.itemsize, lambda value: False),
     b"item": Layout(2, lambda length: length > 0, lambda value: False),
+    b"idn": Layout(2, lambda length: length > 0 and length % 8 == 0, lambda value: False, counts_twice=True),
     b"stop": Layout(2, lambda length: length > 0, lambda value: False),
     b"enc": Layout(2, lambda length: length > 0, lambda value: False),
     b"start": Layout(2, lambda length: length > 0, lambda value: False),
@@ -162,7 +163,7 @@ LAYOUTS: Final[Mapping[bytes, Layout]] = {
 
 def packed(key: bytes, payload: bytes) -> bytes:
     """A payload as it is stored under ``key``."""
-    return b"%c%c%b" % (LAYOUTS[_kind(key)].version, len(payload) & 0xFF, payload)
+    return b"%c%c%b" % (LAYOUTS[kind_of(key)].version, len(payload) & 0xFF, payload)
 
 
 def unpacked(key: bytes, value: bytes) -> bytes:
@@ -170,7 +171,7 @@ def unpacked(key: bytes, value: bytes) -> bytes:
 
     Raises NewerLayout, UnreadableMark and UnreadableValue.
     """
-    layout = LAYOUTS[_kind(key)]
+    layout = LAYOUTS[kind_of(key)]
     length = len(value) - HEADER
     if length >= 0 and value[1] == length & 0xFF and value[0] == layout.version and layout.fits(length):
         return value[HEADER:]
@@ -199,5 +200,11 @@ def _unusable(key: bytes, value: bytes, layout: Layout) -> StoredValueError:
     return UnreadableValue(key, f"{len(value)} bytes that are none of its layout")
 
 
-def _kind(key: bytes) -> bytes:
-    return key[: key.index(b":")]
+def kind_of(key: bytes) -> bytes:
+    """The word before the partition.
+
+    >>> kind_of(b"ctx:{3}:u1"), kind_of(b"anna:ctx:{anna:3}:u1")
+    (b'ctx', b'ctx')
+    """
+    end = key.index(b":{")
+    return key[key.rfind(b":", 0, end) + 1 : end]

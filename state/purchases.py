@@ -51,6 +51,28 @@ def fold(
     return [own[:size].tobytes() for own, size in zip(table, sizes.tolist(), strict=True)]
 
 
+def merged(stored: bytes | None, other: bytes | None) -> bytes | None:
+    """A stored record with what another user bought, None for neither. Days on which both bought an item count once
+    where they are the first or the last of both.
+
+    >>> items, days = np.array([7 << 32, 7 << 32], np.uint64), np.array([20_000, 20_007])
+    >>> one, two = fold([None, None], np.array([0, 1]), items, days)
+    >>> read(merged(one, two)).tolist(), merged(one, None) == one
+    ([(7, 20000, 20007, 2)], True)
+    """
+    rows = read(other)
+    if stored is None or not len(rows):
+        return other if stored is None else stored
+    items = np.repeat(rows["item"].astype(np.uint64) << np.uint64(32), 2)
+    days = np.stack((rows["first"], rows["last"]), axis=1).astype(np.int64).ravel()
+    (value,) = fold([stored], np.zeros(len(days), np.intp), items, days)
+    found = np.frombuffer(bytearray(value), BOUGHT)
+    between = dict(zip(rows["item"].tolist(), rows["count"] - 1 - (rows["first"] != rows["last"]), strict=True))
+    for row in found:
+        row["count"] = min(int(row["count"]) + int(between.get(int(row["item"]), 0)), _MOST)
+    return found.tobytes()
+
+
 @compiled
 def _add(
     table: Records, sizes: NDArray[np.intp], who: NDArray[np.intp], items: NDArray[np.uint64], days: NDArray[np.int64]

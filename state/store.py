@@ -6,13 +6,15 @@ all changed records and the new watermark, EXEC in a second. A worker that lost 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, TypeAlias
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from state import keys
 from state.layouts import NewerLayout, StoredValueError, UnreadableMark, UnreadableValue, packed, unpacked
 from state.server import Command, StoredValue, listed
 from state.servers import Conversation, open_servers
@@ -31,6 +33,7 @@ class Transaction:
     """One batch of one partition: ``read`` (as often as needed), then ``write`` once."""
 
     def __init__(self, store: Store, conversation: Conversation, mark: bytes) -> None:
+        """``mark``: the watermark's key as it stands in Redis."""
         self._store = store
         self._conversation = conversation
         self._mark = mark
@@ -41,19 +44,21 @@ class Transaction:
 
         Raises NewerLayout and UnreadableMark.
         """
-        commands: list[Command] = [(b"MGET", self._mark, *names)]
+        wanted = [self._mark, *self._store.in_shop(names)]
+        commands: list[Command] = [(b"MGET", *wanted)]
         if not self.watching:
             commands.insert(0, (b"WATCH", self._mark))
             self.watching = True
         found = listed((await self._conversation.say(commands))[-1])
-        payloads = await self._store.payloads([self._mark, *names], found)
+        payloads = await self._store.payloads(wanted, found)
         return payloads[0], payloads[1:]
 
     async def write(self, mark: bytes, pairs: Sequence[bytes]) -> bool:
         """Store ``pairs`` (key, payload, key, payload, …) and the new watermark; False: it has moved meanwhile."""
         if not self.watching:
             await self.read([])
-        values = [part for n in range(0, len(pairs), 2) for part in (pairs[n], packed(pairs[n], pairs[n + 1]))]
+        names = self._store.in_shop(pairs[::2])
+        values = [part for key, payload in zip(names, pairs[1::2], strict=True) for part in (key, packed(key, payload))]
         mset = (b"MSET", self._mark, packed(self._mark, mark), *values)
         replies = await self._conversation.say([(b"MULTI",), mset, (b"EXEC",)])
         self.watching = False
@@ -85,10 +90,15 @@ class Store:
         on_unreadable: OnUnreadable = lambda key, reason: None,
         *,
         look_only: bool = False,
+        shop: str = "",
     ) -> None:
         """``url``: as ``state.addresses`` reads it; ``ca``: certificate authority for TLS; ``look_only``: values that
-        cannot be read stay where they are.
+        cannot be read stay where they are; ``shop``: all keys are those of this shop, and no other is seen.
+
+        Callers name keys as ``state.keys`` does; errors, and what ``on_unreadable`` is told, as they stand in Redis.
         """
+        self._shop = shop
+        self._timeout_s = timeout_s
         self._servers = open_servers(url, timeout_s, ca)
         self._on_unreadable = on_unreadable
         self._look_only = look_only
@@ -100,11 +110,34 @@ class Store:
         """
         if not names:
             return []
-        return await self.payloads(names, await self._servers.values(names), leave_out)
+        wanted = self.in_shop(names)
+        return await self.payloads(wanted, await self._servers.values(wanted), leave_out)
+
+    def in_shop(self, names: Sequence[bytes]) -> Sequence[bytes]:
+        """Keys as they stand in Redis."""
+        return keys.in_shop(self._shop, names)
+
+    async def names(self, kind: bytes) -> AsyncIterator[bytes]:
+        """Every key of a kind, as ``state.keys`` names it, in no order; those that come meanwhile may be among them."""
+        (before,) = self.in_shop([kind + b":"])
+        async for stands in self._matching(before + b"*"):
+            name = keys.of_shop(self._shop, stands)
+            if name.partition(b"{")[2].partition(b"}")[0].isdigit():  # else it is of a shop that is called as a kind is
+                yield name
+
+    async def _matching(self, pattern: bytes) -> AsyncIterator[bytes]:
+        for client in (await self._servers.clients()).values():
+            cursor = -1
+            while cursor:
+                async with asyncio.timeout(self._timeout_s):
+                    cursor, found = await client.scan(max(cursor, 0), match=pattern, count=10_000)
+                for name in found:
+                    yield name if isinstance(name, bytes) else name.encode()
 
     @asynccontextmanager
     async def transaction(self, mark: bytes) -> AsyncIterator[Transaction]:
         """A transaction guarded by the watermark at key ``mark``."""
+        (mark,) = self.in_shop([mark])
         async with self._servers.conversation(mark) as conversation:
             transaction = Transaction(self, conversation, mark)
             yield transaction
@@ -113,19 +146,25 @@ class Store:
     async def write(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
         """Store each (key, payload)."""
         if pairs:
-            await self._servers.each([(b"SET", key, packed(key, payload)) for key, payload in pairs])
+            await self._servers.each([(b"SET", key, packed(key, payload)) for key, payload in self._named(pairs)])
 
     async def write_expiring(self, pairs: Sequence[tuple[bytes, bytes]], seconds: int) -> None:
         """Store each (key, payload) for so many seconds."""
         if pairs:
             life = b"%d" % seconds
-            await self._servers.each([(b"SET", key, packed(key, value), b"EX", life) for key, value in pairs])
+            named = self._named(pairs)
+            await self._servers.each([(b"SET", key, packed(key, value), b"EX", life) for key, value in named])
+
+    def _named(self, pairs: Sequence[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
+        """Pairs of (key, payload) with their keys as they stand in Redis."""
+        return zip(self.in_shop([key for key, _ in pairs]), (payload for _, payload in pairs), strict=True)
 
     async def spoil(self, key: bytes, payload: StoredValue, reason: str) -> None:
         """Keep a value that turned out to be unusable under ``bad:`` and its key; it counts as absent from now on.
 
         ``payload``: as it was read; a value that has another by now stays.
         """
+        (key,) = self.in_shop([key])
         found = await self._servers.values([key])
         if found[0] is not None and await self.payloads([key], found) == [payload]:
             await self._keep_aside(key, found[0], reason)
@@ -133,7 +172,9 @@ class Store:
     async def payloads(
         self, names: Sequence[bytes], values: Sequence[StoredValue], leave_out: LeaveOut | None = None
     ) -> list[StoredValue]:
-        """The payloads of stored values; what is none of its layout is kept aside and absent."""
+        """The payloads of values stored at keys as they stand in Redis; what is none of its layout is kept aside and
+        absent.
+        """
         payloads: list[StoredValue] = []
         for name, value in zip(names, values, strict=True):
             payload = None
@@ -163,7 +204,8 @@ class Store:
             if found != [value]:
                 await conversation.say([(b"UNWATCH",)])
                 return
-            kept = (b"SET", BAD + key, value)
+            (place,) = self.in_shop([BAD + keys.of_shop(self._shop, key)])
+            kept = (b"SET", place, value)
             moved = (await conversation.say([(b"MULTI",), kept, (b"DEL", key), (b"EXEC",)]))[-1]
         if moved is not None:
             self._on_unreadable(key, reason)
@@ -173,16 +215,27 @@ class Store:
         await self._servers.ping()
 
     async def empty(self) -> bool:
-        """Whether there is no key at all."""
-        return not any(await self._servers.everywhere((b"DBSIZE",)))
+        """Whether there is no key at all; of a shop, none of its own."""
+        if not self._shop:
+            return not any(await self._servers.everywhere((b"DBSIZE",)))
+        async for _ in self._own():
+            return False
+        return True
+
+    def _own(self) -> AsyncIterator[bytes]:
+        """Every key of the shop, as it stands in Redis."""
+        return self._matching(f"{self._shop}:*".encode())
 
     async def flush(self) -> None:
-        """Remove all keys."""
-        await self._servers.everywhere((b"FLUSHDB",))
+        """Remove all keys; of a shop, its own."""
+        if not self._shop:
+            await self._servers.everywhere((b"FLUSHDB",))
+            return
+        await self._servers.each([(b"UNLINK", name) async for name in self._own()])
 
-    async def try_writing(self, keys: Sequence[bytes]) -> None:
+    async def try_writing(self, names: Sequence[bytes]) -> None:
         """Raise unless keys that are not there could be written; they are not."""
-        await self._servers.each([(b"SET", key, b"", b"XX") for key in keys])
+        await self._servers.each([(b"SET", key, b"", b"XX") for key in self.in_shop(names)])
 
     async def clients(self) -> Mapping[str, Redis]:
         """A redis-py client for each server that holds keys, by its address, for operators' commands."""

@@ -200,6 +200,11 @@ class Settings(PlanSettings):
             return Path(self.artifacts)
         return (user_cache() / "streamrank" if INSTALLED else checkout() / ".cache") / "artifacts"
 
+    @property
+    def own_artifacts(self) -> Path:
+        """Where this shop's own artifacts lie, which come before those that all shops share."""
+        return self.artifact_folder / "shops" / self.shop if self.shop else self.artifact_folder
+
 
 def checkout() -> Path:
     """The folder that holds ``streams/``, ``models/``, ``state/``, ``tests/`` and ``docs/``, for development only: an

@@ -38,16 +38,17 @@ from tests.support.pages import all_blocks as blocks_of_all
 #: steps that are parsed only, by how they begin, and why
 NOT_RUN: Final = {
     r"make demo": "tests/integration/test_demo.py runs it",
-    r"make (test|check|bench|soak)\b": "this test is part of it, or it takes minutes",
+    r"make (test|check|bench|soak|pages|docs)\b": "this test is part of it, or it takes minutes",
     r"make (install|test-install)\b": "installs packages from an index",
     r"\.ci/run": "this test is part of it",
     r"streamrank gateway\b": "does not end; the sandbox starts one for its page",
     r"curl --no-buffer": "does not end; tests/integration/test_gateway.py follows",
     r"(STREAMRANK_\S+ )?streamrank serve": "does not end; the sandbox is `streamrank serve --embedded`",
     r"STREAMRANK_EXPERIMENT=home.toml streamrank experiment": "reads answers of workers that take part in it",
-    r"export STREAMRANK_(KAFKA|REDIS|REPLICATION)\w*=": "names servers that are not there",
+    r"export STREAMRANK_(KAFKA|REDIS|REPLICATION|SHOP)\w*=": "names servers, or a shop, that are not there",
     r"(npm|node) ": "tests/client/test_types.py runs it, where Node and npm's registry are at hand",
     r"docker ": "needs a Docker engine",
+    r"kubectl ": "needs a cluster",
     r"curl --header .Authorization": "asks a worker that has a token",
     r"streamrank import (?!table)": "reads a data set for minutes; tests/importers run it",
     r"streamrank artifact build (ranker|intent|item-tower|image-encoder)": "trains with torch for minutes",
@@ -59,6 +60,7 @@ NOT_RUN: Final = {
 }
 #: what the pages say of a command's output
 PROMISED: Final = {
+    "curl --silent http://127.0.0.1:6080/v1/suggest?text=mi&limit=3": ('"suggestions":[',),
     """curl --silent --json {"event":"click","user_id":"u7","item_id":"p3"} http://127.0.0.1:6080/v1/events""": (
         '"accepted":1',
         '"partition":6',
@@ -90,6 +92,11 @@ PROMISED: Final = {
         "--decimal , reads",
         "exit code 1",
     ),
+    "streamrank ask --text green tea": ("g1", "g2"),
+    "streamrank ask --item g1": (" 0 │ k1 ", "covisits"),
+    "streamrank event click --user anna --item g1": ("partition 7",),
+    "streamrank ask --user anna --after 7:0 --explain": ("seen 7/", "k1"),
+    "streamrank replay ci.jsonl --expect ci-golden.jsonl": ("equal",),
     "streamrank experiment diverse-home --config home.toml --answers answers.jsonl --events day.jsonl": (
         "explore",
         "too few users",
@@ -99,7 +106,8 @@ PROMISED: Final = {
 PAGES: Final = (
     "README.md", "docs/connect.md", "docs/search.md", "docs/merchandising.md", "docs/models.md", "docs/experiments.md",
     "docs/operations.md", "docs/reliability.md", "docs/performance.md", "docs/import.md", "CONTRIBUTING.md",
-    "docs/gateway.md",
+    "docs/gateway.md", "docs/kubernetes.md", "docs/tutorial.md", "docs/howto/own-encoder.md",
+    "docs/howto/replay-in-ci.md", "docs/howto/scale-out.md", "docs/howto/upgrade.md", "docs/howto/gpu.md",
 )  # fmt: skip
 START_S: Final = 90.0
 #: pages whose examples other tests run: the client's own
@@ -332,8 +340,8 @@ def test_the_fixture_of_the_page_passes(bare: Sandbox) -> None:
 def test_the_source_of_the_page_finds_what_is_reduced(bare: Sandbox) -> None:
     """A package with the page's class and entry point gives its source to the application, explained by name."""
     package = bare.folder / "package"
-    files_of("docs/models.md", package)
-    (toml,) = (block.text for block in blocks("docs/models.md", "toml"))
+    files_of("docs/howto/own-source.md", package)
+    (toml,) = (block.text for block in blocks("docs/howto/own-source.md", "toml"))
     group, point = re.findall(r'entry-points\."([\w.]+)"\]\n(.+)', toml)[0]
     about = package / "shop_ranking-1.dist-info"
     about.mkdir()

@@ -26,6 +26,7 @@ __all__ = [
     "FacetValue",
     "IntentLabel",
     "NearQuery",
+    "Suggestion",
     "Understood",
     "WordExpansion",
     "decode_answer",
@@ -46,7 +47,7 @@ REQUEST_ID = "request_id"
 class WordExpansion(Struct):
     """A word that was searched for beside the query's own word ``of``, or for it when ``weight`` is 1.
 
-    ``kind``: "spelling" or "synonym".
+    ``kind``: "spelling", "synonym" (learnt) or "dictionary" (a translation, or another name).
     """
 
     term: str
@@ -65,7 +66,7 @@ class NearQuery(Struct):
 class Understood(Struct, omit_defaults=True):
     """How the query's text was read, where something was guessed. ``refined_from``: the search that it goes on from
     ("red" after "dress"); ``corrected``: the text that was searched for too, where that is not what was typed;
-    ``expansions``: the words that were corrected.
+    ``expansions``: the words that were corrected or translated.
 
     With ``explain`` also: its ``words`` after correction, all that was searched for beside them, and the known queries
     like it.
@@ -134,6 +135,16 @@ class FacetValue(Struct, omit_defaults=True):
     max: float | None = None
 
 
+class Suggestion(Struct, omit_defaults=True):
+    """A text that completes what was typed, to be shown and asked for. ``kind``: "query", what others have searched for
+    and found; "word", what was typed with its last word completed; "title", that of the item ``item_id``.
+    """
+
+    text: str
+    kind: str
+    item_id: str | None = None
+
+
 class AnswerError(Struct):
     """Why a query could not be answered: a word for programs, the field, a sentence for people."""
 
@@ -153,7 +164,8 @@ class Answer(Base, tag="answer", kw_only=True):
     is too much, the last items have no reasons).
     ``after_unmet``: the event that the query's ``after`` names is not in it, or lies on another partition.
     ``matches``: how many items match a search, or a query with ``facets`` or ``sort``, of which ``items`` are a page;
-    ``facets``: what was asked for, counted among them with the filters of the other facets.
+    ``facets``: what was asked for, counted among them with the filters of the other facets. ``suggestions``: where the
+    query asked for those, best first.
     """
 
     request_id: str
@@ -174,6 +186,7 @@ class Answer(Base, tag="answer", kw_only=True):
     after_unmet: bool = False
     matches: int | None = None
     facets: dict[str, list[FacetValue]] = {}
+    suggestions: list[Suggestion] = []
 
 
 class DeadLetter(Struct, tag="dead_letter", tag_field="event"):

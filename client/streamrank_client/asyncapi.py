@@ -15,7 +15,7 @@ import msgspec
 
 from streamrank_client.answers import Answer, DeadLetter
 from streamrank_client.documents import put_out
-from streamrank_client.events import Behavior, ItemEvents, Query
+from streamrank_client.events import BehaviorEvents, ItemEvents, Query
 from streamrank_client.limits import MAX_RECORD_BYTES
 from streamrank_client.schemas import REFERENCE, schemas
 from streamrank_client.topics import Topics, TopicSpec, topics
@@ -23,7 +23,7 @@ from streamrank_client.topics import Topics, TopicSpec, topics
 __all__ = ["EXAMPLES", "document", "text"]
 
 
-_BEHAVIORS: Final[tuple[type[msgspec.Struct], ...]] = get_args(Behavior)
+_BEHAVIORS: Final[tuple[type[msgspec.Struct], ...]] = get_args(BehaviorEvents)
 _ITEM_EVENTS: Final[tuple[type[msgspec.Struct], ...]] = get_args(ItemEvents)
 _STRUCTS: Final[tuple[type[msgspec.Struct], ...]] = (*_ITEM_EVENTS, *_BEHAVIORS, Query, Answer, DeadLetter)
 _AT: Final = 1_700_000_000_000
@@ -55,6 +55,9 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "rating": {"event": "rating", **_ACTION, "value": 4.5},
     "dislike": {"event": "dislike", **_ACTION},
     "dwell": {"event": "dwell", **_ACTION, "milliseconds": 5_000},
+    "identify": {
+        "event": "identify", "event_id": "e10", "user_id": "u1", "anonymous_id": "visitor-7c", "time": _AT + 1_500,
+    },
     "query": {
         "event": "query", "request_id": "r2", "user_id": "u1", "time": _AT + 2_000, "surface": "search",
         "text": "小米10手机", "limit": 10,
@@ -95,6 +98,7 @@ _INTERNAL: Final = {
     "queries": ("A query text that led to choices, as every query worker knows it.", "x-msgpack"),
     "rules": ("A rule of the shop as every query worker holds it; null deletes it.", "x-msgpack"),
     "ranker-weights": ("The online ranker's weights for a surface.", "json"),
+    "damaged-batches": ("A record batch of another topic whose checksum is wrong, as it came.", "octet-stream"),
 }
 
 
@@ -114,7 +118,8 @@ def document() -> dict[str, Any]:
                 "Fields that are not required may also be null, which is as if they were not there; so are nulls in "
                 "lists, but in image_vector. The schemas leave this out. "
                 f"A record has at most {MAX_RECORD_BYTES} bytes; what its parts may have stands at each of them. "
-                "Topic names take STREAMRANK_TOPIC_PREFIX, topics of users STREAMRANK_PARTITIONS (8 here)."
+                "Topic names take STREAMRANK_TOPIC_PREFIX and STREAMRANK_SHOP, "
+                "topics of users STREAMRANK_PARTITIONS (8 here)."
             ),
             "license": {"name": "Apache-2.0"},
         },

@@ -20,7 +20,7 @@ from typing import Final, Literal, Self
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
-from streamrank_client.answers import Answer
+from streamrank_client.answers import Answer, Suggestion
 from streamrank_client.bounded import Bounded
 from streamrank_client.correlation import Answers
 from streamrank_client.errors import AnswerTimeout, QueryRejected, StreamrankError
@@ -28,10 +28,9 @@ from streamrank_client.events import Event, Query
 from streamrank_client.fields import Filters, Place
 from streamrank_client.following import existing_topics, following, unavailable
 from streamrank_client.kafka_options import kafka_options
-from streamrank_client.making import behavior, new_id, now
+from streamrank_client.making import behavior, identify, new_id, now
 from streamrank_client.sending import Ready, ready, send
 from streamrank_client.settings import ClientSettings, read, variable
-from streamrank_client.topics import topics
 from streamrank_client.vocabulary import Surface
 
 __all__ = ["Client"]
@@ -55,7 +54,7 @@ class Client:
     ) -> None:
         base = settings if settings is not None else read(ClientSettings)
         self.settings = replace(base, kafka=kafka) if kafka is not None else base
-        self.topics = topics(self.settings.partitions, self.settings.topic_prefix)
+        self.topics = self.settings.topics
         self._reply_topic = reply_topic
         self._last: Bounded[str, Place] = Bounded(_USERS)
         self._producer: AIOKafkaProducer | None = None
@@ -116,6 +115,13 @@ class Client:
         """
         return await self.publish(behavior(kind, user_id=user_id, **fields))
 
+    async def identify(self, user_id: str, anonymous_id: str) -> Place:
+        """Say that the visitor ``anonymous_id`` has logged in as ``user_id``: what was done so far is the user's.
+
+        Raises as ``event`` does.
+        """
+        return await self.publish(identify(user_id=user_id, anonymous_id=anonymous_id))
+
     def last_place(self, user_id: str) -> Place | None:
         """The place of the user's last behaviour event that this client published."""
         return self._last.get(user_id)
@@ -168,6 +174,22 @@ class Client:
         )
         return await self.ask_query(query, timeout)
 
+    async def suggest(
+        self, text: str, limit: int = 10, *, user_id: str | None = None, timeout: float = 1.0
+    ) -> list[Suggestion]:
+        """Texts that complete what was typed, best first; raises as ``ask`` does."""
+        query = Query(
+            time=now(),
+            request_id=new_id(),
+            user_id=user_id,
+            surface="search",
+            text=text,
+            limit=limit,
+            suggest=True,
+            reply_topic=self._reply_topic,
+        )
+        return (await self.ask_query(query, timeout)).suggestions
+
     async def ask_query(self, query: Query, timeout: float = 1.0) -> Answer:
         """Publish a query that is ready, and wait for its answer; raises as ``ask`` does."""
         with self._answers.expected(query.request_id) as arriving:
@@ -207,10 +229,11 @@ class Client:
         return await self.publish_ready([ready(event, self.topics) for event in events])
 
     def _late(self, query: Query, timeout: float) -> AnswerTimeout:
-        prefix = f"{variable('topic_prefix')}={self.settings.topic_prefix!r}"
+        names = {name: getattr(self.settings, name) for name in ("shop", "topic_prefix")}
+        named = " and ".join(f"{variable(name)}={value!r}" for name, value in names.items())
         return AnswerTimeout(
             f"no answer to {query.request_id} within {timeout:.3g} s on {self.reply_topic} of "
-            f"{self.settings.kafka}: is a worker with the role query running there, with {prefix}? "
+            f"{self.settings.kafka}: is a worker with the role query running there, with {named}? "
             "`streamrank doctor` tells; after a cold start allow more time"
         )
 

@@ -167,7 +167,25 @@ class Dwell(ItemEvent, tag="dwell", kw_only=True):
     milliseconds: Annotated[int, Meta(ge=0, le=DAY_MS)]
 
 
+class Identify(Base, tag="identify", kw_only=True):
+    """A visitor logged in: what was done as ``anonymous_id`` belongs to the user from now on, and is no longer the
+    visitor's. It is keyed by ``anonymous_id``, so that it comes behind what was done so.
+    """
+
+    event_id: Id
+    user_id: Id
+    anonymous_id: Id
+
+    def __post_init__(self) -> None:
+        """Refuse a time in seconds, and a user who is the visitor."""
+        refuse_seconds("time", self.time)
+        if self.anonymous_id == self.user_id:
+            raise ValueError(f"anonymous_id: {self.anonymous_id!r} is the user_id: send the id used before the login")
+
+
 Behavior = Impression | View | Click | AddToCart | Purchase | Rating | Dislike | Dwell
+#: What producers write to behavior-events.
+BehaviorEvents = Behavior | Identify
 #: The code of each kind's struct.
 CODE_OF: Final[dict[type[Struct], int]] = {kind: CODE[str(kind.__struct_config__.tag)] for kind in get_args(Behavior)}
 #: Behaviours that choose an item: what an evaluation tests, and a ranker learns from.
@@ -189,6 +207,7 @@ class Query(Base, tag="query", kw_only=True):
     ``offset`` gives the items from there on: page two of the same user, text, time and limit has none of page one's.
     With exploration, ``page_of`` names page one's ``request_id``, so that its chance is drawn again. With ``explain``
     and a ``language``, each item says in words why it is shown. With ``details``, each has its title, price and links.
+    With ``suggest``, ``text`` is completed instead: the answer has ``suggestions``, at most ``limit``, and no items.
 
     ``facets``: ``category``, ``brand``, ``price`` or names of attributes, whose values are counted among all that
     matches; ``sort``: all that matches in this order instead of the most relevant items first, but
@@ -212,6 +231,7 @@ class Query(Base, tag="query", kw_only=True):
     exclude: Annotated[list[Id], Meta(max_length=limits.EXCLUDED_ITEMS)] = []
     explain: bool = False
     details: bool = False
+    suggest: bool = False
     language: Language | None = None
     after: Place | None = None
     reply_topic: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,249}$")] | None = None
@@ -240,12 +260,13 @@ class Query(Base, tag="query", kw_only=True):
 
 
 ItemEvents = Item | ItemUpdate | Delete | Rule | DeleteRule
-Event = ItemEvents | Behavior | Query | Answer
+Event = ItemEvents | BehaviorEvents | Query | Answer
 
 _E = TypeVar("_E")
 _any: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _item: msgspec.json.Decoder[ItemEvents] = msgspec.json.Decoder(ItemEvents)
 _behavior: msgspec.json.Decoder[Behavior] = msgspec.json.Decoder(Behavior)
+_on_behavior: msgspec.json.Decoder[BehaviorEvents] = msgspec.json.Decoder(BehaviorEvents)
 _query: msgspec.json.Decoder[Query] = msgspec.json.Decoder(Query)
 _plain: msgspec.json.Decoder[object] = msgspec.json.Decoder()
 
@@ -265,8 +286,13 @@ def decode_item(raw: bytes) -> ItemEvents:
 
 
 def decode_behavior(raw: bytes) -> Behavior:
-    """An event of behavior-events. Raises as ``decode_event``."""
+    """A behaviour of a user. Raises as ``decode_event``."""
     return _decoded(_behavior, raw)
+
+
+def decode_behavior_event(raw: bytes) -> BehaviorEvents:
+    """An event of behavior-events. Raises as ``decode_event``."""
+    return _decoded(_on_behavior, raw)
 
 
 def decode_query(raw: bytes) -> Query:

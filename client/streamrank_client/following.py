@@ -79,7 +79,7 @@ async def existing_topics(settings: ClientSettings, names: Iterable[str]) -> dic
     if missing:
         raise SettingsError(
             f"no topic {', '.join(missing)} on this Kafka: make the topics with `streamrank topics create`, "
-            f"or correct {variable('topic_prefix')}"
+            f"or correct {variable('shop')} and {variable('topic_prefix')}"
         )
     return named
 

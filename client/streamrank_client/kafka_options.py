@@ -36,7 +36,9 @@ def kafka_options(settings: ClientSettings, client_id: str = "streamrank") -> Ka
     for server in servers or [""]:
         if not _is_address(server):
             raise SettingsError(f"{variable('kafka')}={settings.kafka!r}: expected host:port, several comma separated")
-    options = KafkaOptions(bootstrap_servers=servers, client_id=client_id, security_protocol=settings.kafka_security)
+    options = KafkaOptions(
+        bootstrap_servers=servers, client_id=settings.in_shop(client_id), security_protocol=settings.kafka_security
+    )
     if settings.kafka_security.endswith("SSL"):
         options["ssl_context"] = ssl_context(settings)
     if settings.kafka_security.startswith("SASL"):

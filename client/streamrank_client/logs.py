@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 #: tags of what only workers publish; a recorded log may hold them
-WORKERS_OWN: Final = frozenset(("answer", "dead_letter"))
+WORKERS_OWN: Final = frozenset(("answer", "dead_letter", "identified"))
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 

@@ -15,12 +15,12 @@ from typing import Any
 import msgspec
 
 from streamrank_client.errors import InvalidEvent
-from streamrank_client.events import Behavior, Event, decode_event, encode, invalid
+from streamrank_client.events import Behavior, Event, Identify, decode_event, encode, invalid
 from streamrank_client.limits import MAX_RECORD_BYTES
 from streamrank_client.rules import DeleteRule, Rule, check_rule
 from streamrank_client.shapes import naming_allowed
 
-__all__ = ["behavior", "checked", "from_fields", "new_id", "now", "rule"]
+__all__ = ["behavior", "checked", "from_fields", "identify", "new_id", "now", "rule"]
 
 
 def now() -> int:
@@ -39,6 +39,15 @@ def behavior(kind: str, **fields: object) -> Behavior:
     ``event_id`` is made up and ``time`` is now where they are missing. Raises InvalidEvent naming the field.
     """
     event: Behavior = _made(kind, Behavior, {"event_id": new_id()}, fields)
+    return event
+
+
+def identify(**fields: object) -> Identify:
+    """An event that joins ``anonymous_id`` to ``user_id``; ``event_id`` and ``time`` as for ``behavior``.
+
+    Raises InvalidEvent naming the field.
+    """
+    event: Identify = _made("identify", Identify, {"event_id": new_id()}, fields)
     return event
 
 

@@ -17,18 +17,20 @@ import msgspec
 
 from streamrank_client.answers import Answer
 from streamrank_client.errors import InvalidEvent
-from streamrank_client.events import Behavior, Event, ItemEvents
+from streamrank_client.events import Behavior, Event, Identify, ItemEvents
 from streamrank_client.malformed import legible
 from streamrank_client.partitioner import partition_for
 from streamrank_client.rules import rule_key
 from streamrank_client.topics import Topics, TopicSpec
 
-__all__ = ["BEHAVIORS", "ITEM_TAGS", "Head", "Route", "head", "head_of", "route"]
+__all__ = ["BEHAVIORS", "IDENTIFY", "ITEM_TAGS", "Head", "Route", "head", "head_of", "route"]
 
 #: tag -> struct of every behaviour event, in the order of their declaration
 BEHAVIORS: Final[dict[str, type[msgspec.Struct]]] = {
     str(kind.__struct_config__.tag): kind for kind in get_args(Behavior)
 }
+#: tag of what joins a visitor to a user
+IDENTIFY: Final = str(Identify.__struct_config__.tag)
 #: tags of what goes to item-events
 ITEM_TAGS: Final = frozenset(str(kind.__struct_config__.tag) for kind in get_args(ItemEvents))
 
@@ -42,6 +44,7 @@ class Head(msgspec.Struct):
     user_id: str | None = None
     request_id: str | None = None
     rule_id: str | None = None
+    anonymous_id: str | None = None
 
 
 class Route(NamedTuple):
@@ -60,7 +63,7 @@ def head(raw: bytes) -> Head | None:
     """An event's head, as much of it as can be read and has the right type; None where that is nothing.
 
     >>> head(b'{"event":"click","time":"soon","user_id":7,"item_id":"p1"}')
-    Head(event='click', time=None, item_id='p1', user_id=None, request_id=None, rule_id=None)
+    Head(event='click', time=None, item_id='p1', user_id=None, request_id=None, rule_id=None, anonymous_id=None)
     >>> head(b'{"event":') is None
     True
     """
@@ -100,7 +103,7 @@ def route(head: Head | None, topics: Topics) -> Route:
     elif head.event == "query":
         spec, name = topics.query_events, head.user_id or head.request_id
     else:
-        spec, name = topics.behavior_events, head.user_id
+        spec, name = topics.behavior_events, head.anonymous_id if head.event == IDENTIFY else head.user_id
     key = None if name is None else name.encode(errors="replace")
     if not key:
         return Route(spec, key if spec is topics.item_events else None, 0)
@@ -111,7 +114,7 @@ def _lenient(found: Mapping[str, object] | None) -> Head | None:
     """The head of an object in which some field has a wrong type, or that is not quite JSON."""
     if found is None:
         return None
-    names = ("item_id", "user_id", "request_id", "rule_id")
+    names = ("item_id", "user_id", "request_id", "rule_id", "anonymous_id")
     texts = {name: value for name in names if isinstance(value := found.get(name), str)}
     tag, at = found.get("event"), found.get("time")
     return Head(

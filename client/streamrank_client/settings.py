@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Meta
 
 from streamrank_client.errors import SettingsError
+from streamrank_client.topics import Topics, topics
 
 __all__ = [
     "ClientSettings", "allowed", "environment", "given", "parse", "read", "secret_texts", "secrets_given", "setting",
@@ -29,6 +30,7 @@ __all__ = [
 
 PREFIX: Final = "STREAMRANK_"
 _YES_NO: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+_SHOP: Final = r"\A([A-Za-z0-9][A-Za-z0-9-]{0,39})?\Z"
 S = TypeVar("S", bound="ClientSettings")
 
 
@@ -61,10 +63,38 @@ class ClientSettings:
     partitions: Annotated[int, Meta(ge=1, le=1024)] = setting(
         8, "partitions of the user topics; fixed once there is state"
     )
-    topic_prefix: str = setting("", "put before every topic's name, to share a Kafka cluster")
+    shop: Annotated[
+        str, Meta(pattern=_SHOP, description="letters, digits and `-`, 40 at most, the first one no `-`")
+    ] = setting("", "the shop, where several share Kafka and Redis: put before topics, consumer groups and Redis keys")
+    topic_prefix: str = setting(
+        "", "put before every topic's name, and before the shop's, to share Kafka with what is not streamrank"
+    )
     fetch_wait_ms: Annotated[int, Meta(ge=1)] = setting(
         500, "how long Kafka may hold a fetch (10 with the embedded broker)"
     )
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for a shop that cannot be part of names."""
+        parse(ClientSettings, "shop", self.shop, variable("shop"))
+
+    @property
+    def topics(self) -> Topics:
+        """The topics of this deployment's shop."""
+        return topics(self.partitions, self.first_of_topics)
+
+    @property
+    def first_of_topics(self) -> str:
+        """How the name of each topic of this shop begins."""
+        return self.topic_prefix + self.in_shop("")
+
+    def in_shop(self, name: str) -> str:
+        """A name of Kafka's as this shop has it. A full stop ends the shop's name, which has none: so the rights to
+        names that begin with it are those of one shop.
+
+        >>> ClientSettings(shop="anna").in_shop("streamrank"), ClientSettings().in_shop("streamrank")
+        ('anna.streamrank', 'streamrank')
+        """
+        return f"{self.shop}.{name}" if self.shop else name
 
     def shown(self) -> dict[str, str]:
         """Every setting as text, secrets and the passwords in addresses masked."""
@@ -180,6 +210,8 @@ def allowed(kind: type[ClientSettings], name: str) -> str:
     if get_origin(wanted) is Literal:
         return "one of " + ", ".join(get_args(wanted))
     base, *metas = get_args(wanted) if get_origin(wanted) is Annotated else (wanted,)
+    if metas and metas[0].description is not None:
+        return str(metas[0].description)
     text = {bool: "true or false", int: "a whole number", float: "a number"}.get(base, "a text")
     for meta in metas:
         if meta.le is not None:

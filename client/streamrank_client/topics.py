@@ -10,8 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
+#: Bytes of the largest record that a worker publishes: a whole batch of an input topic.
+MOST_KEPT: Final = 5 << 20
 #: Records over 1 MiB must reach the worker to become dead letters, so the broker takes a little more.
 _INPUT: Final = {"max.message.bytes": str(4 << 20)}
+#: A batch of an input topic fits in whole.
+_WHOLE_BATCH: Final = {"max.message.bytes": str(MOST_KEPT)}
 _COMPACT: Final = {"cleanup.policy": "compact"}
 
 
@@ -40,6 +44,7 @@ class Topics:
     queries: TopicSpec
     rules: TopicSpec
     dead_letters: TopicSpec
+    damaged_batches: TopicSpec
 
     def __iter__(self) -> Iterator[TopicSpec]:
         for f in fields(self):
@@ -78,4 +83,5 @@ def topics(partitions: int = 8, prefix: str = "") -> Topics:
         rules=spec("rules", "rule_id", 1, _COMPACT),
         queries=spec("queries", "query text", 1, _COMPACT),
         dead_letters=spec("dead-letters", "source topic", 1, {}),
+        damaged_batches=spec("damaged-batches", "topic, partition and offsets", 1, {**_COMPACT, **_WHOLE_BATCH}),
     )

@@ -23,6 +23,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import nsmallest
 from math import ceil, log1p
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
@@ -153,6 +154,16 @@ class Bm25:
         """Every token that was ever put, in order of its first, from the ``start``-th on."""
         return self.vocabulary.terms(start)
 
+    def completions(self, start: str, count: int) -> list[str]:
+        """At most ``count`` tokens that begin so and are longer, those that most rows hold first.
+
+        >>> index = Bm25(); index.put(0, ["tea", "teapot"]); index.put(1, ["teapot", "team"]); index.drop(1)
+        >>> index.completions("te", 5)
+        ['tea', 'teapot']
+        """
+        held = ((len(self._postings[self.vocabulary.get(one)]), one) for one in self.vocabulary.beginning(start))
+        return [one for _, one in nsmallest(count, ((-rows, one) for rows, one in held if rows))]
+
     def seek(self, words: Iterable[Word | str]) -> list[Sought]:
         """The distinct words of a query, or mere tokens, with every way to find them here."""
         asked = tuple(words)
@@ -164,6 +175,10 @@ class Bm25:
             read = [Word(word, (word,)) if isinstance(word, str) else word for word in asked]
             found = self._read[asked] = sought(read, self.vocabulary, self._held_by, self._ways)
         return list(found)
+
+    def holds(self, term: str) -> bool:
+        """Whether some row holds a term itself."""
+        return self._held_by(term) > 0
 
     def frequency(self, token: str) -> int:
         """How many rows hold a token, in whatever way."""

@@ -80,9 +80,12 @@ class Vocabulary:
 
     def starting(self, start: str) -> list[str]:
         """Words that begin so and are longer, at most ``MOST``, the shortest first."""
+        return sorted(self.beginning(start), key=lambda one: (len(one), one))[:MOST]
+
+    def beginning(self, start: str) -> list[str]:
+        """Words that begin so and are longer, all of them, in no order."""
         found = [one for one in self._range(self._sorted, start, start + _LAST) if len(one) > len(start)]
-        found += [one for one in self.names[self._done :] if one.startswith(start) and len(one) > len(start)]
-        return sorted(found, key=lambda one: (len(one), one))[:MOST]
+        return found + [one for one in self.names[self._done :] if one.startswith(start) and len(one) > len(start)]
 
     def ending(self, end: str) -> list[str]:
         """Words that end so and are longer, at most ``MOST``, the shortest first."""

@@ -19,12 +19,16 @@ from models.ask import NearText
 from models.base.arrays import Floats
 from models.base.errors import ModelError
 from models.base.vectors import SLACK, cosines, near_top
+from models.lore.beginnings import Beginnings
 from models.lore.query_spelling import SpeltTexts
+from models.text.words import bare
 from streamrank_client.vocabulary import COMPACT as DIM
 from streamrank_client.vocabulary import key
 
 #: of the weights' decay, in seconds: that of ``state.query_clicks``
 HALF_LIFE: Final = 30 * 86_400
+#: a known query of less weight (a few clicks) is nothing to correct to, or to suggest
+LEAST_WEIGHT: Final = 4.0
 
 
 class KnownQuery(msgspec.Struct, array_like=True):
@@ -82,6 +86,8 @@ class KnownQueries:
         self.holding: dict[str, set[int]] = {}
         #: their texts again, to be found in spite of slips of the finger
         self.spelt = SpeltTexts()
+        #: without accents, to be found by how they begin
+        self.beginnings = Beginnings()
         #: log2 of their weights, as if decayed to one moment
         self.strength: list[float] = []
         self._rows: dict[int, int] = {}
@@ -124,6 +130,7 @@ class KnownQueries:
         self._compact[row] = compact
         self.texts[row], self.keys[row], self.weights[row] = query.text, query.key, query.weight
         self.spelt.put(row, query.text)
+        self.beginnings.put(row, bare(query.text))
         self.tokens[row] = frozenset(tokens)
         norm = sqrt(sum(weight * weight for weight in query.weights)) or 1.0
         self.items[row] = tuple(query.items)

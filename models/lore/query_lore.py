@@ -10,7 +10,7 @@ from rapidfuzz.distance import OSA
 from models.ask import Expansion, NearText
 from models.base.arrays import Floats
 from models.items.bm25 import Bm25
-from models.lore.known_queries import KnownQueries, KnownQuery
+from models.lore.known_queries import LEAST_WEIGHT, KnownQueries, KnownQuery
 from models.lore.spelling import Speller, correctable, edits
 from models.lore.synonyms import Synonyms
 from models.text.stopwords import STOP_WORDS
@@ -21,8 +21,6 @@ MOST_TERMS: Final = 3
 #: a word in so many known queries is known, unless a word that looks like it is ``OUTNUMBERED`` times as frequent
 FREQUENT: Final = 3
 OUTNUMBERED: Final = 20
-#: a known query of less weight (a few clicks) is nothing to correct to
-LEAST_WEIGHT: Final = 4.0
 #: of two known queries that an unknown one may be, one with one edit more must be heavier by so much (log2)
 EDIT_COST: Final = 6.0
 #: known queries like this one: how many, and their least cosine

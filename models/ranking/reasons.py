@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from models.features.registry import FAMILIES
-from models.ranking.adjustments.registry import ADJUSTMENTS
+from models.ranking.adjustments.registry import ADJUSTMENTS, BASES
 from models.retrieval.facts import Case
 from models.retrieval.sentences import SHARED, Language, Sentence
 from models.retrieval.sources.registry import SOURCES
@@ -26,7 +26,7 @@ def _speaking() -> Iterable[tuple[Sentence, str]]:
     for family in FAMILIES:
         for group, sentences in family.sentences.items():
             yield from ((sentence, group) for sentence in sentences)
-    for adjustment in ADJUSTMENTS:
+    for adjustment in (*BASES, *ADJUSTMENTS):
         yield from ((sentence, adjustment.name) for sentence in adjustment.sentences)
 
 

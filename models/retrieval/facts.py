@@ -95,6 +95,13 @@ def similar(case: Case) -> Found:
     return {"title": case.title(int(rows[best])), "verb": verb} if cosines[best] >= ALIKE and verb else None
 
 
+def resembles(case: Case) -> Found:
+    """The item that similar ones are wanted of, where its text is near."""
+    anchors = case.ask.crowd.anchors
+    alike = case.ask.query.surface == "similar" and len(anchors) and case.feature("semantic") >= ALIKE
+    return {"title": case.title(int(anchors[0]))} if alike else None
+
+
 def own(case: Case) -> Found:
     """What the user did with this very item."""
     verb = case.did(case.row)

@@ -46,6 +46,7 @@ PICTURED: Final = Sentence(facts.pictured, "It looks like your picture", "与你
 FOLLOWED: Final = Sentence(facts.followed, "Because you {verb} “{title}”", "因为你{verb}“{title}”")
 BESIDE: Final = Sentence(facts.beside, "Often chosen together with “{title}”", "常与“{title}”一起被选")
 SIMILAR: Final = Sentence(facts.similar, "Similar to “{title}”, which you {verb}", "与你{verb}的“{title}”相似")
+RESEMBLES: Final = Sentence(facts.resembles, "Similar to “{title}”", "与“{title}”相似")
 OWN: Final = Sentence(facts.own, "You {verb} it before", "你{verb}它")
 CATEGORY: Final = Sentence(facts.category, "From “{name}”, where you looked before", "来自你看过的分类“{name}”")
 BRAND: Final = Sentence(facts.brand, "By {name}, a brand that you looked at before", "来自你看过的品牌“{name}”")
@@ -55,6 +56,6 @@ POPULAR: Final = Sentence(facts.popular, "Popular this week", "本周热门")
 NEW: Final = Sentence(facts.new, "New here", "新上架")
 #: those that several share, the preferred ones first
 SHARED: Final = (
-    CHOSEN, CHOSEN_NEAR, SEARCHED, REFINED, PICTURED, FOLLOWED, BESIDE, SIMILAR, OWN, CATEGORY, BRAND, REDUCED, RATED,
-    POPULAR, NEW,
+    CHOSEN, CHOSEN_NEAR, SEARCHED, REFINED, PICTURED, FOLLOWED, RESEMBLES, BESIDE, SIMILAR, OWN, CATEGORY, BRAND,
+    REDUCED, RATED, POPULAR, NEW,
 )  # fmt: skip

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -50,13 +51,22 @@ def words_sought(text: AskedText, lexical: Bm25) -> list[Sought]:
     found = lexical.seek(text.words or [Word(token, (token,)) for token in text.tokens])
     for more in text.expansion:
         weight = 1.0 if more.kind == "spelling" else more.weight
-        some = [way for one in lexical.seek([more.term])[:1] for way in one.ways[:4]]
+        some = _ways_of(more.term, lexical)
         for place, one in enumerate(found):
             if more.of in (one.name, singular(one.name)) or any(more.of in way.terms for way in one.ways):
                 for way in some:
                     added = Way(way.terms, way.weight * weight, way.holds and weight >= SYNONYM, way.share)
                     found[place] = with_way(found[place], added)
     return found
+
+
+def _ways_of(term: str, lexical: Bm25) -> Sequence[Way]:
+    """The first ways to find a word; of a phrase, all its words by the first way of each."""
+    words = lexical.seek(term.split())
+    if len(words) == 1:
+        return words[0].ways[:4]
+    terms = tuple(term for one in words for way in one.ways[:1] for term in way.terms)
+    return [Way(terms, 1.0)] if all(one.ways for one in words) else []
 
 
 def weights_of(words: list[Sought]) -> dict[str, float]:

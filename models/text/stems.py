@@ -16,6 +16,8 @@ OTHERS: Final = (
     "german", "dutch", "french", "spanish", "italian", "portuguese", "swedish", "danish", "norwegian", "polish",
     "russian", "turkish", "finnish", "czech", "hungarian", "romanian",
 )  # fmt: skip
+#: letters of a stem that two forms of a word share
+STEM: Final = 4
 _IRREGULAR: Final = {
     "men": "man", "women": "woman", "children": "child", "feet": "foot", "teeth": "tooth", "mice": "mouse",
     "geese": "goose", "people": "person",
@@ -45,12 +47,14 @@ def english(word: str) -> frozenset[str]:
 
 
 def akin(word: str, other: str) -> bool:
-    """Whether two words have one stem in some language other than English.
+    """Whether two words have one stem in some language other than English. One of three letters says too little,
+    unless the one word begins the other: in Hungarian, "cola" would be a form of "cold".
 
-    >>> akin("hosen", "hose"), akin("bucher", "buch"), akin("lampe", "lamm")
-    (True, True, False)
+    >>> akin("hosen", "hose"), akin("bucher", "buch"), akin("lampe", "lamm"), akin("cola", "cold")
+    (True, True, False, False)
     """
-    return any(stem == _stem(language, other) for language, stem in _stems(word))
+    least = 1 if word.startswith(other) or other.startswith(word) else STEM
+    return any(len(stem) >= least and stem == _stem(language, other) for language, stem in _stems(word))
 
 
 @lru_cache(1 << 10)

@@ -7,3 +7,5 @@ from typing import Final
 KINDS: Final = ("encoder", "intent", "ranker")
 #: what a worker uses where it is there
 OPTIONAL: Final = ("intent-encoder", "item-tower")
+#: what is learnt from a shop's log, and so is its own where several share an installation
+OWN: Final = ("ranker", "item-tower")

@@ -15,10 +15,11 @@ from models.ranking.ranker import Ranker
 from models.serving import Models
 from models.text.encoder import Encoder
 from models.text.intent import IntentModel
+from models.text.translations import Translations
 from models.text.words import Words
 from models.tower.column import TowerColumn
 from models.tower.item_tower import ItemTower
-from streams.artifacts.kinds import KINDS, OPTIONAL
+from streams.artifacts.kinds import KINDS, OPTIONAL, OWN
 from streams.policy.experiment_file import Experiment
 from streams.settings import Settings
 
@@ -37,10 +38,19 @@ class Opened:
 
 
 def artifact_path(settings: Settings, kind: str) -> Path:
-    """A built artifact in ``settings.artifact_folder`` comes before the one shipped in ``DATA/artifacts``."""
-    built = settings.artifact_folder / kind
+    """The shop's own comes before one built for all, in ``settings.artifact_folder``, and that before the one shipped
+    in ``DATA/artifacts``.
+    """
+    for folder in (settings.own_artifacts, settings.artifact_folder):
+        if (folder / kind / "manifest.json").is_file():
+            return folder / kind
     shipped = DATA / "artifacts" / kind
-    return built if (built / "manifest.json").is_file() or not shipped.is_dir() else shipped
+    return shipped if shipped.is_dir() else settings.artifact_folder / kind
+
+
+def built_path(settings: Settings, kind: str) -> Path:
+    """Where an artifact of this kind is to be built: what learns from a shop's log is its own, the rest is shared."""
+    return (settings.own_artifacts if kind in OWN else settings.artifact_folder) / kind
 
 
 def open_artifacts(settings: Settings) -> Opened:
@@ -135,6 +145,7 @@ def open_models(
     return Models(
         catalogue=Catalogue(image_dim=settings.image_dim),
         words=Words.load(),
+        translations=Translations.load(),
         encoder=artifacts.encoder,
         intent=artifacts.intent,
         ranker=artifacts.ranker,

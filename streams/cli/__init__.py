@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "topics": ("topics", "Make or list the topics."),
     "publish": ("publish", "Publish an event log."),
     "ask": ("ask", "Ask one query and print its answer."),
+    "suggest": ("suggest", "Complete what a shopper types."),
     "explain": ("explain", "Explain a stored answer."),
     "user": ("user", "Show what is known of a user."),
     "event": ("event", "Publish one behaviour event or rule."),

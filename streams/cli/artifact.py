@@ -86,6 +86,7 @@ def build(
     Example: streamrank artifact build ranker --log journey.jsonl.gz
     """
     from models.base.threads import one_thread
+    from streams.artifacts.opening import built_path
     from streams.cli.progress import steps
     from streams.offline.building.artifacts import build as build_artifact
     from streams.offline.building.encoders import EncoderOrder
@@ -93,7 +94,7 @@ def build(
 
     one_thread()
     settings = load()
-    out = Path(output) if output else settings.artifact_folder / kind
+    out = Path(output) if output else built_path(settings, kind)
     with steps(quiet=as_json) as show_step:
         sources = {"log": log, "data": data, "test": test, "source": source}
         files = {field: Path(given) for field, given in sources.items() if given}

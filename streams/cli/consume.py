@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--topic", default="recommendations", show_default=True, help="Topic, without its prefix.")
+@click.option("--topic", default="recommendations", show_default=True, help="Topic, without prefix and shop.")
 @click.option("--limit", type=click.IntRange(min=1), help="End after so many records.")
 @click.option("--from-start", is_flag=True, help="Begin with the oldest record, not with the next one.")
 @json_option
@@ -33,7 +33,7 @@ def command(topic: str, limit: int | None, from_start: bool, as_json: bool) -> N
 
     settings = load()
     try:
-        run(_follow(settings, settings.topic_prefix + topic, limit, from_start, as_json))
+        run(_follow(settings, settings.first_of_topics + topic, limit, from_start, as_json))
     except KeyboardInterrupt:
         click.echo(err=True)
 

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
 #: what the shop says of its lists
 RULES = ("rule", "delete_rule")
+#: what joins a visitor to a user
+IDENTIFY = "identify"
 
 
 @click.command()
-@click.argument("kind", type=click.Choice([*CODE, *RULES]))
+@click.argument("kind", type=click.Choice([*CODE, IDENTIFY, *RULES]))
 @click.option("--user", "user_id", help="User id (every kind but rules).")
-@click.option("--item", "item_id", help="Item id (every kind but impression).")
+@click.option("--anonymous", "anonymous_id", help="Id that the user had before the login (identify).")
+@click.option("--item", "item_id", help="Item id (every kind but impression and identify).")
 @click.option("--items", help="Item ids, comma separated: those seen, in order (impression), or concerned (rule).")
 @click.option("--request", "request_id", help="Request id of the answer that it came from.")
 @click.option("--position", type=int, help="Place in that answer, or of the first pinned item, from 0.")
@@ -49,7 +52,7 @@ def command(kind: str, user_id: str | None, items: str | None, as_json: bool, **
     Example: streamrank event click --user u1 --item p1 --request 3f9c2a
              streamrank event rule --rule tea --action pin --items p1 --text "red tea"
     """
-    from streamrank_client.making import behavior, rule
+    from streamrank_client.making import behavior, identify, rule
 
     fields |= {name: _list(fields[name]) for name in ("category", "brand", "surfaces")}
     fields |= {name: _moment(name, fields[name]) for name in ("valid_from", "valid_to")}
@@ -61,7 +64,8 @@ def command(kind: str, user_id: str | None, items: str | None, as_json: bool, **
     else:
         if user_id is None:
             raise click.UsageError("Missing option '--user'.")
-        event = behavior(kind, user_id=user_id, item_ids=item_ids, **fields)
+        given = {"user_id": user_id, "item_ids": item_ids, **fields}
+        event = identify(**given) if kind == IDENTIFY else behavior(kind, **given)
     name = "rule_id" if kind in RULES else "event_id"
     place = run(_publish(event))
     if as_json:

@@ -12,7 +12,8 @@ import click
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True,
               help="How long the signed token holds.")  # fmt: skip
 @click.option("--scope", default="publish ask", show_default=True, help="What the signed token may do.")
-def command(sign: str | None, minutes: float, scope: str) -> None:
+@click.option("--playground", is_flag=True, help="Serve a page to try it on; for a gateway without tokens.")
+def command(sign: str | None, minutes: float, scope: str, playground: bool) -> None:
     """Run the HTTP door: events in, answers out. SIGTERM ends what is being answered, then the gateway.
 
     \b
@@ -25,10 +26,15 @@ def command(sign: str | None, minutes: float, scope: str) -> None:
     if sign is not None:
         click.echo(_signed(settings.gateway_tokens, sign, minutes, scope))
         return
+    from streams.gateway.playing import Playground
     from streams.gateway.serving import serve
+    from streams.offline.importers.table.pasted import read_pasted
     from streams.offline.servers import free_port
 
-    serve(settings if settings.gateway_port else replace(settings, gateway_port=free_port()))
+    serve(
+        settings if settings.gateway_port else replace(settings, gateway_port=free_port()),
+        Playground(read_pasted) if playground else None,
+    )
 
 
 def _signed(path: str, user_id: str, minutes: float, scope: str) -> str:

@@ -49,7 +49,7 @@ def environment(settings: Settings) -> list[str]:
     from streams.settings import Settings, variable
 
     changed = {"kafka", "redis", "fetch_wait_ms"}
-    for name in ("partitions", "topic_prefix"):
+    for name in ("partitions", "shop", "topic_prefix"):
         if getattr(settings, name) != getattr(Settings(), name):
             changed.add(name)
     return [f"export {variable(name)}={getattr(settings, name)}" for name in sorted(changed)]

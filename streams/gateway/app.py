@@ -11,7 +11,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from streamrank_client.client import Client
-from streamrank_client.errors import StreamrankError
+from streamrank_client.errors import SettingsError, StreamrankError
+from streamrank_client.settings import variable
 from streams.gateway import openapi
 from streams.gateway.asking import Asking
 from streams.gateway.bodies import MOST_BYTES
@@ -20,6 +21,7 @@ from streams.gateway.guard import Guard, from_pages, origins_of, readable_by
 from streams.gateway.looking import Looking
 from streams.gateway.metrics import GatewayMetrics
 from streams.gateway.pages import OwnPages
+from streams.gateway.playing import Playground, PlaygroundPages
 from streams.gateway.posting import Posting
 from streams.gateway.refusals import RefusedRequest, as_response, of_error, of_http
 from streams.gateway.tokens import Tokens
@@ -39,7 +41,14 @@ _IDLE: Final = 30.0
 class Gateway:
     """Serves an open client over HTTP; connects to nothing but query workers' pages."""
 
-    def __init__(self, settings: Settings, client: Client, tokens: Tokens | None) -> None:
+    def __init__(
+        self, settings: Settings, client: Client, tokens: Tokens | None, playground: Playground | None = None
+    ) -> None:
+        """Raises SettingsError for a playground beside tokens."""
+        if playground is not None and tokens is not None:
+            raise SettingsError(
+                f"a playground is for a gateway without tokens: leave out {variable('gateway_tokens')}, or --playground"
+            )
         self.metrics = GatewayMetrics()
         self._guard = guard = Guard(tokens, settings.gateway_rate)
         self._following = Following(client, guard, self.metrics)
@@ -49,7 +58,8 @@ class Gateway:
         own = OwnPages(client, self.metrics, cache(openapi.text))
         handlers: dict[str, Handler] = {
             "publishEvents": posting.events, "publishItems": posting.items, "ask": asking.ask,
-            "followAnswers": self._following.answers, "followDeadLetters": self._following.dead_letters,
+            "suggest": asking.suggest, "followAnswers": self._following.answers,
+            "followDeadLetters": self._following.dead_letters,
             "user": self._looking.user, "explain": self._looking.explain, "health": own.health, "ready": own.ready,
             "metrics": own.metrics, "openapi": own.openapi,
         }  # fmt: skip
@@ -60,6 +70,8 @@ class Gateway:
         for one in openapi.OPERATIONS:
             self.app.router.add_route(one.method.upper(), one.path, handlers[one.name])
             self.metrics.begin(one.path, [one.status, *one.refusals], streams=one.streams)
+        if playground is not None:
+            PlaygroundPages(playground, client, self._looking, self._following).add_to(self.app)
         bounds = PortBounds(
             connections=settings.gateway_connections,
             body_bytes=None,

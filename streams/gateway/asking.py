@@ -1,4 +1,4 @@
-"""``POST /v1/ask``: a query, and its answer."""
+"""``POST /v1/ask``: a query, and its answer; ``GET /v1/suggest``: what completes a text."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from streamrank_client.answers import Answer, Suggestion
 from streamrank_client.client import Client
 from streamrank_client.errors import StreamrankError
 from streamrank_client.events import Query, decode_query, encode, invalid
 from streamrank_client.fields import Place
+from streamrank_client.limits import PAGE_ITEMS
 from streamrank_client.making import new_id, now
 from streams.gateway.after import brought
 from streams.gateway.bodies import body_of
@@ -19,14 +21,22 @@ from streams.gateway.guard import Guard
 from streams.gateway.refusals import RefusedRequest, of_error, of_event
 from streams.gateway.tokens import Caller
 
-__all__ = ["LONGEST_MS", "Asking", "query_of"]
+__all__ = ["LONGEST_MS", "Asking", "Suggestions", "query_of"]
 
 #: the longest that a request may have the gateway wait
 LONGEST_MS: Final = 30_000
 #: seconds in which Kafka must take a query, before the wait for its answer begins
 _SENT_WITHIN: Final = 5.0
+#: suggestions where a request does not say how many
+_SUGGESTED: Final = 10
 
 _object: msgspec.json.Decoder[dict[str, object]] = msgspec.json.Decoder(dict[str, object])
+
+
+class Suggestions(msgspec.Struct, frozen=True):
+    """Texts that complete what was typed, best first."""
+
+    suggestions: list[Suggestion]
 
 
 class Asking:
@@ -43,17 +53,30 @@ class Asking:
         """A query by its fields: none of them must be there."""
         caller = self._guard.caller(request, "ask")
         self._guard.charge(caller)
-        timeout_ms = _timeout(request, self._timeout_ms)
+        timeout_ms = _whole(request, "timeout_ms", self._timeout_ms, LONGEST_MS)
         query = query_of(await body_of(request), caller)
         if query.after is None:
             query.after = self._after(request, query.user_id)
+        return _json(await self._answer(query, timeout_ms))
+
+    async def suggest(self, request: web.Request) -> web.Response:
+        """What completes ``text``, at most ``limit`` texts."""
+        caller = self._guard.caller(request, "ask")
+        self._guard.charge(caller)
+        timeout_ms = _whole(request, "timeout_ms", self._timeout_ms, LONGEST_MS)
+        limit = _whole(request, "limit", _SUGGESTED, PAGE_ITEMS)
+        asked = {"surface": "search", "text": request.query.get("text", ""), "limit": limit, "suggest": True}
+        answer = await self._answer(query_of(encode(asked), caller), timeout_ms)
+        return _json(Suggestions(answer.suggestions))
+
+    async def _answer(self, query: Query, timeout_ms: int) -> Answer:
         if query.request_id in self._asked:
             said = "a query with this request_id is being answered: leave it out, or send another one"
             raise RefusedRequest(409, "conflict", said, "request_id", query.request_id)
         self._asked.add(query.request_id)
         try:
             async with asyncio.timeout(timeout_ms / 1000 + _SENT_WITHIN):
-                answer = await self._client.ask_query(query, timeout_ms / 1000)
+                return await self._client.ask_query(query, timeout_ms / 1000)
         except TimeoutError:
             said = f"Kafka has not taken the query within {_SENT_WITHIN:g} s: try again"
             raise RefusedRequest(503, "unavailable", said, request_id=query.request_id) from None
@@ -61,7 +84,6 @@ class Asking:
             raise of_error(error, query.request_id) from error
         finally:
             self._asked.discard(query.request_id)
-        return web.Response(body=encode(answer), content_type="application/json")
 
     def _after(self, request: web.Request, user_id: str | None) -> Place | None:
         """The place that the request brings, else that of the user's last event which this gateway published."""
@@ -99,12 +121,16 @@ def _wrong(error: msgspec.DecodeError | UnicodeDecodeError | RecursionError, raw
     return RefusedRequest(400, why.code, why.message, why.field, why.value)
 
 
-def _timeout(request: web.Request, default: int) -> int:
-    """How long to wait, in milliseconds. Raises RefusedRequest for a parameter that says no such time."""
-    text = request.query.get("timeout_ms")
+def _whole(request: web.Request, name: str, default: int, most: int) -> int:
+    """A number from 1 in the address. Raises RefusedRequest for a parameter that is no such number."""
+    text = request.query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdecimal() and len(text) < 8 and 1 <= int(text) <= LONGEST_MS):
-        said = f"expected milliseconds from 1 to {LONGEST_MS}"
-        raise RefusedRequest(400, "invalid", said, "timeout_ms", text[:40])
+    if not (text.isascii() and text.isdecimal() and len(text) < 8 and 1 <= int(text) <= most):
+        what = "milliseconds" if name.endswith("_ms") else "a number"
+        raise RefusedRequest(400, "invalid", f"expected {what} from 1 to {most}", name, text[:40])
     return int(text)
+
+
+def _json(told: msgspec.Struct) -> web.Response:
+    return web.Response(body=encode(told), content_type="application/json")

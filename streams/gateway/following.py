@@ -15,7 +15,9 @@ from functools import partial
 from time import monotonic
 from typing import Final
 
+import msgspec
 from aiohttp import web
+from aiokafka import ConsumerRecord  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from streamrank_client.answers import Answer
@@ -132,20 +134,41 @@ class Following:
         from_start = request.query.get("from_start", "false")
         if from_start not in ("true", "false"):
             raise RefusedRequest(400, "invalid", "expected true or false", "from_start", from_start[:40])
-        settings, topic = self._client.settings, self._client.topics.dead_letters.name
+        topic = self._client.topics.dead_letters.name
+        return await self._records(request, "dead_letter", topic, look, _value, from_start=from_start == "true")
+
+    async def weights(self, request: web.Request) -> web.StreamResponse:
+        """The online rankers' weights by surface, those in force first, then as they are learnt. For operators."""
+        look = partial(self._guard.caller, request, "operate")
+        look()
+        topic = self._client.topics.ranker_weights.name
+        return await self._records(request, "weights", topic, look, _by_surface, from_start=True)
+
+    async def _records(
+        self,
+        request: web.Request,
+        name: str,
+        topic: str,
+        still: Callable[[], object],
+        tell: Callable[[ConsumerRecord], bytes],
+        *,
+        from_start: bool,
+    ) -> web.StreamResponse:
+        """Stream the records of a topic, each as ``tell`` makes JSON of it."""
+        settings = self._client.settings
         try:
             async with (
-                following(settings, topic, from_start=from_start == "true") as consumer,
+                following(settings, topic, from_start=from_start) as consumer,
                 aclosing(records(consumer)) as found,
             ):
 
-                async def letter() -> Told:
+                async def record() -> Told:
                     try:
-                        return bytes((await anext(found)).value or b"null")
+                        return tell(await anext(found))
                     except (KafkaError, OSError) as error:
                         return await unavailable(settings, error)
 
-                return await self._stream(request, "dead_letter", letter, look)
+                return await self._stream(request, name, record, still)
         except StreamrankError as error:
             raise of_error(error) from error
 
@@ -202,6 +225,14 @@ class Following:
             if not coming.cancelled():
                 coming.exception()
         return response
+
+
+def _value(record: ConsumerRecord) -> bytes:
+    return bytes(record.value or b"null")
+
+
+def _by_surface(record: ConsumerRecord) -> bytes:
+    return encode({"surface": (record.key or b"").decode(), "weights": msgspec.Raw(_value(record))})
 
 
 def _event(name: str, data: bytes) -> bytes:

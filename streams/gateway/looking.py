@@ -63,18 +63,38 @@ class Looking:
             asked["user_id"] = user_id
         return await self._page("explain", asked)
 
-    async def _page(self, page: str, asked: Mapping[str, str]) -> web.Response:
-        if not self._workers:
-            raise RefusedRequest(503, "no_worker", f"{variable('gateway_workers')} names no worker: set it")
+    @property
+    def workers(self) -> int:
+        """How many can be asked."""
+        return len(self._workers)
+
+    async def metrics(self) -> dict[str, str]:
+        """What each worker that answers tells of itself, as Prometheus reads it."""
+        texts = {}
+        for worker in self._workers:
+            try:
+                async with self._open_session().get(f"{worker}/metrics") as answer:
+                    texts[worker] = await answer.text()
+            except (aiohttp.ClientError, TimeoutError, ValueError):
+                continue  # it says nothing: the page shows one worker fewer
+        return texts
+
+    def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
             self._session = aiohttp.ClientSession(timeout=_WITHIN, headers=headers)
+        return self._session
+
+    async def _page(self, page: str, asked: Mapping[str, str]) -> web.Response:
+        if not self._workers:
+            raise RefusedRequest(503, "no_worker", f"{variable('gateway_workers')} names no worker: set it")
+        session = self._open_session()
         first = next(self._turn)
         told = []
         for step in range(len(self._workers)):
             worker = self._workers[(first + step) % len(self._workers)]
             try:
-                async with self._session.get(f"{worker}/{page}", params=asked) as answer:
+                async with session.get(f"{worker}/{page}", params=asked) as answer:
                     body = await answer.read()
             except (aiohttp.ClientError, TimeoutError, ValueError) as error:
                 told.append(f"{worker}: {str(error) or type(error).__name__}")

@@ -16,8 +16,8 @@ import msgspec
 from streamrank_client.answers import Answer, DeadLetter
 from streamrank_client.asyncapi import EXAMPLES
 from streamrank_client.documents import put_out
-from streamrank_client.events import Behavior, ItemEvents, Query
-from streams.gateway.asking import LONGEST_MS
+from streamrank_client.events import BehaviorEvents, ItemEvents, Query
+from streams.gateway.asking import LONGEST_MS, Suggestions
 from streams.gateway.bodies import MOST_BYTES, MOST_LINES
 from streams.gateway.following import STREAM
 from streams.gateway.guard import AFTER
@@ -29,7 +29,7 @@ from streams.lookup.user_profile import Profile
 
 __all__ = ["OPERATIONS", "Operation", "document", "text"]
 
-_BEHAVIORS: Final[tuple[type[msgspec.Struct], ...]] = get_args(Behavior)
+_BEHAVIORS: Final[tuple[type[msgspec.Struct], ...]] = get_args(BehaviorEvents)
 _ITEM_EVENTS: Final[tuple[type[msgspec.Struct], ...]] = get_args(ItemEvents)
 _RESPONSES: Final[tuple[type[msgspec.Struct], ...]] = (
     Accepted,
@@ -39,6 +39,7 @@ _RESPONSES: Final[tuple[type[msgspec.Struct], ...]] = (
     Profile,
     Readiness,
     StoredAnswer,
+    Suggestions,
 )
 _JSON: Final = "application/json"
 _WHY: Final = {
@@ -85,6 +86,7 @@ class Operation:
 
 _USER: Final = ("user_id", "query", "The user's id.")
 _AFTER: Final = (AFTER, "header", "Place of the user's last event, partition:offset, which the answer is to know.")
+_TIMEOUT: Final = ("timeout_ms", "query", f"How long to wait for the answer, at most {LONGEST_MS}.")
 OPERATIONS: Final = (
     Operation(
         "post", EVENTS.path, "publishEvents", "Behaviour events; accepted once Kafka has them.", 202, "publish",
@@ -96,8 +98,17 @@ OPERATIONS: Final = (
     ),
     Operation(
         "post", "/v1/ask", "ask", "A query, and its answer.", 200, "ask", (Query,), False, (_JSON, Answer),
-        (_AFTER, ("timeout_ms", "query", f"How long to wait for the answer, at most {LONGEST_MS}.")),
+        (_AFTER, _TIMEOUT),
         (400, 403, 409, 413, 503, 504),
+    ),
+    Operation(
+        "get", "/v1/suggest", "suggest", "What completes a text.", 200, "ask", gives=(_JSON, Suggestions),
+        parameters=(
+            ("text", "query", "What was typed so far."),
+            ("limit", "query", "How many texts; default: 10."),
+            _TIMEOUT,
+        ),
+        also=(400, 403, 503, 504),
     ),
     Operation(
         "get", "/v1/answers", "followAnswers", "A user's answers as server-sent events; everybody's for operators.",

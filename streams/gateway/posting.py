@@ -13,11 +13,20 @@ from aiohttp import web
 
 from streamrank_client.client import Client
 from streamrank_client.errors import InvalidEvent, StreamrankError
-from streamrank_client.events import Behavior, ItemEvents, UserEvent, decode_behavior, decode_item, encode, invalid
+from streamrank_client.events import (
+    BehaviorEvents,
+    Identify,
+    ItemEvents,
+    UserEvent,
+    decode_behavior_event,
+    decode_item,
+    encode,
+    invalid,
+)
 from streamrank_client.fields import Place
 from streamrank_client.limits import MAX_RECORD_BYTES
 from streamrank_client.making import new_id, now
-from streamrank_client.routing import BEHAVIORS, ITEM_TAGS, Head, head, head_of, route
+from streamrank_client.routing import BEHAVIORS, IDENTIFY, ITEM_TAGS, Head, head, head_of, route
 from streamrank_client.rules import Rule, check_rule
 from streamrank_client.sending import Ready
 from streams.gateway.after import told
@@ -67,11 +76,13 @@ class Door:
 
     path: str
     tags: frozenset[str]
-    decode: Callable[[bytes], Behavior | ItemEvents]
+    decode: Callable[[bytes], BehaviorEvents | ItemEvents]
     filled: Mapping[str, Callable[[], object]]
 
 
-EVENTS: Final = Door("/v1/events", frozenset(BEHAVIORS), decode_behavior, {"event_id": new_id, "time": now})
+EVENTS: Final = Door(
+    "/v1/events", frozenset((*BEHAVIORS, IDENTIFY)), decode_behavior_event, {"event_id": new_id, "time": now}
+)
 ITEMS: Final = Door("/v1/items", ITEM_TAGS, decode_item, {"time": now})
 _DOOR_OF: Final = {
     **dict.fromkeys(EVENTS.tags, EVENTS.path),
@@ -131,7 +142,7 @@ class Posting:
             self._metrics.refused.inc()
             raise
         places = await self._publish([record])
-        event_id = None if record.user_id is None else _object.decode(record.raw)["event_id"]
+        event_id = _object.decode(record.raw).get("event_id") if door is EVENTS else None
         after = _of_one_user([record], places)
         return _response(Accepted(1, [], event_id=str(event_id) if event_id else None, after=after))
 
@@ -143,10 +154,8 @@ class Posting:
                 check_rule(event)
         except InvalidEvent as error:
             raise _refusal(of_event(error, raw)) from None
+        _check_user(event, caller)
         user_id = event.user_id if isinstance(event, UserEvent) else None
-        if caller.user_id is not None and user_id != caller.user_id:
-            said = "this token is another user's: leave user_id out"
-            raise RefusedRequest(403, "user", said, "user_id", user_id)
         return Ready(route(head_of(event), self._client.topics), raw, user_id)
 
     async def _publish(self, records: list[Ready]) -> list[Place]:
@@ -178,7 +187,7 @@ class Posting:
             task.exception()  # it is told to who waits; where nobody does any more, it has been told that it is late
 
 
-def _decoded(raw: bytes, door: Door, caller: Caller) -> tuple[bytes, Behavior | ItemEvents]:
+def _decoded(raw: bytes, door: Door, caller: Caller) -> tuple[bytes, BehaviorEvents | ItemEvents]:
     """An event, and the bytes that it lies in: with what it lacks, where that can be made up. Raises InvalidEvent."""
     if len(raw) > MAX_RECORD_BYTES:
         raise InvalidEvent("too_large", "", f"{len(raw)} bytes: at most {MAX_RECORD_BYTES} in one event")
@@ -197,6 +206,19 @@ def _decoded(raw: bytes, door: Door, caller: Caller) -> tuple[bytes, Behavior | 
         return whole, door.decode(whole)
     except msgspec.ValidationError as error:
         raise invalid(error, raw) from None
+
+
+def _check_user(event: BehaviorEvents | ItemEvents, caller: Caller) -> None:
+    """Raise RefusedRequest where a user's token is used for somebody else, or to take over what its user may not."""
+    if caller.user_id is None:
+        return
+    user_id = event.user_id if isinstance(event, UserEvent | Identify) else None
+    if user_id != caller.user_id:
+        said = "this token is another user's: leave user_id out"
+        raise RefusedRequest(403, "user", said, "user_id", user_id)
+    if isinstance(event, Identify) and event.anonymous_id != caller.anonymous_id:
+        said = "this token does not name this visitor: sign one with the claim anonymous_id"
+        raise RefusedRequest(403, "user", said, "anonymous_id", event.anonymous_id)
 
 
 def _filled(raw: bytes, door: Door, caller: Caller) -> bytes | None:

@@ -14,6 +14,7 @@ from prometheus_client import disable_created_metrics
 
 from streamrank_client.client import Client
 from streams.gateway.app import Gateway
+from streams.gateway.playing import Playground
 from streams.gateway.tokens import tokens_of
 from streams.kafka.ending import ended
 from streams.logs import log_to_stderr
@@ -27,8 +28,8 @@ log = structlog.get_logger(__name__)
 _END_WITHIN: Final = 5.0
 
 
-def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, which let what is being answered end.
+def serve(settings: Settings, playground: Playground | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, which let what is being answered end; with a playground where one is given.
 
     Raises SettingsError for settings, topics or tokens that will not do, Unavailable when Kafka does not answer.
     """
@@ -37,20 +38,21 @@ def serve(settings: Settings) -> None:
         log.warning("a variable is no setting, and has no effect", variable=name, nearest=nearest or None)
     disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings))
+        runner.run(_serve(settings, playground))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, playground: Playground | None) -> None:
     tokens = tokens_of(settings)
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     async with open_client(settings) as client:
-        gateway = Gateway(settings, client, tokens)
+        gateway = Gateway(settings, client, tokens, playground)
         await gateway.start()
         log.info(
             "gateway ready",
             address=f"http://{settings.gateway_host}:{settings.gateway_port}",
+            playground=f"http://{settings.gateway_host}:{settings.gateway_port}/playground/" if playground else None,
             tokens="none: this machine alone" if tokens is None else settings.gateway_tokens,
         )
         await told.wait()

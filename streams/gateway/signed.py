@@ -2,7 +2,7 @@
 
 A shop's server makes one after a login with any JWT library, or with ``streamrank gateway --sign``. Claims: ``sub`` is
 the user id, ``exp`` when the token ends (Unix seconds), ``scope`` what it may do, "publish ask" by default; ``nbf`` is
-heeded too.
+heeded too; ``anonymous_id`` is the visitor whose history the user may join to its own (``identify``).
 
 >>> token = sign(Claims(sub="u1", exp=60), "k" * 32)
 >>> verified(token.encode(), ["k" * 32], now=59).sub
@@ -37,6 +37,7 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     exp: Annotated[float, Meta(ge=0)]
     scope: str = "publish ask"
     nbf: float = 0.0
+    anonymous_id: Id | None = None
 
 
 class _Header(msgspec.Struct):

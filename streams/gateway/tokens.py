@@ -41,13 +41,14 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks. ``user_id``: the only user that it may act for and look at, None for all. ``rate``: events and queries
-    a second, 0 for no limit.
+    a second, 0 for no limit. ``anonymous_id``: the only visitor whose history such a user may take over.
     """
 
     name: str
     scopes: frozenset[str]
     user_id: str | None = None
     rate: float = 0.0
+    anonymous_id: str | None = None
 
 
 #: whoever asks a gateway without tokens, which only this machine reaches
@@ -101,7 +102,7 @@ class Tokens:
 
     def _signed(self, claims: Claims) -> Caller:
         scopes = frozenset(claims.scope.split()) & SCOPES
-        return Caller(f"user {claims.sub}", scopes, claims.sub, self._rates[1])
+        return Caller(f"user {claims.sub}", scopes, claims.sub, self._rates[1], claims.anonymous_id)
 
     def _look(self) -> None:
         """Read the file again if it has changed; one that cannot be read changes nothing, and is told once."""

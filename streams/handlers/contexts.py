@@ -40,7 +40,7 @@ from streams.handlers.steps import Values
 from streams.handlers.unwanted import Unwanted
 from streams.policy.deployment import Deployment
 from streams.wire.feedback import Feedback
-from streams.wire.messages import Batch
+from streams.wire.messages import Batch, Message
 from streams.wire.packing import pack
 from streams.wire.signals import CHOICE, TAKEN_BACK, TOUCH, Signals
 
@@ -56,7 +56,8 @@ user_id = attrgetter("user_id")
 class ContextChanges:
     """What one behaviour batch leads to. ``pairs``: key, value, … to store with ``mark``; ``ids``: of the events
     accepted; ``repeated``: how many were not, because their id was counted before; ``unknown``: how many of those
-    accepted are on items that the catalogue does not hold; ``outcomes`` by arm.
+    accepted are on items that the catalogue does not hold; ``messages``: for other partitions of behavior-events;
+    ``identified``: how many visitors' histories were added; ``outcomes`` by arm.
     """
 
     pairs: list[bytes]
@@ -67,6 +68,8 @@ class ContextChanges:
     dead: list[DeadLetter]
     repeated: int
     unknown: int = 0
+    messages: list[Message] = field(default_factory=list)
+    identified: int = 0
     outcomes: dict[Outcome, float] = field(default_factory=dict)
 
 

@@ -30,6 +30,7 @@ from streams.handlers.ranking import Prepared, Ranked, in_order, prepare
 from streams.handlers.sessions import remembered
 from streams.handlers.showing import show
 from streams.handlers.steps import Values
+from streams.handlers.suggesting import suggest
 from streams.handlers.telling import explain
 from streams.handlers.understanding import understood
 from streams.policy.deployment import Deployment
@@ -56,12 +57,34 @@ def on_queries(
     timed: Timer = untimed,
     timed_stage: Timer = untimed,
 ) -> Generator[list[bytes], Values, Answered]:
-    """Answer the queries of one partition together, each by its plan.
+    """Answer the queries of one partition together, each by its plan; those that ask for suggestions need no read.
 
     Yields Redis keys three times and is sent their values: what is known of the users; of the texts and of what
     the users used last; the counts of the candidates. ``timed`` is entered by name around each source, ``timed_stage``
     around each of ``STAGES``.
     """
+    asking = [(query, plan) for query, plan in zip(queries, plans, strict=True) if not query.suggest]
+    answered = Answered()
+    if asking:
+        own, by = zip(*asking, strict=True)
+        answered = yield from _ranked(own, by, partition, models, deployment, timed, timed_stage)
+    answers = iter(answered.answers)
+    answered.answers = [
+        suggest(query, plan, models) if query.suggest else next(answers)
+        for query, plan in zip(queries, plans, strict=True)
+    ]
+    return answered
+
+
+def _ranked(
+    queries: Sequence[Query],
+    plans: Sequence[Plan],
+    partition: int,
+    models: Models,
+    deployment: Deployment,
+    timed: Timer,
+    timed_stage: Timer,
+) -> Generator[list[bytes], Values, Answered]:
     with timed_stage("understand"):
         asks, seen = yield from know(queries, plans, partition, models, deployment)
     with timed_stage("retrieve"):

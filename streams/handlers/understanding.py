@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.ask import Ask
+from models.ask import Ask, AskedText, Expansion
 from streamrank_client.answers import NearQuery, Understood, WordExpansion
 
 
@@ -16,7 +16,7 @@ def understood(ask: Ask, explain: bool) -> Understood | None:
     ['tea']
     """
     text = ask.text
-    guessed = [one for one in text.expansion if explain or (one.kind == "spelling" and one.term in text.tokens)]
+    guessed = [one for one in text.expansion if explain or _told(one, text)]
     if not (text.refined_from or text.corrected or guessed or (explain and text.asked)):
         return None
     found = Understood(refined_from=text.refined_from, corrected=text.corrected)
@@ -25,3 +25,8 @@ def understood(ask: Ask, explain: bool) -> Understood | None:
         found.words = list(ask.text.tokens)
         found.neighbours = [NearQuery(near.text, round(min(near.cosine, 1.0), 4)) for near in ask.text.near]
     return found
+
+
+def _told(one: Expansion, text: AskedText) -> bool:
+    """Whether an answer tells of it unasked: what was read for a word, by its spelling or by the dictionary."""
+    return one.kind == "dictionary" or (one.kind == "spelling" and one.term in text.tokens)

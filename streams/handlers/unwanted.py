@@ -13,6 +13,8 @@ from streams.handlers.steps import Values
 
 #: kinds that say that an item is not wanted, or is after all
 WANTING: Final = (DISLIKE, ADD_TO_CART, PURCHASE)
+#: those that say it is after all
+ENDING: Final = (ADD_TO_CART, PURCHASE)
 
 
 class Unwanted:

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError, for_code  # type: ignore[import-untyped]
 from streamrank_client.errors import SettingsError, Unavailable
 from streamrank_client.following import existing_topics, metadata_client, partition_counts, unavailable
 from streamrank_client.kafka_options import kafka_options
-from streamrank_client.topics import Topics, TopicSpec, topics
+from streamrank_client.topics import Topics, TopicSpec
 from streams.settings import Settings, variable
 
 __all__ = ["administration", "check_topics", "create_topics", "group_members", "has_users"]
@@ -31,7 +31,7 @@ async def create_topics(settings: Settings) -> list[TopicSpec]:
     Raises SettingsError, and makes none, where one that exists has another number of partitions than the settings say;
     Unavailable when Kafka does not answer or refuses, naming the topic.
     """
-    wanted = topics(settings.partitions, settings.topic_prefix)
+    wanted = settings.topics
     async with administration(settings) as (admin, client):
         there = await partition_counts(client)
         _check_counts(settings, there)
@@ -86,7 +86,7 @@ async def check_topics(settings: Settings, some: Iterable[TopicSpec] | None = No
 
     ``some``: look at these only.
     """
-    declared = topics(settings.partitions, settings.topic_prefix) if some is None else some
+    declared = settings.topics if some is None else some
     _check_counts(settings, await existing_topics(settings, [spec.name for spec in declared]))
 
 
@@ -94,7 +94,7 @@ def _check_counts(settings: Settings, there: Mapping[str, int]) -> None:
     """Raise SettingsError where one of the topics that are there has another number of partitions than the settings
     say.
     """
-    wanted = topics(settings.partitions, settings.topic_prefix)
+    wanted = settings.topics
     counts = {spec.name: there.get(spec.name, 0) for spec in wanted if has_users(spec, wanted)}
     wrong = {name: count for name, count in counts.items() if count not in (0, settings.partitions)}
     if not wrong:
@@ -103,7 +103,7 @@ def _check_counts(settings: Settings, there: Mapping[str, int]) -> None:
     remedy = (
         f"set {variable('partitions')}={found.pop()}"
         if len(found) == 1
-        else f"these topics need one number: make them anew, or choose another {variable('topic_prefix')}"
+        else f"these topics need one number: make them anew, or choose another {variable('shop')}"
     )
     listed = ", ".join(f"{name} has {count}" for name, count in wrong.items())
     raise SettingsError(f"{variable('partitions')}={settings.partitions}, but {listed}: {remedy}")
@@ -135,6 +135,7 @@ def has_users(spec: TopicSpec, wanted: Topics) -> bool:
         wanted.queries,
         wanted.rules,
         wanted.dead_letters,
+        wanted.damaged_batches,
     )
 
 

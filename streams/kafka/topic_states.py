@@ -12,7 +12,7 @@ from aiokafka.admin.config_resource import (  # type: ignore[import-untyped]
     ConfigResourceType,
 )
 
-from streamrank_client.topics import Topics, TopicSpec, topics
+from streamrank_client.topics import Topics, TopicSpec
 from streamrank_client.vocabulary import HOUR_MS
 from streams.kafka.admin import administration, has_users
 from streams.settings import Settings, variable
@@ -37,7 +37,7 @@ class TopicState:
 
 async def topic_states(settings: Settings) -> list[TopicState]:
     """Every declared topic as it is on Kafka. Raises Unavailable when Kafka does not answer."""
-    wanted = topics(settings.partitions, settings.topic_prefix)
+    wanted = settings.topics
     async with administration(settings) as (admin, client):
         cluster = await client.fetch_all_metadata()
         names = [spec.name for spec in wanted if spec.name in cluster.topics()]

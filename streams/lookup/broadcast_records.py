@@ -12,7 +12,6 @@ from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from models.ranking.weights import encode_weights
 from state import keys
-from state.store import Store
 from streamrank_client.following import unavailable
 from streamrank_client.kafka_options import kafka_options
 from streamrank_client.making import now
@@ -26,6 +25,7 @@ from streams.handlers.steps import run_on
 from streams.kafka.broadcast import BroadcastReader
 from streams.policy.deployment import Deployment
 from streams.settings import Settings
+from streams.stores import open_store
 from streams.wire.messages import Message, Record
 
 #: how the records of each broadcast topic are read, by field of ``Topics``
@@ -130,7 +130,7 @@ async def _from_state(settings: Settings, bad: Sequence[BadRecord]) -> dict[tupl
     """Weights as the trainer has learnt them, by topic and surface."""
     from models.learning.online import OnlineRanker  # loads River
 
-    store = Store(settings.redis, settings.redis_timeout_s, settings.redis_ca)
+    store = open_store(settings)
     try:
         states = await store.read([keys.online(one.key.decode(errors="replace")) for one in bad])
     finally:

@@ -18,7 +18,6 @@ from streamrank_client.errors import Unavailable
 from streamrank_client.following import unavailable
 from streamrank_client.kafka_options import kafka_options
 from streamrank_client.partitioner import partition_for
-from streamrank_client.topics import topics
 from streams.artifacts import records
 from streams.artifacts.opening import open_models
 from streams.artifacts.tables import Tables
@@ -31,6 +30,7 @@ from streams.lookup.stored_answer import StoredAnswer
 from streams.lookup.user_profile import Profile
 from streams.policy.choice import PlanChoice
 from streams.settings import Settings, variable
+from streams.stores import open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Desk:
         Raises NotStored when nothing is known of the user.
         """
         partition = partition_for(user_id.encode(), self.settings.partitions)
-        topic = topics(self.settings.partitions, self.settings.topic_prefix).behavior_events.name
+        topic = self.settings.topics.behavior_events.name
         context, session, owned, mark = await self.store.read(
             [
                 keys.context(partition, user_id),
@@ -103,14 +103,14 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
     tables = Tables(open_models(settings, plans.experiment, searched=False), searched=False)
     kafka: dict[str, Any] = dict(kafka_options(settings))
     reader = BroadcastReader(
-        topics(settings.partitions, settings.topic_prefix).catalogue.name,
+        settings.topics.catalogue.name,
         kafka.pop("bootstrap_servers"),
         tables.take_items,
         read=records.item,
         fetch_max_wait_ms=settings.fetch_wait_ms,
         **kafka,
     )
-    store = Store(settings.redis, settings.redis_timeout_s, settings.redis_ca, look_only=True)
+    store = open_store(settings, look_only=True)
     try:
         await _reachable(store, reader, settings)
         yield Desk(settings, store, tables, plans)

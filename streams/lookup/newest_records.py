@@ -1,4 +1,4 @@
-"""The newest records of the topics that producers write to, for a look at what they do."""
+"""The newest records of topics, for a look at what producers do, and at what was set aside."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from time import monotonic
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition  # type: ignore[import-untyped]
-from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+from aiokafka.errors import CorruptRecordException, KafkaError  # type: ignore[import-untyped]
 
 from streamrank_client.following import existing_topics, unavailable
 from streamrank_client.kafka_options import kafka_options
-from streamrank_client.topics import TopicSpec, topics
+from streamrank_client.topics import TopicSpec
 from streams.settings import Settings
 
 __all__ = ["Sample", "newest_records"]
@@ -37,18 +37,17 @@ class Sample:
         return [record for own in self.partitions for record in own]
 
 
-async def newest_records(settings: Settings) -> list[Sample]:
-    """The newest records of item-events, behavior-events and query-events, of all their partitions.
+async def newest_records(settings: Settings, specs: Sequence[TopicSpec]) -> list[Sample]:
+    """The newest records of topics, of all their partitions.
 
     Raises SettingsError where one of them is missing, Unavailable when Kafka is away.
     """
-    every = topics(settings.partitions, settings.topic_prefix)
-    specs = [every.item_events, every.behavior_events, every.query_events]
     counts = await existing_topics(settings, [spec.name for spec in specs])
     partitions = {spec.name: [TopicPartition(spec.name, p) for p in range(counts[spec.name])] for spec in specs}
     consumer = AIOKafkaConsumer(
-        **kafka_options(settings), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
-    )
+        **kafka_options(settings), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest",
+        check_crcs=False,  # what is damaged is looked at as far as it can be unpacked
+    )  # fmt: skip
     try:
         await consumer.start()
         records = await _newest(consumer, [tp for own in partitions.values() for tp in own])
@@ -69,7 +68,11 @@ async def _newest(consumer: Any, partitions: Sequence[Any]) -> dict[Any, list[Co
     unread = {tp for tp, start in starts.items() if start < ends[tp]}
     deadline = monotonic() + PATIENCE_S
     while unread and monotonic() < deadline:
-        for tp, records in (await consumer.getmany(timeout_ms=200)).items():
+        try:
+            fetched = await consumer.getmany(timeout_ms=200)
+        except CorruptRecordException:
+            break  # what has been read is enough
+        for tp, records in fetched.items():
             found[tp] += [record for record in records if record.offset < ends[tp]]
         for tp in list(unread):
             if await consumer.position(tp) >= ends[tp]:

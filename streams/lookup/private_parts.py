@@ -83,10 +83,10 @@ REACHED_INTO: Final = (
         ("0.12.0", "0.14.0"),
         {
             "aiokafka.consumer.consumer.AIOKafkaConsumer": (
-                "_auto_offset_reset", "_closed", "_coordinator", "_fetch_max_wait_ms", "_fetcher", "_isolation_level",
-                "_partition_assignment_strategy", "_subscription",
+                "_auto_offset_reset", "_client", "_closed", "_coordinator", "_fetch_max_wait_ms", "_fetcher",
+                "_isolation_level", "_partition_assignment_strategy", "_subscription",
             ),
-            "aiokafka.consumer.fetcher.FetchResult": ("_partition_records",),
+            "aiokafka.consumer.fetcher.FetchResult": ("_partition_records", "_update_position"),
             "aiokafka.consumer.fetcher.Fetcher": (
                 "_closed", "_create_fetch_waiter", "_notify", "_records", "_subscriptions", "_wait_consume_future",
             ),

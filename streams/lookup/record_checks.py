@@ -26,8 +26,19 @@ _APPENDED: Final = 1
 
 async def record_checks(settings: Settings) -> list[Check]:
     """All checks of the newest records. Raises SettingsError and Unavailable as reading them does."""
-    samples = await newest_records(settings)
-    return [*_placements(samples), *_fields(samples), *_clocks(samples, now())]
+    every = settings.topics
+    read = [every.item_events, every.behavior_events, every.query_events, every.damaged_batches]
+    *samples, damaged = await newest_records(settings, read)
+    return [*_placements(samples), *_fields(samples), *_clocks(samples, now()), *_damaged(damaged)]
+
+
+def _damaged(sample: Sample) -> Iterator[Check]:
+    """Batches that were set aside, as nobody could read them."""
+    names = dict.fromkeys(record.key.decode(errors="replace") for record in sample.records if record.value is not None)
+    if names:
+        said = f"{len(names)} with a wrong checksum were set aside: {', '.join(list(names)[:TOLD])}"
+        remedy = "their events do not count: check the brokers' disks, and publish these events again"
+        yield Check("damaged batches", "warn", said, remedy)
 
 
 def _placements(samples: Sequence[Sample]) -> Iterator[Check]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -12,11 +12,11 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from state import keys
 from state.addresses import address_of
-from state.layouts import unpacked
 from state.store import Store
 from streamrank_client.hiding import hidden
 from streams.lookup.check import CLOCK_MS, Check, State
 from streams.settings import Settings, variable
+from streams.stores import open_store
 
 __all__ = ["redis_checks"]
 
@@ -27,7 +27,7 @@ SLOW_REDIS_MS: Final = 2.0
 async def redis_checks(settings: Settings) -> list[Check]:
     """All checks of Redis; a fault of its own is one of them."""
     shown = settings.shown()["redis"]
-    store = Store(settings.redis, settings.redis_timeout_s, settings.redis_ca, look_only=True)
+    store = open_store(settings, look_only=True)
     try:
         await store.ping()
         checks: list[Check] = []
@@ -42,9 +42,7 @@ async def redis_checks(settings: Settings) -> list[Check]:
         if address_of(settings.redis).kind == "cluster":
             checks.append(Check("redis cluster", "ok", f"{len(clients)} masters serve all slots"))
         checks.append(await _writes(store, settings.partitions))
-        for client in clients.values():
-            checks += await _left(client, settings.redis_timeout_s)
-        return checks
+        return [*checks, *await _left(store)]
     except (RedisError, OSError, TimeoutError) as error:
         reason = hidden(str(error) or type(error).__name__, settings.secrets())
         remedy = f"check {variable('redis')}, and that the server runs"
@@ -91,15 +89,15 @@ async def _writes(store: Store, partitions: int) -> Check:
     return Check("redis writes", "ok", "accepted")
 
 
-async def _left(client: Redis, timeout_s: float) -> list[Check]:
-    """What workers have left word of on a server."""
+async def _left(store: Store) -> list[Check]:
+    """What workers have left word of."""
     checks = []
-    async for key in _keys(client, "stop:*", timeout_s):
-        value = await client.get(key)
+    async for key in store.names(b"stop"):
+        (word,) = await store.read([key])
         _, partition, topic = key.decode().split(":", 2)
-        reason = unpacked(key, value).decode(errors="replace") if isinstance(value, bytes) else "it was a moment ago"
+        reason = "it was a moment ago" if word is None else word.decode(errors="replace")
         checks.append(Check(f"partition {topic}[{partition.strip('{}')}]", "fail", f"is not read: {reason}"))
-    kept = [key.decode(errors="replace") async for key in _keys(client, "bad:*", timeout_s)]
+    kept = [name.decode(errors="replace") for name in store.in_shop([key async for key in store.names(b"bad")])]
     if kept:
         remedy = "they count as absent; look at what wrote them, then delete the keys"
         some = ", ".join(sorted(kept)[:5])
@@ -107,17 +105,6 @@ async def _left(client: Redis, timeout_s: float) -> list[Check]:
             Check("stored values", "warn", f"{len(kept)} could not be read and were kept aside: {some}", remedy)
         )
     return checks
-
-
-async def _keys(client: Redis, pattern: str, timeout_s: float) -> AsyncIterator[bytes]:
-    cursor = 0
-    while True:
-        async with asyncio.timeout(timeout_s):
-            cursor, names = await client.scan(cursor, match=pattern, count=10_000)
-        for name in names:
-            yield name if isinstance(name, bytes) else name.encode()
-        if not cursor:
-            return
 
 
 def _server(address: str, shown: str, info: dict[str, Any], latency_ms: float) -> Iterator[Check]:

@@ -12,10 +12,10 @@ from redis.exceptions import RedisError
 
 from state import keys
 from state.item_times import decode
-from state.store import Store
 from streamrank_client.partitioner import partition_for
 from streams.handlers.item_changes import merged
 from streams.settings import Settings
+from streams.stores import open_store
 
 __all__ = ["ItemTitles"]
 
@@ -28,7 +28,7 @@ class ItemTitles:
 
     def __init__(self, settings: Settings) -> None:
         self._partitions = settings.partitions
-        self._store = Store(settings.redis, settings.redis_timeout_s, settings.redis_ca, look_only=True)
+        self._store = open_store(settings, look_only=True)
         self._away = False
 
     async def __aenter__(self) -> Self:

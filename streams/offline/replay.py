@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from state.store import Store
 from streamrank_client.errors import LogError
 from streamrank_client.logs import Line, in_time_order
 from streamrank_client.making import now
-from streamrank_client.routing import head, route
+from streamrank_client.routing import IDENTIFY, head, route
 from streams.artifacts.opening import Opened, open_models
 from streams.artifacts.tables import Tables
 from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
 from streams.policy.roles import role_stages
 from streams.settings import Settings
+from streams.stores import open_store
 from streams.wire.messages import Batch, Message, Record
 from streams.worker.metrics import Metrics
 from streams.worker.stages.base import Workplace
@@ -102,14 +104,16 @@ class Replay:
 
     async def feed(self, raw: bytes) -> None:
         """Take one line. Lines of a stage are handled together until one of another comes; queries one by one."""
-        spec, key, partition = route(head(raw), self._topics)
+        about = head(raw)
+        spec, key, partition = route(about, self._topics)
         record = Record(key, raw, self._next_offset(spec.name, partition), self._arrival)
         stage = self.stages[spec.name]
         if stage is not self._fed or len(self._run) >= self._most:
             await self.flush()
         self._fed = stage
         self._run.append((partition, record))
-        if stage.alone:
+        # what a login moves must be there before the next line, however many are handled together
+        if stage.alone or (about is not None and about.event == IDENTIFY):
             await self.flush()
 
     async def flush(self) -> None:
@@ -166,7 +170,7 @@ async def replay(
 
     Raises LogError when Redis holds anything.
     """
-    store = Store(redis, settings.redis_timeout_s, settings.redis_ca)
+    store = open_store(replace(settings, redis=redis))
     try:
         if not await store.empty():
             raise LogError("replay needs an empty Redis database: name another one, or flush it")

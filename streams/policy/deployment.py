@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streamrank_client.topics import Topics, topics
+from streamrank_client.topics import Topics
 from streamrank_client.vocabulary import HOUR_MS
 from streams.settings import Settings
 
@@ -29,7 +29,7 @@ class Deployment:
     def of(cls, settings: Settings) -> Deployment:
         """The deployment that the settings describe."""
         return cls(
-            topics=topics(settings.partitions, settings.topic_prefix),
+            topics=settings.topics,
             partitions=settings.partitions,
             join_ms=int(settings.join_hours * HOUR_MS),
             skew_ms=int(settings.skew_seconds * 1_000),

@@ -11,9 +11,10 @@ from typing import Any
 import structlog
 from faust.types import TP, StreamT
 
-from state.store import Store
+from state.layouts import kind_of
 from streamrank_client.errors import StreamrankError
 from streamrank_client.kafka_options import kafka_options
+from streamrank_client.topics import MOST_KEPT
 from streams.artifacts.opening import open_models
 from streams.artifacts.swapping import Swapper
 from streams.artifacts.tables import Tables
@@ -26,6 +27,7 @@ from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
 from streams.policy.roles import group_of, role_stages
 from streams.settings import Settings
+from streams.stores import open_store
 from streams.web.web_port import WebPort
 from streams.worker.encoder_of import EncoderOfState
 from streams.worker.handover import Handover
@@ -36,6 +38,7 @@ from streams.worker.pages import WorkerView, closed_to_operators, pages
 from streams.worker.retraining_schedule import Schedule
 from streams.worker.retrying import RETRIABLE, Retrying
 from streams.worker.series import begin
+from streams.worker.setting_aside import Keeper
 from streams.worker.stages.base import Stage, Workplace
 from streams.worker.stages.registry import stages
 from streams.worker.starting import Starts
@@ -92,10 +95,11 @@ class Worker:
         self.tables = Tables(open_models(settings, plans.experiment, searched=searched), searched=searched)
         self._kafka: dict[str, Any] = dict(kafka_options(settings))
         bootstrap = self._kafka.pop("bootstrap_servers")
-        self._producer = BatchProducer(bootstrap, max_request_bytes=4 << 20, **self._kafka)
-        self.store = Store(settings.redis, settings.redis_timeout_s, settings.redis_ca, self._tell_bad_value)
+        self._producer = BatchProducer(bootstrap, max_request_bytes=MOST_KEPT, **self._kafka)
+        self.store = open_store(settings, self._tell_bad_value)
         place = self._workplace(plans)
         self.topics = place.deployment.topics
+        self._damaged = Keeper(place.publisher, self.topics.damaged_batches.name, self.metrics)
         self.retraining = Schedule(settings, self.metrics, "feedback" in self.names)
         self.stages = stages(self.names, place, self.retraining.learnt)
         self._by_topic = {stage.topic.name: stage for stage in self.stages}
@@ -128,7 +132,7 @@ class Worker:
             deployment=Deployment.of(settings),
             store=self.store,
             tables=self.tables,
-            publisher=KafkaPublisher(self._producer),
+            publisher=KafkaPublisher(self._producer, settings.first_of_topics if settings.shop else ""),
             plans=plans,
             metrics=self.metrics,
             patience_s=settings.after_wait_ms / 1000,
@@ -144,7 +148,7 @@ class Worker:
     def _faust_app(self, bootstrap: Sequence[str]) -> _App:
         settings = self.settings
         app = _App(
-            group_of(settings.group, self.role),
+            group_of(settings.in_shop(settings.group), self.role),
             bootstrap=bootstrap,
             kafka=self._kafka,
             options=BatchOptions(
@@ -154,6 +158,7 @@ class Worker:
                 heartbeat_interval=min(0.25, settings.session_timeout_s / 4),
                 start_offsets=self._starts.choose,
                 retriable=RETRIABLE,
+                set_aside=self._damaged.keep,
                 on_revoking=self._revoking,
                 on_revoked=self._revoked,
             ),
@@ -166,7 +171,7 @@ class Worker:
 
     def _tell_bad_value(self, key: bytes, reason: str) -> None:
         """A stored value could not be read, and was kept aside."""
-        self.metrics.bad_values.labels(key.split(b":", 1)[0].decode()).inc()
+        self.metrics.bad_values.labels(kind_of(key).decode()).inc()
         log.error(
             "a stored value could not be read: it is kept under bad: and counts as absent",
             key=key.decode(errors="replace"),

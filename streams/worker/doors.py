@@ -11,11 +11,11 @@ from typing import Final
 from aiohttp import web
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
-from state.store import Store
 from streamrank_client.doors import refusal
 from streamrank_client.errors import Unavailable
 from streams.kafka.admin import check_topics
 from streams.settings import Settings, variable
+from streams.stores import open_store
 from streams.web.web_port import WebPort
 
 __all__ = ["knock"]
@@ -41,7 +41,7 @@ async def knock(settings: Settings) -> None:
 
 
 async def _redis_refusal(settings: Settings) -> str | None:
-    store = Store(settings.redis, settings.redis_timeout_s, settings.redis_ca)
+    store = open_store(settings)
     try:
         await store.ping()
     except (AuthenticationError, NoPermissionError) as error:

@@ -33,7 +33,7 @@ class EncoderOfState:
             raise SettingsError(
                 f"the vectors in Redis were made by encoder {held}, and this worker's is {self._version}: bring that "
                 "encoder back (`streamrank artifact build encoder --name use-multilingual-v3` builds that of 0.1), or "
-                "empty Redis, take another STREAMRANK_TOPIC_PREFIX, and publish the items again"
+                "empty Redis, take new topics by another STREAMRANK_TOPIC_PREFIX, and publish the items again"
             )
 
     async def say(self) -> None:

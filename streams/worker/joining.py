@@ -74,7 +74,7 @@ class Entrance:
 
     async def see_alone(self) -> None:
         """Raise SettingsError where workers of other roles do this role's work: both would write the same state."""
-        group = self._settings.group
+        group = self._settings.in_shop(self._settings.group)
         others = {group_of(group, other): other for other in ROLES if (other == "all") != (self._role == "all")}
         for name, count in (await group_members(self._settings, list(others))).items():
             if count:

@@ -30,6 +30,9 @@ class Metrics:
         self.repeated = Counter(
             "streamrank_repeated_events", "behaviour events whose id was counted before", registry=registry
         )
+        self.identified = Counter(
+            "streamrank_identified", "visitors whose history was added to a user's after a login", registry=registry
+        )
         self.late_items = Counter(
             "streamrank_late_items", "item events that were older than what was held, and changed nothing",
             registry=registry,
@@ -37,6 +40,7 @@ class Metrics:
         self.feedback = Counter("streamrank_feedback", "behaviour joined to its impression", registry=registry)
         self.learnt = Counter("streamrank_learnt_pairs", "pairs learnt by the online ranker", registry=registry)
         self.answers = Counter("streamrank_answers", "answers given", ["surface"], registry=registry)
+        self.suggestions = Counter("streamrank_suggested", "texts completed for who types them", registry=registry)
         self.stale = Counter(
             "streamrank_stale_answers", "answers given before their `after` event was stored", registry=registry
         )
@@ -99,6 +103,10 @@ class Metrics:
         self.gap_events = Counter(
             "streamrank_gap_events", "events whose effects are missing in what is stored", ["topic"], registry=registry
         )
+        self.damaged_batches = Counter(
+            "streamrank_damaged_batches", "batches with a wrong checksum that were set aside", ["topic"],
+            registry=registry,
+        )  # fmt: skip
         self.bad_values = Counter(
             "streamrank_bad_values",
             "stored values that could not be read, kept under bad:",

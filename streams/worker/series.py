@@ -42,7 +42,7 @@ def begin(metrics: Metrics, stages: Sequence[Stage], broadcasts: Iterable[str], 
     names = {stage.name: stage.topic.name for stage in stages}
     for metric in (m.retries, m.seconds, m.lag, m.stuck):
         _begin(metric, names)
-    for metric in (m.gap_events, m.stopped):
+    for metric in (m.gap_events, m.stopped, m.damaged_batches):
         _begin(metric, names.values())
     _begin(m.events, names.keys() - {"query"})
     _begin(m.dead_letters, names.values(), CODES)

@@ -9,10 +9,10 @@ from streamrank_client.topics import topics
 
 
 def test_the_topics_have_their_names() -> None:
-    """The design's nine, in its order, and two more broadcasts."""
+    """The design's nine, in its order, two more broadcasts, and batches set aside."""
     assert [spec.name for spec in topics()] == [
         "item-events", "behavior-events", "query-events", "recommendations", "signals", "feedback", "catalogue",
-        "ranker-weights", "queries", "rules", "dead-letters",
+        "ranker-weights", "queries", "rules", "dead-letters", "damaged-batches",
     ]  # fmt: skip
 
 
@@ -34,4 +34,4 @@ def test_a_prefix_is_put_before_every_name() -> None:
 def test_broadcast_topics_and_items_are_compacted() -> None:
     """What is read from the start must not grow without end."""
     compacted = {spec.name for spec in topics() if spec.config.get("cleanup.policy") == "compact"}
-    assert compacted == {"item-events", "catalogue", "ranker-weights", "queries", "rules"}
+    assert compacted == {"item-events", "catalogue", "ranker-weights", "queries", "rules", "damaged-batches"}

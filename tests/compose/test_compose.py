@@ -68,6 +68,22 @@ def test_each_role_has_a_worker_that_waits_and_reports(services: Services, role:
     assert worker["stop_grace_period"] == "40s"
 
 
+def test_the_gateway_is_there_when_asked_for_with_tokens(services: Services) -> None:
+    """In a profile of its own, probed on its own port, with the file of tokens as a secret that is not shipped."""
+    gateway = services["gateway"]
+    assert (gateway["command"], gateway["profiles"]) == (["gateway"], ["gateway"])
+    environment = gateway["environment"]
+    settings = load({k: default(v) for k, v in environment.items() if k != "STREAMRANK_GATEWAY_TOKENS"})
+    assert (settings.gateway_host, default(gateway["ports"][0])) == ("0.0.0.0", "127.0.0.1:6080:6080")
+    assert f":{settings.gateway_port}/ready" in gateway["healthcheck"]["test"][-1]
+    assert settings.gateway_workers == f"http://query:{settings.web_port}"
+    (secret,) = gateway["secrets"]
+    assert environment["STREAMRANK_GATEWAY_TOKENS"] == f"/run/secrets/{secret}"
+    document = yaml.safe_load((COMPOSE / "compose.yaml").read_text())
+    assert default(document["secrets"][secret]["file"]) == "./tokens.toml"
+    assert "/compose/tokens.toml" in (ROOT / ".gitignore").read_text().splitlines()
+
+
 def test_the_topics_are_made_once_and_never_by_accident(services: Services) -> None:
     """A one-shot makes them with their policies, and the broker makes none by itself."""
     topics = services["topics"]
@@ -80,9 +96,10 @@ def test_every_environment_variable_is_a_setting(services: Services) -> None:
     """A renamed setting must not leave a variable behind that nobody reads, and the values must parse."""
     known = {variable(field.name) for field in fields(Settings)}
     overlay = yaml.safe_load((COMPOSE / "gpu.yaml").read_text())["services"]
-    for name in (*ROLES, "topics", "tools"):
+    for name in (*ROLES, "topics", "tools", "gateway"):
         environment = services[name]["environment"] | overlay.get(name, {}).get("environment", {})
         assert set(environment) <= known
+        environment.pop("STREAMRANK_GATEWAY_TOKENS", None)  # a file in the container
         settings = load({key: default(value) for key, value in environment.items()})
         assert (settings.web_host, settings.web_port) == ("0.0.0.0", 6066)
 
@@ -103,7 +120,7 @@ def test_kafkas_listeners_fit_together(services: Services) -> None:
 def test_every_port_is_open_on_the_loopback_only(services: Services) -> None:
     """Nothing here has a password, so nothing may listen on an outer interface."""
     ports = [port for service in services.values() for port in service.get("ports", [])]
-    assert len(ports) == 3
+    assert len(ports) == 4
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from streamrank_client.answers import Answer, AnswerError, DeadLetter
+from streamrank_client.answers import Answer, AnswerError, DeadLetter, Suggestion
 from streamrank_client.client import Client
 from streamrank_client.events import Query, decode_behavior, encode
 from streamrank_client.fields import Place
@@ -86,6 +86,26 @@ async def told(answer: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, bytes
             name = line[7:].strip().decode()
         elif line.startswith(b"data: "):
             yield name, line[6:].strip()
+
+
+def completing(query: Query) -> list[Answer]:
+    """A worker that completes texts."""
+    assert query.suggest
+    found = [Suggestion(query.text + "lk", "word")] * min(query.limit, 2)
+    return [Answer(time=query.time, request_id=query.request_id, suggestions=found)]
+
+
+async def test_a_text_is_completed_by_a_worker(settings: Settings) -> None:
+    """Over HTTP and over Kafka; a wrong number is refused by its name."""
+    async with answering(settings, completing) as seen, serving(settings) as calls:
+        async with calls.get("/v1/suggest", params={"text": "mi", "limit": "1"}) as answer:
+            assert (answer.status, await answer.json()) == (200, {"suggestions": [{"text": "milk", "kind": "word"}]})
+        async with calls.get("/v1/suggest", params={"text": "mi", "limit": "101"}) as answer:
+            error = (await answer.json())["error"]
+            assert (answer.status, error["field"], error["value"]) == (400, "limit", "101")
+        async with Client(settings=settings) as client:
+            assert await client.suggest("mi", timeout=10) == [Suggestion("milk", "word")] * 2
+    assert [(query.text, query.limit) for query in seen] == [("mi", 1), ("mi", 10)]
 
 
 async def test_a_query_has_learnt_from_the_click_that_was_posted_before(settings: Settings) -> None:

@@ -78,6 +78,8 @@ def test_the_applications_wheel_holds_its_data_and_no_tests(wheels: tuple[Path, 
     """Everything under data/ is in it, byte for byte; tests, benches and the client are not."""
     files = names(wheels[0])
     assert {name.partition("/")[0] for name in files if ".dist-info/" not in name} == {"models", "state", "streams"}
+    page = ROOT / "streams" / "gateway" / "playground"
+    assert {path.relative_to(ROOT).as_posix() for path in page.rglob("*") if path.is_file()} <= files
     with zipfile.ZipFile(wheels[0]) as archive:
         for path in (path for path in (ROOT / "data").rglob("*") if path.is_file()):
             assert archive.read(f"models/data/{path.relative_to(ROOT / 'data')}") == path.read_bytes()

@@ -38,7 +38,7 @@ _FILE: Final = json.loads((Path(__file__).parent / "data" / "version_1.json").re
 #: values of version 1 by key
 FIRST: Final[Mapping[bytes, bytes]] = {key.encode(): bytes.fromhex(value) for key, value in _FILE["values"].items()}
 #: kinds that have had a version 1
-KINDS: Final = sorted(LAYOUTS.keys() - {b"stop", b"start", b"enc", b"item", b"dis", b"day"})
+KINDS: Final = sorted(LAYOUTS.keys() - {b"stop", b"start", b"enc", b"item", b"dis", b"day", b"idn"})
 #: kinds of one size
 SIZED: Final = (b"ctx", b"cov", b"qc", b"cnt", b"trend", b"ctr", b"ids")
 #: kinds of which version 3 holds more
@@ -213,8 +213,8 @@ def test_a_value_of_a_newer_version_is_told_and_left_alone(kind: bytes) -> None:
 
 
 def test_only_kinds_that_would_have_events_counted_twice_stop_their_partition() -> None:
-    """Watermarks and event ids; anything else may be absent."""
-    assert {kind for kind, layout in LAYOUTS.items() if layout.counts_twice} == {b"wm", b"ids"}
+    """Watermarks, event ids, and which histories have come; anything else may be absent."""
+    assert {kind for kind, layout in LAYOUTS.items() if layout.counts_twice} == {b"wm", b"ids", b"idn"}
 
 
 def test_a_reason_to_stop_never_had_another_version() -> None:

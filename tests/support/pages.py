@@ -136,6 +136,12 @@ def check(words: list[str]) -> None:
         files = [arguments[n + 1] for n, word in enumerate(arguments) if word == "-f"]
         assert files, "no compose file is named"
         assert all((ROOT / file).is_file() for file in files), files
+    elif program == "kubectl":
+        folders = [arguments[n + 1] for n, word in enumerate(arguments) if word == "--kustomize"]
+        assert all((ROOT / folder / "kustomization.yaml").is_file() for folder in folders), folders
+        for word in arguments:
+            if word.startswith("--from-literal="):
+                _check_variable(word.removeprefix("--from-literal="))
     elif program == ".ci/run":
         assert (ROOT / program).is_file()
     else:

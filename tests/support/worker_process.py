@@ -25,7 +25,6 @@ from state.marks import next_of
 from state.store import BAD
 from streamrank_client.kafka_options import kafka_options
 from streamrank_client.settings import PREFIX
-from streamrank_client.topics import topics
 from streams.offline.servers import HOST, LocalServer, ServerError, free_port
 from streams.settings import Settings, checkout, variable
 from streams.worker.app import Worker
@@ -162,7 +161,7 @@ async def publish_lines(
 
 async def settled(settings: Settings, timeout: float = 60.0) -> None:
     """Return once all behaviour published so far, and the signals and feedback that follow, are stored."""
-    named = topics(settings.partitions, settings.topic_prefix)
+    named = settings.topics
     for spec in (named.behavior_events, named.signals, named.feedback):
         ends = await _ends(settings, spec.name, spec.partitions)
         deadline = monotonic() + timeout
@@ -173,16 +172,17 @@ async def settled(settings: Settings, timeout: float = 60.0) -> None:
 
 def progress(settings: Settings, topic: str) -> int:
     """How many records of a topic are stored, by its watermarks."""
-    named = [keys.watermark(p, topic) for p in range(settings.partitions)]
+    named = keys.in_shop(settings.shop, [keys.watermark(p, topic) for p in range(settings.partitions)])
     with reading(settings.redis) as look:
         values = look.values(named)
     return sum(next_of(payload(name, v)) or 0 for name, v in zip(named, values, strict=True) if v is not None)
 
 
 def _missing(settings: Settings, topic: str, ends: Mapping[int, int]) -> int:
+    marks = dict(zip(ends, keys.in_shop(settings.shop, [keys.watermark(p, topic) for p in ends]), strict=True))
     with reading(settings.redis) as look:
-        found = dict(zip(ends, look.values([keys.watermark(p, topic) for p in ends]), strict=True))
-    reached = {p: next_of(v and payload(keys.watermark(p, topic), v)) or 0 for p, v in found.items()}
+        found = dict(zip(ends, look.values(list(marks.values())), strict=True))
+    reached = {p: next_of(v and payload(marks[p], v)) or 0 for p, v in found.items()}
     return sum(max(0, end - reached[p]) for p, end in ends.items())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -10,14 +11,14 @@ from models.base.plugins import installed
 from models.ranking.adjustments.base import Adjustment, ScoredList
 from models.ranking.adjustments.by_image import ImageMatch
 from models.ranking.adjustments.by_intent import Breadth, NamedCategory, Promotion, Question
+from models.ranking.adjustments.by_likeness import Likeness
 from models.ranking.adjustments.by_session import Refinement
 from models.ranking.adjustments.by_text import TextMatch
 
-#: What a search's score stands on: the others see the score with it.
-BASE: Final = TextMatch()
-#: In the order in which they are added; each sees the score with the base and without the others.
+#: What a score stands on, a search's and that of similar items: the others see the score with it.
+BASES: Final[tuple[Adjustment, ...]] = (TextMatch(), Likeness())
+#: In the order in which they are added; each sees the score with the bases and without the others.
 ADJUSTMENTS: Final[tuple[Adjustment, ...]] = (
-    BASE,
     Promotion(),
     Question(),
     NamedCategory(),
@@ -33,13 +34,21 @@ def adjust(to: ScoredList) -> dict[str, Floats]:
     """What each adjustment adds to each candidate's score, (n,) by name: part of every explanation."""
     if not len(to.score):
         return {}
-    base = BASE.added(to)
-    if base is not None:
-        to = replace(to, score=to.score + base)
-    found = {one.name: base if one is BASE else one.added(to) for one in ADJUSTMENTS}
-    added = {name: values for name, values in found.items() if values is not None}
+    found = _added(BASES, to)
+    to = _with(to, found)
+    others = _added(ADJUSTMENTS, to)
+    return found | others | _added((LAST,), _with(to, others))
+
+
+def _with(to: ScoredList, added: Mapping[str, Floats]) -> ScoredList:
+    """The list with what is added on its score."""
     score = to.score
-    for name, values in added.items():
-        score = score + values if name != BASE.name else score
-    moved = LAST.added(replace(to, score=score))
-    return added if moved is None else {**added, LAST.name: moved}
+    for values in added.values():
+        score = score + values
+    return replace(to, score=score)
+
+
+def _added(adjustments: Sequence[Adjustment], to: ScoredList) -> dict[str, Floats]:
+    """What each adds, where it adds anything."""
+    found = {one.name: one.added(to) for one in adjustments}
+    return {name: values for name, values in found.items() if values is not None}

@@ -1,7 +1,7 @@
 """What a source is: a retrieval method that says all about itself in one file.
 
 A source of the shop's own is a class like those beside this file, named by an installed package in the entry point
-group ``streamrank.sources`` (docs/models.md).
+group ``streamrank.sources`` (docs/howto/own-source.md).
 """
 
 from __future__ import annotations

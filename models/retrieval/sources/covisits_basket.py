@@ -38,7 +38,7 @@ class BasketCovisits(TableSource):
 
     name = "covisits_basket"
     meaning = "goes into one basket with what is in it"
-    surfaces = ("home", "similar", "cart")
+    surfaces = ("home", "cart")
     weight = 1.0
     sentences = (FOLLOWED, BESIDE)
 

@@ -40,8 +40,8 @@ class Semantic(Source):
     def directions(self, search: Search) -> list[Floats]:
         """The compact vector of the text or of the anchor, if it has one (an empty title has zeros)."""
         ask, catalogue = search.ask, search.catalogue
-        anchor = _anchor(ask, catalogue)
-        compact = catalogue.compact[anchor] if anchor >= 0 else ask.text.compact
+        row = anchor(ask, catalogue)
+        compact = catalogue.compact[row] if row >= 0 else ask.text.compact
         return [] if compact is None or not compact.any() else [compact]
 
     def candidates(self, search: Search, k: int) -> Weighted:
@@ -60,15 +60,15 @@ class Semantic(Source):
     def score(self, search: Search, rows: Rows) -> Floats:
         """Each row's cosine with the wide vector of the text or of the anchor; 0 without either."""
         ask, catalogue = search.ask, search.catalogue
-        anchor = _anchor(ask, catalogue)
-        if anchor >= 0:
-            return cosines(catalogue.vectors, rows, catalogue.vectors[anchor].astype(np.float32))
+        row = anchor(ask, catalogue)
+        if row >= 0:
+            return cosines(catalogue.vectors, rows, catalogue.vectors[row].astype(np.float32))
         if ask.text.vector is None:
             return np.zeros(len(rows), np.float32)
         return cosines(catalogue.vectors, rows, ask.text.vector)
 
 
-def _anchor(ask: Ask, catalogue: Catalogue) -> int:
+def anchor(ask: Ask, catalogue: Catalogue) -> int:
     """Row of the item that similar ones are wanted to, or -1."""
     if ask.query.surface != "similar" or not len(ask.crowd.anchors):
         return -1

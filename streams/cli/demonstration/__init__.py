@@ -7,6 +7,7 @@ import signal
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -25,9 +26,14 @@ from streams.cli.demonstration.process import (
 from streams.cli.demonstration.scenes import click_and_ask, latencies, scenes
 from streams.cli.demonstration.shop import Shop, import_log
 from streams.cli.progress import stages, steps
+from streams.gateway.app import Gateway
+from streams.gateway.playing import Playground
+from streams.gateway.serving import open_client
 from streams.kafka.admin import create_topics
 from streams.offline.building.artifacts import ensure_encoders
+from streams.offline.importers.table.pasted import read_pasted
 from streams.offline.publishing.publish_log import publish_log
+from streams.offline.servers import free_port
 from streams.settings import Settings
 
 
@@ -53,7 +59,7 @@ async def demo(out: Console, keep: bool) -> None:
             await until_stored(settings, summary.behaviors)
             await scenes(client, shop, out)
             await click_and_ask(client, shop, out)
-            out.print(await latencies(client, shop))
+            out.print(await latencies(client, shop, out))
         out.print(
             f"\nthe demo took {time.monotonic() - began:.0f} s, peak memory of the worker {peak_memory(worker):.0f} MiB"
         )
@@ -62,8 +68,27 @@ async def demo(out: Console, keep: bool) -> None:
 
 
 async def stay(settings: Settings, shop: Shop, out: Console) -> None:
-    """Print the addresses and what to try, and wait for Ctrl-C or SIGTERM."""
-    out.rule("Still up; from another terminal", align="left")
+    """Open the playground, print the addresses and what to try, and wait for Ctrl-C or SIGTERM."""
+    settings = replace(
+        settings,
+        gateway_port=free_port(),
+        gateway_tokens="",
+        gateway_workers=f"http://{settings.web_host}:{settings.web_port}",
+        gateway_timeout_ms=10_000,
+    )
+    async with open_client(settings) as client:
+        gateway = Gateway(settings, client, None, Playground(read_pasted, shop.shoppers()))
+        await gateway.start()
+        try:
+            await _told_and_ended(settings, shop, out)
+        finally:
+            await gateway.stop()
+
+
+async def _told_and_ended(settings: Settings, shop: Shop, out: Console) -> None:
+    out.rule("Still up: the playground", align="left")
+    out.print(f"http://{settings.gateway_host}:{settings.gateway_port}/playground/", highlight=False)
+    out.rule("and from another terminal", align="left")
     for name, value in environment(settings).items():
         out.print(f"export {name}={value}", highlight=False)
     user, streamrank = shop.household(), command_name()

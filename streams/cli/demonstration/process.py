@@ -30,7 +30,7 @@ def start_servers(stack: ExitStack) -> Settings:
 
 def environment(settings: Settings) -> dict[str, str]:
     """The variables that point a process to the demo's servers."""
-    names = ("kafka", "redis", "fetch_wait_ms", "session_timeout_s", "web_port", "partitions", "topic_prefix")
+    names = ("kafka", "redis", "fetch_wait_ms", "session_timeout_s", "web_port", "partitions", "shop", "topic_prefix")
     return {variable(name): str(getattr(settings, name)) for name in names}
 
 

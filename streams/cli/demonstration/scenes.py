@@ -95,8 +95,8 @@ def moves(before: Answer, after: Answer, clicked: str, shop: Shop) -> Table:
     return table
 
 
-async def latencies(client: Client, shop: Shop) -> Table:
-    """Round trips of a hundred queries a surface, one at a time."""
+async def latencies(client: Client, shop: Shop, out: Console) -> Table:
+    """Round trips of a hundred queries a surface, one at a time; says what it asks meanwhile."""
     users = sorted(shop.purchases)
     words = ("yogurt", "酸奶", "whole milk", "coffee", "bread", "咖啡", "chicken", "牛奶")
     items = sorted(shop.titles)
@@ -106,10 +106,11 @@ async def latencies(client: Client, shop: Shop) -> Table:
         "similar": lambda n: {"item_id": items[97 * n % len(items)]},
         "cart": lambda n: {"cart": [items[31 * n % len(items)], items[57 * n % len(items)]]},
     }
-    table = Table(title="latency through Kafka, one query at a time", title_justify="left", show_edge=False)
+    table = Table(title="latency through Kafka", title_justify="left", show_edge=False)
     for name in ("surface", "queries", "p50 ms", "p99 ms"):
         table.add_column(name, justify="left" if name == "surface" else "right")
     for surface, question in questions.items():
+        out.print(f"asking for {surface}, {WARM_UP + ROUNDS} times …")
         took = []
         for n in range(WARM_UP + ROUNDS):
             began = time.perf_counter()

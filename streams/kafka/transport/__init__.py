@@ -13,6 +13,7 @@ of the longest done prefix, and work in progress is finished and committed befor
 """
 
 from streamrank_client.partitioner import partition_for
+from streams.kafka.transport.damaged import DamagedBatch
 from streams.kafka.transport.driver import BatchApp, BatchConductor, BatchTransport
 from streams.kafka.transport.options import BatchOptions, Bounds, PartitionsHook, StartOffsets
 from streams.kafka.transport.producer import BatchProducer
@@ -29,6 +30,7 @@ __all__ = [
     "BatchTopic",
     "BatchTransport",
     "Bounds",
+    "DamagedBatch",
     "MaxBatch",
     "PartitionsHook",
     "Record",

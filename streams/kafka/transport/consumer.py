@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Set
 from time import monotonic
 from typing import Any, cast
 
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError  # type: ignore[import-untyped]
+from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError  # type: ignore[import-untyped]
 from faust.exceptions import ImproperlyConfigured
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
@@ -16,6 +16,7 @@ from mode import Service
 from mode.utils.futures import notify
 
 from streams.kafka.ending import ended
+from streams.kafka.transport.damaged import DamagedBatches
 from streams.kafka.transport.message import BatchMessage
 from streams.kafka.transport.options import BatchOptions, Bounds
 from streams.kafka.transport.records import RecordBatch
@@ -45,6 +46,7 @@ class BatchConsumer(driver.Consumer):
         self._to_place = asyncio.Event()
         self._placing = asyncio.Lock()
         super().__init__(*args, **kwargs)
+        self._damaged = DamagedBatches(self._thread.damaged_batch, self._thread.pass_over)
 
     @property
     def options(self) -> BatchOptions:
@@ -94,7 +96,7 @@ class BatchConsumer(driver.Consumer):
             return
         fetched = cast(Fetched, records)
         for tp, error in fetched.broken.items():
-            self._on_broken(tp, error)
+            await self._on_broken(tp, error)
         others: dict[TP, list[Any]] = {}
         for tp, run in fetched.items():
             if tp not in self._starts or run.seek != self._thread.seeks.get(tp, 0):
@@ -139,8 +141,10 @@ class BatchConsumer(driver.Consumer):
                 agent.queue.force_put_nowait(self.app.create_event(None, own, None, message))
             position = next_offset
 
-    def _on_broken(self, tp: TP, error: Exception) -> None:
-        """What lies fetched of a partition cannot be drained: go back, or give it up until somebody mends it."""
+    async def _on_broken(self, tp: TP, error: Exception) -> None:
+        """What lies fetched of a partition cannot be drained: go back, set it aside, or give the partition up until
+        somebody mends it.
+        """
         if isinstance(error, OffsetOutOfRangeError):
             self._out_of_range.add(tp)
             self.put_again({tp})
@@ -149,6 +153,10 @@ class BatchConsumer(driver.Consumer):
             self.put_again({tp})
         elif isinstance(error, KafkaError) and error.retriable:
             self.log.warning("%r: %r: fetched again", tp, error)
+        elif isinstance(error, CorruptRecordException) and self.options.set_aside is not None:
+            await self._damaged.seen(tp, self._thread.drained_to(tp), self.options.set_aside)
+        elif len(self._window(tp) or ()):
+            pass  # what came before it is done first; then it is fetched again, and stops the partition
         else:
             self.stop_partition(
                 tp, f"what Kafka holds after offset {self._thread.position(tp)} cannot be read: {error!r}"

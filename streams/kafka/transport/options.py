@@ -10,6 +10,8 @@ from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 from faust.exceptions import ImproperlyConfigured
 from faust.types import TP
 
+from streams.kafka.transport.damaged import SetAside
+
 __all__ = ["BatchOptions", "Bounds", "PartitionsHook", "StartOffsets"]
 
 
@@ -64,6 +66,8 @@ class BatchOptions:
     #: the first pause before partitions that wait are tried again; and how often stopped ones are
     place_backoff: float = 0.05
     stopped_retry: float = 15.0
+    #: keeps a batch whose checksum is wrong, which is then passed over; without it such a batch stops its partition
+    set_aside: SetAside | None = None
     on_assigned: PartitionsHook | None = None
     on_revoking: PartitionsHook | None = None
     on_revoked: PartitionsHook | None = None

@@ -22,6 +22,7 @@ from faust.transport.drivers.aiokafka import (
 from faust.types import TP
 
 from streams.kafka.ending import ended
+from streams.kafka.transport.damaged import DamagedBatch, damaged_batch, raw_fetch
 from streams.kafka.transport.options import BatchOptions, Bounds
 from streams.kafka.transport.records import unpack_to_tuples
 from streams.wire.messages import Record
@@ -172,7 +173,7 @@ class BatchThread(AIOKafkaConsumerThread):
                     result.check_raise()
                 state = fetcher._subscriptions.subscription.assignment.state_value(kafka_tp)
                 before = state.position
-                records = result.getall()
+                records = _whole(result, kafka_tp)
                 after = state.position
             except Exception as error:
                 fetched.broken[tp] = error
@@ -187,6 +188,31 @@ class BatchThread(AIOKafkaConsumerThread):
                 fetched[tp] = Run(records, reading.end, after, reading.seek)
                 reading.end = after
         return fetched
+
+    async def damaged_batch(self, tp: TP) -> DamagedBatch | None:
+        """The batch at which a partition stands, as it came; None where its checksum is right by now."""
+        return cast("DamagedBatch | None", await self.call_thread(self._damaged_batch, tp))
+
+    async def _damaged_batch(self, tp: TP) -> DamagedBatch | None:
+        reading = self._reading.get(tp)
+        if reading is None:
+            return None
+        client = self._ensure_consumer()._client
+        return damaged_batch(tp, *await raw_fetch(client, ensure_aiokafka_TP(tp), reading.position))
+
+    async def pass_over(self, batch: DamagedBatch) -> None:
+        """Go on behind a batch, as behind a compacted hole, if its partition still stands there."""
+        await self.call_thread(self._pass_over, batch)
+
+    async def _pass_over(self, batch: DamagedBatch) -> None:
+        reading, kafka_tp = self._reading.get(batch.tp), ensure_aiokafka_TP(batch.tp)
+        subscriptions = self._ensure_consumer()._subscription
+        if reading is None or reading.seek != self.seeks.get(batch.tp) or not subscriptions.is_assigned(kafka_tp):
+            return
+        state = subscriptions.subscription.assignment.state_value(kafka_tp)
+        if state.position == reading.position <= batch.next_offset:
+            state.consumed_to(batch.next_offset)
+            reading.position = batch.next_offset
 
     async def bounds(self, tps: Set[TP]) -> dict[TP, Bounds]:
         """What Kafka holds of partitions, and what the group has committed."""
@@ -220,3 +246,20 @@ class BatchThread(AIOKafkaConsumerThread):
         """How far a partition was drained, markers and holes included; None before it was put at its start."""
         reading = self._reading.get(tp)
         return None if reading is None else reading.position
+
+
+def _whole(result: Any, tp: Any) -> list[Record]:
+    """What was fetched of a partition up to the first batch that cannot be unpacked, and past it the next time: only
+    where nothing comes before it, its error is raised.
+    """
+    if not result.check_assignment(tp) or not result.has_more():
+        return []
+    records: list[Record] = []
+    try:
+        for record in result._partition_records:
+            records.append(record)  # what came before an error stays
+    except Exception:
+        if not records:
+            raise
+    result._update_position()
+    return records

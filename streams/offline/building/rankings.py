@@ -27,6 +27,7 @@ from streams.offline.replay import Replay
 from streams.policy.choice import PlanChoice
 from streams.policy.deployment import Deployment
 from streams.settings import Settings
+from streams.stores import open_store
 
 #: most words of a made-up query
 WORDS: Final = 3
@@ -81,7 +82,7 @@ async def log_rankings(
         missing = "click, add_to_cart, purchase or rating" if plan.chosen is None else "query whose answer it holds"
         raise RankingsError(f"No rankings: the log holds no {missing} to learn from.", "name another log.")
     writer = RankingsWriter()
-    store = Store(redis, settings.redis_timeout_s)
+    store = open_store(replace(settings, redis=redis))
     rng = np.random.default_rng(plan.seed)
     try:
         tables = Tables(models)

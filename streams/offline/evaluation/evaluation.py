@@ -33,6 +33,7 @@ from streams.offline.evaluation.prequential import FROZEN, NO_ONLINE, STREAMRANK
 from streams.offline.evaluation.reading import read_journal
 from streams.policy.plans import Plan, plan_of
 from streams.settings import Settings
+from streams.stores import open_store
 
 #: called with a stage's name, what is done of it, and the whole
 Stages = Callable[[str, int, int], None]
@@ -157,7 +158,7 @@ def _compared(options: Options, searches: bool) -> tuple[str, ...]:
 
 async def _stores(stack: AsyncExitStack, redis: Sequence[str], settings: Settings) -> list[Store]:
     """Empty databases, closed with ``stack``."""
-    stores = [Store(url, settings.redis_timeout_s, settings.redis_ca) for url in redis]
+    stores = [open_store(replace(settings, redis=url)) for url in redis]
     for store in stores:
         stack.push_async_callback(store.close)
         if not await store.empty():

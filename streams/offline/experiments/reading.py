@@ -15,7 +15,6 @@ from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 from streamrank_client.errors import LogError, SettingsError
 from streamrank_client.following import following, unavailable
 from streamrank_client.logs import read_lines
-from streamrank_client.topics import topics
 from streams.offline.experiments.joining import Given, Join, JoinedEvent
 from streams.settings import Settings
 
@@ -56,7 +55,7 @@ async def read_topics(settings: Settings, join: Join, progress: ReadingProgress 
 
     Raises SettingsError when a topic is missing, Unavailable when Kafka does not answer.
     """
-    named = topics(settings.partitions, settings.topic_prefix)
+    named = settings.topics
     names = (named.recommendations.name, named.behavior_events.name)
     async with following(settings, *names, from_start=True) as consumer:
         try:

@@ -17,7 +17,7 @@ from streamrank_client.answers import decode_dead_letter
 from streamrank_client.errors import StreamrankError
 from streamrank_client.following import existing_topics, following
 from streamrank_client.rules import rule_key
-from streamrank_client.topics import Topics, topics
+from streamrank_client.topics import Topics
 from streams.settings import Settings
 
 __all__ = ["Arrival", "arriving"]
@@ -78,7 +78,7 @@ async def arriving(settings: Settings) -> AsyncIterator[Arrival]:
 
     Raises SettingsError naming the topics of the deployment that are missing.
     """
-    named = topics(settings.partitions, settings.topic_prefix)
+    named = settings.topics
     watched = (named.catalogue.name, named.rules.name, named.dead_letters.name)
     await existing_topics(settings, [spec.name for spec in named])
     async with following(settings, *watched) as consumer:

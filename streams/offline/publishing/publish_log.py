@@ -21,7 +21,6 @@ from streamrank_client.logs import WORKERS_OWN, Line, in_time_order, input_lines
 from streamrank_client.making import now
 from streamrank_client.routing import ITEM_TAGS, Head, head
 from streamrank_client.rules import Rule
-from streamrank_client.topics import topics
 from streams.kafka.admin import check_topics
 from streams.kafka.transport.producer import BatchProducer
 from streams.offline.publishing.arrival import arriving
@@ -107,7 +106,7 @@ async def _publish(
     patience: float | None,
     progress: PublishProgress,
 ) -> None:
-    named = topics(settings.partitions, settings.topic_prefix)
+    named = settings.topics
     options = kafka_options(settings)
     servers = options.pop("bootstrap_servers")
     await check_topics(settings, (named.item_events, named.behavior_events, named.query_events))

@@ -24,16 +24,15 @@ from models.ranking.ranker import RankInput
 from models.training.rankings import Rankings, RankingsWriter
 from state import keys
 from state.impressions import RECENT, Circumstances, StoredImpression
-from state.store import Store
 from streamrank_client.following import following, unavailable
 from streamrank_client.kafka_options import kafka_options
-from streamrank_client.topics import topics
 from streamrank_client.vocabulary import SURFACES, key
 from streams.artifacts import records
 from streams.artifacts.records import ItemRecord
 from streams.kafka.broadcast import BroadcastReader
 from streams.lookup.recalling import rank_input
 from streams.settings import Settings
+from streams.stores import open_store
 from streams.wire.feedback import Feedback, decode_feedback, unpacked_impression
 
 #: feedback records that are read, and lists made of them, at most: 50 KB each in memory
@@ -55,7 +54,7 @@ async def newest_feedback(settings: Settings, count: int = RECORDS) -> list[Feed
 
     Raises SettingsError when the topic is missing, Unavailable when Kafka does not answer.
     """
-    name = topics(settings.partitions, settings.topic_prefix).feedback.name
+    name = settings.topics.feedback.name
     partition = TopicPartition(name, 0)
     kept: deque[bytes] = deque(maxlen=count)
     async with following(settings, name, from_start=True) as consumer:
@@ -141,7 +140,7 @@ async def catalogue_of(settings: Settings, wanted: set[int]) -> Catalogue:
 
     kafka: dict[str, Any] = dict(kafka_options(settings))
     bootstrap = kafka.pop("bootstrap_servers")
-    topic = topics(settings.partitions, settings.topic_prefix).catalogue.name
+    topic = settings.topics.catalogue.name
     reader = BroadcastReader(
         topic, bootstrap, take, read=records.item, fetch_max_wait_ms=settings.fetch_wait_ms, **kafka
     )
@@ -151,7 +150,7 @@ async def catalogue_of(settings: Settings, wanted: set[int]) -> Catalogue:
 
 async def learnt_biases(settings: Settings) -> dict[str, PositionBias]:
     """What the trainer has learnt of positions, by surface; only surfaces of which it knows anything."""
-    store = Store(settings.redis, settings.redis_timeout_s, settings.redis_ca)
+    store = open_store(settings)
     try:
         stored = await store.read([keys.position_bias(surface) for surface in SURFACES])
     finally:

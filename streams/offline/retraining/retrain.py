@@ -27,7 +27,7 @@ from models.base.errors import ModelError
 from models.base.threads import one_thread
 from models.ranking.ranker import Ranker
 from streamrank_client.errors import SettingsError, StreamrankError
-from streams.artifacts.opening import artifact_path
+from streams.artifacts.opening import artifact_path, built_path
 from streams.offline.retraining.logged_lists import (
     answered,
     catalogue_of,
@@ -53,7 +53,7 @@ async def retrain(settings: Settings, step: Callable[[], None] = lambda: None) -
     one is at work on these artifacts.
     """
     began = time.perf_counter()
-    with _alone(settings.artifact_folder):
+    with _alone(settings.own_artifacts):
         place = artifact_path(settings, "ranker")
         old = Ranker(place, "cpu")
         biases = await learnt_biases(settings) if settings.position_bias else None
@@ -79,7 +79,7 @@ async def retrain(settings: Settings, step: Callable[[], None] = lambda: None) -
             else:
                 told = f"{gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
                 gained = {f"ndcg@10 over {old.version}": told}
-                with_figures(Artifact.load(draft), settings.artifact_folder / "ranker", gained)
+                with_figures(Artifact.load(draft), built_path(settings, "ranker"), gained)
     return RetrainingOutcome(
         outcome="kept" if why else "better",
         old=old.version,

@@ -11,6 +11,7 @@ from state.marks import BehaviorMark, behavior_mark
 from streamrank_client.events import View, decode_behavior, encode
 from streams.handlers.contexts import on_behavior, user_id
 from streams.handlers.decoding import letters
+from streams.handlers.identifying import decode_identity, identity_key, is_identity, on_identity, runs
 from streams.handlers.steps import ReadingSteps, run_steps
 from streams.wire.feedback import encode_feedback
 from streams.wire.messages import Batch, Message, Record
@@ -50,19 +51,32 @@ class BehaviorStage(MarkedStage):
         """Drop the watermark and the ids."""
         self._owned.pop(partition, None)
 
+    async def handle(self, partition: int, batch: Batch) -> None:
+        """Handle a batch; a visitor's login alone, so that it falls between the same events however it was cut."""
+        for run in runs(batch):
+            await super().handle(partition, run)
+
     async def step(self, partition: int, batch: Batch) -> None:
         """Fold behaviour into contexts; publish signals and feedback. Raises NotOwner."""
         at, topics = self.at, self.at.deployment.topics
         mine = await self._loaded(partition)
         self.follows(partition, batch.position, mine.mark.next)
-        batch = await self.sort_out(partition, batch, decode_behavior, user_id)
-        steps = on_behavior(batch, mine.mark, mine.window, partition, at.tables.models.catalogue, at.deployment)
+        identity = len(batch) == 1 and is_identity(batch[0])
+        if identity:
+            batch = await self.sort_out(partition, batch, decode_identity, identity_key)
+        else:
+            batch = await self.sort_out(partition, batch, decode_behavior, user_id)
+        if identity and batch:
+            steps = on_identity(batch, mine.mark, mine.window, partition, at.deployment)
+        else:
+            steps = on_behavior(batch, mine.mark, mine.window, partition, at.tables.models.catalogue, at.deployment)
         async with at.store.transaction(keys.watermark(partition, self.topic.name)) as transaction:
             changes = await run_steps(steps, self.guarded(transaction, mine.mark.raw, partition))
             await at.publisher.publish(
                 [Message(topics.signals.name, None, encode_signals(s), p) for p, s in changes.signals.items()]
                 + [Message(topics.feedback.name, f.surface.encode(), encode_feedback(f), 0) for f in changes.feedback]
                 + letters(changes.dead, topics.dead_letters.name)
+                + changes.messages
             )
             if not await transaction.write(changes.mark.stored(), changes.pairs):
                 raise self.lost(partition)
@@ -72,6 +86,7 @@ class BehaviorStage(MarkedStage):
         at.metrics.dead(changes.dead)
         at.metrics.events.labels(self.name).inc(len(changes.ids))
         at.metrics.repeated.inc(changes.repeated)
+        at.metrics.identified.inc(changes.identified)
         at.metrics.unknown_items.inc(changes.unknown)
         at.metrics.feedback.inc(len(changes.feedback))
         at.metrics.count_outcomes(changes.outcomes)
@@ -80,6 +95,8 @@ class BehaviorStage(MarkedStage):
         """Fold one event into what is read."""
         blank, window = behavior_mark(None), IdWindow([None] * BLOCKS, 0)
         batch = Batch([record], record.offset, record.offset + 1)
+        if is_identity(record):
+            return on_identity(batch, blank, window, partition, self.at.deployment)
         return on_behavior(batch, blank, window, partition, self.at.tables.models.catalogue, self.at.deployment)
 
     async def pass_by(self, partition: int, position: int | None, next_offset: int) -> None:

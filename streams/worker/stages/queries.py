@@ -218,7 +218,8 @@ class QueryStage(Stage):
     def _begin(self, place: _At, query: Query, record: Record) -> None:
         """A query is in work from now on, until it is answered or that fails."""
         plan = self.at.plans.plan_for(query)
-        work = cost(len(query.candidates) or plan.candidates, plan.work, explain=query.explain)
+        candidates = len(query.candidates) or plan.candidates
+        work = 1 if query.suggest else cost(candidates, plan.work, explain=query.explain)
         done = asyncio.get_running_loop().create_future()
         done.add_done_callback(lambda _: self._ended(place))
         self._in_work[place] = Waiting(query, record, place[0], query.key, work, query.explain, done)
@@ -279,7 +280,10 @@ class QueryStage(Stage):
             await self._store_and_publish(answered, replies)
         self._remember(asked)
         for one, answer in zip(asked, answered.answers, strict=True):
-            metrics.answered(answer, one.came)
+            if one.query.suggest:
+                metrics.suggestions.inc()
+            else:
+                metrics.answered(answer, one.came)
 
     async def _store_and_publish(self, answered: Answered, replies: Sequence[Message]) -> None:
         """Impressions and answers at once; the impressions leave first, so that no click on an answer can be sooner.

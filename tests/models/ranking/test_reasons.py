@@ -11,7 +11,7 @@ import pytest
 from models.ask import Ask, Companions, Followers, NearText, Recent, Weighted
 from models.features.registry import GROUPS
 from models.items.catalogue import Catalogue
-from models.ranking.adjustments.registry import ADJUSTMENTS
+from models.ranking.adjustments.registry import ADJUSTMENTS, BASES
 from models.ranking.reasons import LINES, in_words
 from models.retrieval.facts import Case
 from models.retrieval.sentences import Language
@@ -152,7 +152,7 @@ def test_a_brand_and_the_item_itself_are_told() -> None:
 def test_every_reason_stands_for_lines_that_exist() -> None:
     """Groups, sources or adjustments; both languages have a phrase for every verb."""
     names = {line for lines in LINES.values() for line in lines}
-    assert names <= {*GROUPS, *SOURCES, *(adjustment.name for adjustment in ADJUSTMENTS)}
+    assert names <= {*GROUPS, *SOURCES, *(adjustment.name for adjustment in (*BASES, *ADJUSTMENTS))}
     assert all(LINES.values())
     assert [bool(kind.en) for kind in KINDS] == [bool(kind.zh) for kind in KINDS]
     assert {kind.name for kind in KINDS if not kind.en} == {"impression", "dislike"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from models.text.intent import INTENTS, UNKNOWN, IntentModel
 from models.training.intent import train_intent
 from models.training.intent_data import read_labelled, split, with_copies, with_slips
 from streams.artifacts.opening import artifact_path, head_encoder
+from streams.offline.building.artifacts import ensure_encoders
 from streams.settings import Settings
 
 COLOURS = ("red", "green", "blue", "black", "white", "yellow", "brown", "pink")
@@ -36,7 +38,8 @@ def labelled(out_of_scope: bool = True) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    """The encoder in use."""
+    """The encoder in use, built where it is missing."""
+    ensure_encoders(Settings(), lambda: nullcontext(lambda _step, _share: None))
     return Encoder(artifact_path(Settings(), head_encoder(Settings())), "cpu")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from models.base.artifact import Artifact, ArtifactKind, Manifest, write
 from models.base.errors import ArtifactError
 from models.base.onnx_session import Port
-from streams.artifacts.opening import check_fit, head_encoder, needed, open_artifacts
+from models.base.paths import DATA
+from streams.artifacts.opening import artifact_path, built_path, check_fit, head_encoder, needed, open_artifacts
 from streams.settings import Settings
 
 PORT = Port("x", (1,), "float32")
@@ -65,3 +67,17 @@ def test_the_artifacts_in_use_open_together() -> None:
     opened = open_artifacts(Settings(device="cpu"))
     reads = opened.intent_encoder or opened.encoder
     assert reads.name == "use-multilingual-v3"
+
+
+def test_a_shops_ranker_is_its_own_and_encoders_are_shared(tmp_path: Path) -> None:
+    """What one shop learnt is not read by another, nor by a deployment without a name; what is shared, by all."""
+    plain = Settings(device="cpu", artifacts=str(tmp_path))
+    anna, other = replace(plain, shop="anna"), replace(plain, shop="other")
+    artifact(built_path(anna, "ranker"), "ranker", b"anna's")
+    artifact(built_path(anna, "encoder"), "encoder", b"everybody's")
+    assert artifact_path(anna, "ranker") == tmp_path / "shops" / "anna" / "ranker"
+    assert artifact_path(other, "ranker") == artifact_path(plain, "ranker") == DATA / "artifacts" / "ranker"
+    assert {artifact_path(settings, "encoder") for settings in (plain, anna, other)} == {tmp_path / "encoder"}
+    artifact(built_path(plain, "ranker"), "ranker", b"for all")
+    assert artifact_path(anna, "ranker") == tmp_path / "shops" / "anna" / "ranker"
+    assert artifact_path(other, "ranker") == tmp_path / "ranker"

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from models.experiments.comparison import METRICS
 from models.retrieval.sentences import Language
-from streamrank_client.routing import BEHAVIORS, ITEM_TAGS
+from streamrank_client.routing import BEHAVIORS, IDENTIFY, ITEM_TAGS
 from streamrank_client.topics import topics
 from streamrank_client.vocabulary import CODE
 from streams.cli import COMMANDS, main
@@ -82,6 +82,7 @@ def test_choices_are_those_of_the_library() -> None:
     assert set(event_cli.RULES) == ITEM_TAGS - {"item", "item_update", "delete"}
     assert list(experiment_cli.METRICS) == list(METRICS)
     assert set(BEHAVIORS) == set(CODE)
+    assert event_cli.IDENTIFY == IDENTIFY
 
 
 def test_help_loads_nothing_heavy() -> None:

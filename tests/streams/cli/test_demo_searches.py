@@ -5,7 +5,6 @@ Yogurt in Chinese is "sour milk", and two of three are cream: there the first on
 
 from __future__ import annotations
 
-from itertools import takewhile
 from typing import Final
 
 import pytest
@@ -17,7 +16,7 @@ from bench.judged import Judged
 from bench.relevance import ask, published
 from streamrank_client.events import Item, Query
 from streams.artifacts.tables import Tables
-from streams.offline.importers import complete_journey
+from streams.cli.demonstration.shop import sold
 from tests.support.composing import SETTINGS
 
 #: Texts, and words of which one must be in each of the first titles, and in how many.
@@ -33,20 +32,13 @@ SEARCHES: Final = (
 )
 #: Hunts for offers: the same, and each of the three costs less than it did.
 HUNTS: Final = (("有什么优惠的咖啡", ("coffee",), 3), ("coffee on sale", ("coffee",), 3))
-#: Titles with these words are all there; of the others one in ten.
-WORDS: Final = ("yogurt", "milk", "soft drink", "diaper", "bread", "rolls", "coffee", "pizza", "tissue", "cream")
 
 
 @pytest.fixture(scope="module")
 def shop() -> dict[str, Item]:
     """Items of the demo with different titles and prices, by id."""
-    events = takewhile(lambda event: isinstance(event, Item), complete_journey.events(weeks=(1, 4)))
-    different = {(item.title, item.list_price is None): item for item in events if isinstance(item, Item)}
-    kept = {}
-    for n, ((title, _), item) in enumerate(sorted(different.items())):
-        if n % 10 == 0 or any(word in title.lower() for word in WORDS):
-            kept[item.item_id] = item
-    return kept
+    different = {(item.title, item.list_price is None): item for item in sold() if isinstance(item, Item)}
+    return {item.item_id: item for item in different.values()}
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from streamrank_client.client import Client
-from streamrank_client.routing import BEHAVIORS, ITEM_TAGS
+from streamrank_client.routing import BEHAVIORS, IDENTIFY, ITEM_TAGS
 from streams.gateway import openapi
 from streams.gateway.app import Gateway
 from streams.settings import Settings, checkout
@@ -28,7 +28,7 @@ def test_every_route_is_described_and_answered() -> None:
         if route.resource is not None and route.method != "HEAD"
     }
     assert routes == {(o.method, o.path) for o in openapi.OPERATIONS}
-    assert len(routes) == 11
+    assert len(routes) == 12
 
 
 def test_every_event_may_be_posted_somewhere() -> None:
@@ -38,7 +38,7 @@ def test_every_event_may_be_posted_somewhere() -> None:
     for path in ("/v1/events", "/v1/items"):
         content = paths[path]["post"]["requestBody"]["content"]["application/json"]
         taken[path] = set(content["schema"]["discriminator"]["mapping"])
-    assert taken == {"/v1/events": set(BEHAVIORS), "/v1/items": set(ITEM_TAGS)}
+    assert taken == {"/v1/events": {*BEHAVIORS, IDENTIFY}, "/v1/items": set(ITEM_TAGS)}
 
 
 @pytest.mark.parametrize("path", ["/v1/events", "/v1/items", "/v1/ask"])

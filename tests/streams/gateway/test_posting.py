@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from streamrank_client.client import Client
 from streamrank_client.events import Click, decode_behavior, decode_item
 from streamrank_client.making import now
 from streamrank_client.partitioner import partition_for
-from streamrank_client.routing import BEHAVIORS, ITEM_TAGS
+from streamrank_client.routing import BEHAVIORS, IDENTIFY, ITEM_TAGS
 from streams.gateway.guard import Guard
 from streams.gateway.metrics import GatewayMetrics
 from streams.gateway.posting import EVENTS, ITEMS, Door, Posting
@@ -31,14 +32,14 @@ def posting() -> Posting:
     return Posting(Client(settings=Settings(partitions=4)), Guard(None), GatewayMetrics())
 
 
-@pytest.mark.parametrize("tag", sorted({*BEHAVIORS, *ITEM_TAGS}))
+@pytest.mark.parametrize("tag", sorted({*BEHAVIORS, IDENTIFY, *ITEM_TAGS}))
 def test_a_whole_event_goes_on_byte_by_byte(posting: Posting, tag: str) -> None:
     """Also with fields that nobody here knows, on the topic and partition of its key."""
     raw = json.dumps({**EXAMPLES[tag], "shop_field": 7}).encode()
-    door = EVENTS if tag in BEHAVIORS else ITEMS
+    door = ITEMS if tag in ITEM_TAGS else EVENTS
     record = posting.ready(raw, door, ANYBODY)
     assert record.raw == raw
-    wanted = "behavior-events" if tag in BEHAVIORS else "item-events"
+    wanted = "item-events" if tag in ITEM_TAGS else "behavior-events"
     assert record.route.spec.name == wanted
     assert record.route.key is not None
     assert record.route.partition == partition_for(record.route.key, 4)
@@ -183,3 +184,29 @@ async def test_what_is_not_there_is_told_as_json(opened: Opened, tmp_path: Path)
         async with calls.get("/v1/events") as answer:
             assert (answer.status, (await answer.json())["error"]["code"]) == (405, "method_not_allowed")
             assert answer.headers["Allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    ("claimed", "given", "wrong"),
+    [
+        ("visitor-7", {"anonymous_id": "visitor-7"}, None),
+        ("visitor-7", {"anonymous_id": "visitor-7", "user_id": "u1"}, None),
+        ("visitor-7", {"anonymous_id": "visitor-7", "user_id": "u2"}, "user_id"),
+        ("visitor-7", {"anonymous_id": "u2"}, "anonymous_id"),
+        (None, {"anonymous_id": "visitor-7"}, "anonymous_id"),
+    ],
+)
+def test_a_user_takes_over_only_the_visitor_that_the_token_names(
+    posting: Posting, claimed: str | None, given: dict[str, str], wrong: str | None
+) -> None:
+    """Into its own account; nobody else's history can be taken, and a login is nobody's last place."""
+    caller = replace(BOUND, anonymous_id=claimed)
+    raw = json.dumps({"event": "identify", **given}).encode()
+    if wrong is not None:
+        with pytest.raises(RefusedRequest) as refused:
+            posting.ready(raw, EVENTS, caller)
+        assert (refused.value.status, refused.value.body.error.field) == (403, wrong)
+        return
+    record = posting.ready(raw, EVENTS, caller)
+    assert (record.route.key, record.user_id) == (b"visitor-7", None)
+    assert json.loads(record.raw)["user_id"] == "u1"

@@ -25,7 +25,7 @@ def made(header: Mapping[str, object], claims: object, key: str = KEY) -> bytes:
 
 def test_a_token_says_what_was_signed_by_either_key() -> None:
     """An older key still holds, so that keys can be changed without a moment at which nothing does."""
-    claims = Claims(sub="用户 7", exp=100, scope="ask")
+    claims = Claims(sub="用户 7", exp=100, scope="ask", anonymous_id="v7")
     assert verified(sign(claims, OTHER).encode(), [KEY, OTHER], now=99.9) == claims
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
+from state.records import CONTEXT
 from state.store import Store
 from streamrank_client.answers import Answer, decode_answer, decode_dead_letter
 from streamrank_client.errors import LogError
-from streamrank_client.events import Query, decode_event, encode
+from streamrank_client.events import Identify, Query, decode_event, encode
 from streamrank_client.fields import Place
 from streamrank_client.making import behavior
 from streamrank_client.partitioner import partition_for
@@ -172,3 +174,23 @@ async def test_known_queries_do_not_depend_on_the_size_of_batches(raw: list[byte
         for text, (weight, shares) in held[0].items():
             assert other[text][0] == pytest.approx(weight, rel=1e-5)
             assert other[text][1] == pytest.approx(shares, rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [2, 5])
+async def test_logins_are_replayed_the_same_in_any_batches(raw: list[bytes], redis_url: str, size: int) -> None:
+    """Visitors become accounts in mid-log: the same answers and state in every replay, the state in any batches."""
+    logins = [
+        Identify(time=START + 1_500_000 + n, event_id=f"login{n}", user_id=f"account{n % 3}", anonymous_id=f"u{n}")
+        for n in range(8)
+    ]
+    asked = [Query(time=START + 2_000_000 + n, request_id=f"a{n}", user_id=f"account{n % 3}") for n in range(6)]
+    told = [*raw, *(encode(event) for event in (*logins, *asked))]
+    found = []
+    for settings in (SETTINGS, SETTINGS, Settings(device="cpu", partitions=4, batch_records=size)):
+        answers = await answers_of(told, redis_url, settings)
+        found.append((answers, stored(redis_url, "ctx:*", "own:*", "dis:*", "idn:*", "ids:*")))
+    assert found[0] == found[1]
+    assert found[0][1] == found[2][1]
+    accounts = {key: value for key, value in found[0][1].items() if b":account" in key and key.startswith(b"ctx")}
+    assert len(accounts) == 3
+    assert all(np.frombuffer(value, CONTEXT)["events"][0] > 0 for value in accounts.values())
