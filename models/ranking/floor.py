@@ -4,8 +4,8 @@
 
 n is how often the item was viewed, clicked, put in a basket and bought.
 
-What went with the user's items means the same in every shop, as a share of the list's best; what a network learnt of a
-log's magnitudes does not (docs/decisions/0037). Searches have a base of their own
+What went with the user's items means the same in every shop, as a share of the list's best; what a network learnt of
+a log's magnitudes does not (docs/decisions/0037). Searches have a base of their own
 (``models.ranking.adjustments.by_text``), and none of this.
 
 >>> features = np.zeros((3, len(INDEX)), np.float32)

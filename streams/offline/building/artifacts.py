@@ -51,8 +51,8 @@ async def build(
     ``lists`` (ranker): rankings sampled from the log; ``position_bias``: learn from
     what was chosen of the answers in it, each by the inverse examination of its position. ``data`` (intent): labelled
     texts, by default the shipped ones, and ``test``: those that judge, by default a fifth of ``data``.
-    ``for_other_shops`` (ranker): put the floor under it that shops need whose log it has not learnt; then ``source``
-    may be a ranker that is trained already. ``source`` (image-encoder): a Hugging Face folder with a vision tower;
+    ``for_other_shops`` (ranker): put the floor under it for shops whose log it has not learnt; then ``source`` may be
+    a ranker that is trained already. ``source`` (image-encoder): a Hugging Face folder with a vision tower;
     ``precision`` (image-encoder, ranker): that of the graph. ``encoder``: the checkpoint that is wanted instead of the
     default encoder.
     Raises SettingsError where the log or the extra `train` is missing or a ranker cannot have the ``precision``,
