@@ -59,11 +59,13 @@ class Broker:
             await client.close()
 
     async def create(self, what: str, partitions: int = 1, *, exact_name: bool = False, **config: str) -> str:
-        """Create a topic; its full name. ``config`` keys use ``_`` for ``.``."""
+        """Create a topic; its full name, once the broker tells of it. ``config`` keys use ``_`` for ``.``."""
         topic = what if exact_name else self.name(what)
         settings = {key.replace("_", "."): value for key, value in config.items()}
         async with self.admin() as client:
             await client.create_topics([NewTopic(topic, partitions, 1, topic_configs=settings)])
+            while topic not in await client.list_topics():
+                await asyncio.sleep(0.01)
         self.made.append(topic)
         return topic
 

@@ -26,6 +26,9 @@ What `/metrics` gives to Prometheus. [Operations](../operations.md#health-and-me
 `python -m streams.cli.reference.metrics docs/reference/metrics.md`.
 """
 
+MOST_LABELS: Final = 6
+_OF_HISTOGRAMS: Final = ("le",)
+
 
 def text() -> str:
     """The page as it lies on disk."""
@@ -36,14 +39,26 @@ def text() -> str:
 
 
 def _table(metrics: object, registry: CollectorRegistry) -> str:
-    labels = {one._name: one._labelnames for one in vars(metrics).values() if isinstance(one, MetricWrapperBase)}
+    for one in vars(metrics).values():
+        if isinstance(one, MetricWrapperBase):
+            _make_a_series(one)
     rows = []
     for family in sorted(registry.collect(), key=lambda family: family.name):
         name = f"{family.name}_total" if family.type == "counter" else family.name
-        known = labels.get(family.name) or (family.samples[0].labels if family.samples else ())
-        named = ", ".join(f"`{label}`" for label in known)
+        labels = dict.fromkeys(label for sample in family.samples for label in sample.labels)
+        named = ", ".join(f"`{label}`" for label in labels if label not in _OF_HISTOGRAMS)
         rows.append((f"`{name}`", family.type, named, cell(family.documentation)))
     return table(("metric", "type", "labels", "what it is"), rows)
+
+
+def _make_a_series(metric: MetricWrapperBase) -> None:
+    """Give a metric a series, by which its labels are seen; how many it has, nothing public says."""
+    for labels in range(1, MOST_LABELS + 1):
+        try:
+            metric.labels(*[""] * labels)
+        except ValueError:
+            continue
+        return
 
 
 def main(arguments: list[str]) -> int:
