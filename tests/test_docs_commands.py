@@ -93,6 +93,7 @@ PROMISED: Final = {
         "exit code 1",
     ),
     "streamrank ask --text green tea": ("g1", "g2"),
+    "streamrank ask --item g1": ("g2", "b1", "semantic"),
     "streamrank ask --cart g1": (" 0 │ k1 ", "covisits"),
     "streamrank event click --user anna --item g1": ("partition 7",),
     "streamrank ask --user anna --after 7:0 --explain": ("seen 7/", "k1"),

@@ -14,7 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from bench.servers import RealRedis
-from state import keys
+from state import keys, records
 from state.layouts import NewerLayout, StoredValueError, UnreadableMark, UnreadableValue, packed, unpacked
 from state.marks import source_mark
 from state.server import Talk
@@ -26,6 +26,7 @@ MARK: Final = keys.watermark(0, "topic")
 #: keys whose values may be any bytes but none
 A, B, C = (b"imp:{0}:%b" % name for name in (b"a", b"b", b"c"))
 COUNT: Final = keys.counts(1, 7)
+BLANK: Final = bytes(records.COUNT.itemsize)
 
 
 def mark(next_: int) -> bytes:
@@ -163,10 +164,10 @@ async def broken(store: Store) -> None:
 
 async def test_values_are_stored_with_their_layouts_header_and_read_without(store: Store, raw: redis.Redis) -> None:
     """In a transaction, and where they expire."""
-    await written(store, COUNT, bytes(88))
+    await written(store, COUNT, BLANK)
     await store.write_expiring([(A, b"x")], 100)
-    assert held(raw) == {COUNT: packed(COUNT, bytes(88)), MARK: packed(MARK, mark(1)), A: packed(A, b"x")}
-    assert await store.read([COUNT, A]) == [bytes(88), b"x"]
+    assert held(raw) == {COUNT: packed(COUNT, BLANK), MARK: packed(MARK, mark(1)), A: packed(A, b"x")}
+    assert await store.read([COUNT, A]) == [BLANK, b"x"]
 
 
 async def test_a_transaction_stores_an_older_value_again_in_todays_layout(store: Store, raw: redis.Redis) -> None:
@@ -175,10 +176,10 @@ async def test_a_transaction_stores_an_older_value_again_in_todays_layout(store:
     raw.mset(first)
     async with store.transaction(MARK) as transaction:
         stored, values = await transaction.read([COUNT])
-        assert (stored, values) == (np.array([42, 7], "<i8").tobytes(), [bytes(88)])
+        assert (stored, values) == (np.array([42, 7], "<i8").tobytes(), [BLANK])
         assert held(raw) == first
-        assert await transaction.write(mark(50), [COUNT, bytes(88)])
-    assert held(raw) == {MARK: packed(MARK, mark(50)), COUNT: packed(COUNT, bytes(88))}
+        assert await transaction.write(mark(50), [COUNT, BLANK])
+    assert held(raw) == {MARK: packed(MARK, mark(50)), COUNT: packed(COUNT, BLANK)}
 
 
 async def test_a_value_that_is_none_of_its_layout_is_kept_aside_once(
@@ -192,8 +193,8 @@ async def test_a_value_that_is_none_of_its_layout_is_kept_aside_once(
     assert told == [(COUNT, "5 bytes that are none of its layout"), (A, "6 bytes that are none of its layout")]
     assert await store.read([COUNT]) == [None]
     assert len(told) == 2
-    assert await written(store, COUNT, bytes(88))
-    assert await store.read([COUNT]) == [bytes(88)]
+    assert await written(store, COUNT, BLANK)
+    assert await store.read([COUNT]) == [BLANK]
     assert raw.get(BAD + COUNT) == b"12345"
 
 
@@ -212,8 +213,8 @@ async def test_a_bad_value_in_a_transaction_is_kept_aside_and_the_batch_goes_on(
     raw.set(COUNT, b"12345")
     async with store.transaction(MARK) as transaction:
         assert await transaction.read([COUNT]) == (None, [None])
-        assert await transaction.write(mark(1), [COUNT, bytes(88)])
-    assert await store.read([COUNT]) == [bytes(88)]
+        assert await transaction.write(mark(1), [COUNT, BLANK])
+    assert await store.read([COUNT]) == [BLANK]
     assert raw.get(BAD + COUNT) == b"12345"
 
 
@@ -231,13 +232,13 @@ async def test_a_value_that_has_changed_meanwhile_is_not_kept_aside(
 
     async def late(talk: Talk, commands: Sequence[tuple[bytes, ...]]) -> list[object]:
         if commands[0][0] == before:
-            raw.set(COUNT, packed(COUNT, bytes(88)))
+            raw.set(COUNT, packed(COUNT, BLANK))
         return await say(talk, commands)
 
     monkeypatch.setattr(Talk, "say", late)
     assert await store.read([COUNT]) == [None]
-    assert await store.read([COUNT]) == [bytes(88)]
-    assert held(raw) == {COUNT: packed(COUNT, bytes(88))}
+    assert await store.read([COUNT]) == [BLANK]
+    assert held(raw) == {COUNT: packed(COUNT, BLANK)}
     assert told == []
 
 
@@ -246,14 +247,14 @@ async def test_watermarks_ids_and_newer_values_raise_and_stay(
 ) -> None:
     """Nothing of them is moved, and where they are left out they count as absent."""
     ids, newer = keys.event_ids(0, 3), b"\x03\x01x"
-    before = {MARK: b"12345", ids: bytes(9), A: newer, COUNT: packed(COUNT, bytes(88))}
+    before = {MARK: b"12345", ids: bytes(9), A: newer, COUNT: packed(COUNT, BLANK)}
     raw.mset(before)
     for name, error in ((MARK, UnreadableMark), (ids, UnreadableMark), (A, NewerLayout)):
         with pytest.raises(error) as raised:
             await store.read([COUNT, name])
         assert raised.value.key == name
     left_out: list[StoredValueError] = []
-    assert await store.read([MARK, COUNT, ids, A], left_out.append) == [None, bytes(88), None, None]
+    assert await store.read([MARK, COUNT, ids, A], left_out.append) == [None, BLANK, None, None]
     assert [(error.key, type(error)) for error in left_out] == [
         (MARK, UnreadableMark), (ids, UnreadableMark), (A, NewerLayout),
     ]  # fmt: skip

@@ -64,8 +64,10 @@ class Broker:
         settings = {key.replace("_", "."): value for key, value in config.items()}
         async with self.admin() as client:
             await client.create_topics([NewTopic(topic, partitions, 1, topic_configs=settings)])
-            while topic not in await client.list_topics():
+            known = await client.list_topics()
+            while topic not in known:
                 await asyncio.sleep(0.01)
+                known = await client.list_topics()
         self.made.append(topic)
         return topic
 

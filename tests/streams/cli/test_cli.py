@@ -50,8 +50,8 @@ def commands() -> list[list[str]]:
 def test_the_commands_are_those_of_the_table() -> None:
     """Names that users type do not change by accident."""
     assert list(COMMANDS) == [
-        "demo", "serve", "gateway", "topics", "publish", "ask", "explain", "user", "event", "consume", "replay",
-        "evaluate", "experiment", "import", "artifact", "image", "doctor",
+        "demo", "serve", "gateway", "topics", "publish", "ask", "suggest", "explain", "user", "event", "consume",
+        "replay", "evaluate", "experiment", "import", "artifact", "image", "doctor",
     ]  # fmt: skip
 
 

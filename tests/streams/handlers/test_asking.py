@@ -12,7 +12,7 @@ from state.records import CONTEXT, COVISIT, QUERY_CLICK, TREND
 from state.sketch import LANDMARK
 from streamrank_client.events import Query
 from streamrank_client.making import behavior
-from streamrank_client.vocabulary import key
+from streamrank_client.vocabulary import POPULARITY_DAYS, key
 from streams.handlers.asking import (
     ANCHORS,
     StoredUser,
@@ -152,10 +152,12 @@ def test_trends_of_all_partitions_are_one_list_a_half_life(catalogue: Catalogue)
     """Best first over partitions; no partition has any, no trends."""
     one, two = np.zeros((), TREND), np.zeros((), TREND)
     one["item"][:, 0], two["item"][:, 0] = key("p1"), key("p2")
-    for place, days in enumerate((1, 7, 30, 180)):
+    for place, days in enumerate(POPULARITY_DAYS):
         one["score"][place, 0] = NOW / 1000 / (days * DAY) + 1
         two["score"][place, 0] = NOW / 1000 / (days * DAY) + 2
     found = trending([one.tobytes(), None, two.tobytes()], NOW, catalogue)
-    assert [trend.rows.tolist() for trend in found] == [[catalogue.row("p2"), catalogue.row("p1")]] * 4
+    assert [trend.rows.tolist() for trend in found] == [[catalogue.row("p2"), catalogue.row("p1")]] * len(
+        POPULARITY_DAYS
+    )
     assert found[0].weight.tolist() == pytest.approx([4, 2], rel=1e-3)
     assert trending([None, None], NOW, catalogue) == ()
