@@ -23,7 +23,7 @@ ROUNDS: Final = 100
 
 async def scenes(client: Client, shop: Shop, out: Console) -> None:
     """Ask as shoppers do, and print the answers."""
-    known, coffee = shop.household(), shop.item("coffee")
+    known, coffee = shop.household(), shop.item("ground coffee")
     basket = [shop.item("spaghetti"), shop.item("pasta sauce")]
     asked: list[tuple[str, dict[str, Any]]] = [
         (f"Household {known} ({shop.purchases[known]} purchases) opens the shop", {"user_id": known}),
