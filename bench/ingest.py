@@ -24,7 +24,6 @@ from bench.servers import RealKafka, RealRedis
 from bench.stored import Watch, watching
 from streamrank_client.following import following
 from streamrank_client.topics import Topics
-from streams.cli.progress import steps
 from streams.kafka.admin import create_topics
 from streams.offline.building.artifacts import ensure_encoders
 from streams.settings import Settings
@@ -46,7 +45,7 @@ async def measure(events: int = EVENTS, rounds: int = 3, say: Say = lambda text:
         say("starting Kafka and Redis, reading the log")
         kafka, redis = stack.enter_context(RealKafka()), stack.enter_context(RealRedis())
         settings = Settings(kafka=kafka.kafka, redis=redis.redis, log_level="warning")
-        ensure_encoders(settings, partial(steps, quiet=True))
+        ensure_encoders(settings)
         load = first_purchases(events, settings.partitions)
         async with watching(settings) as watch:
             bench = _Ingest(settings, load, watch, say)

@@ -7,14 +7,12 @@ import gzip
 import json
 import tempfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from models.text.encoder import Encoder
 from models.training.intent import train_intent
 from streams.artifacts.opening import artifact_path, head_encoder
-from streams.cli.progress import steps
 from streams.offline.building.artifacts import ensure_encoders
 from streams.settings import load
 
@@ -35,7 +33,7 @@ FIGURES: Final = (
 def measure(data: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """Figures by set; ``data`` is the folder that holds ``banking77/`` and ``clinc150/``."""
     settings = load()
-    ensure_encoders(settings, partial(steps, quiet=True))
+    ensure_encoders(settings)
     encoder = Encoder(artifact_path(settings, head_encoder(settings)), "cpu")
     found: dict[str, Any] = {"encoder": encoder.version}
     with tempfile.TemporaryDirectory() as folder:

@@ -24,7 +24,6 @@ from bench.questions import Ask, questions
 from bench.servers import RealKafka, RealRedis
 from bench.stored import watching
 from streamrank_client.client import Client
-from streams.cli.progress import steps
 from streams.kafka.admin import create_topics
 from streams.offline.building.artifacts import ensure_encoders
 from streams.settings import Settings
@@ -61,7 +60,7 @@ async def measure(
         say("starting Kafka and Redis, reading the log")
         kafka, redis = stack.enter_context(RealKafka()), stack.enter_context(RealRedis())
         settings = Settings(kafka=kafka.kafka, redis=redis.redis, log_level="warning")
-        ensure_encoders(settings, partial(steps, quiet=True))
+        ensure_encoders(settings)
         bare = replace(settings, topic_prefix="echo-")
         load = first_purchases(events, settings.partitions, end_at=int(time() * 1000))
         await create_topics(settings)

@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +28,6 @@ from state.store import Store
 from streamrank_client.errors import LogError
 from streamrank_client.logs import Line, in_time_order, input_lines
 from streams.artifacts.opening import open_models
-from streams.cli.progress import steps
 from streams.offline.building.artifacts import ensure_encoders
 from streams.offline.evaluation.evaluation import Options, check
 from streams.offline.evaluation.prequential import Course, Prequential
@@ -77,7 +75,7 @@ def measure(log: Path, task: str, lists: int, tests: int, seeds: int, say: Say) 
     """
     check(Options(train=True, compare=(LIGHTGBM,)))
     settings = load()
-    ensure_encoders(settings, partial(steps, quiet=True))
+    ensure_encoders(settings)
     gathered = gather(in_time_order(list(input_lines(log))), settings, task, lists, tests, say)
     return {"log": log.name, "task": task} | judge(gathered, seeds, say)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +27,6 @@ from models.text.words import normalise
 from streamrank_client.events import Query, encode
 from streams.artifacts.opening import open_models
 from streams.artifacts.tables import Tables
-from streams.cli.progress import steps
 from streams.handlers.catalogue import key_of, on_items
 from streams.handlers.queries import on_queries
 from streams.handlers.steps import run_on, run_steps
@@ -102,7 +100,7 @@ def table(found: Mapping[str, object]) -> list[str]:
 
 def published(settings: Settings, judged: Judged) -> Tables:
     """The models in use with a catalogue of the judged items, understood by the handler that serves."""
-    ensure_encoders(settings, partial(steps, quiet=True))
+    ensure_encoders(settings)
     tables, topics = Tables(open_models(settings)), Deployment.of(settings).topics
     records = [Record(key_of(item).encode(), encode(item), n, item.time) for n, item in enumerate(judged.items)]
     changes = run_on(on_items(records, -1, 0, tables.models, topics), {})

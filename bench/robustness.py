@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import csv
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +24,6 @@ from models.serving import Models
 from state.store import Store
 from streamrank_client.logs import Line, in_time_order
 from streams.artifacts.opening import open_models
-from streams.cli.progress import steps
 from streams.offline.building.artifacts import ensure_encoders
 from streams.offline.evaluation.prequential import Course, Prequential
 from streams.offline.evaluation.reading import read_journal
@@ -43,7 +41,7 @@ CUT: Final = 5
 def measure(data: Path, tests: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Figures with 95 % intervals; ``data`` holds ``bestbuy_acm/``."""
     settings = load()
-    ensure_encoders(settings, partial(steps, quiet=True))
+    ensure_encoders(settings)
     models = open_models(settings)
     found: dict[str, Any] = {"encoder": models.encoder.version, "intent": {}}
     for name in ("test", "unseen"):

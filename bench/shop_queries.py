@@ -11,7 +11,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -27,7 +26,6 @@ from streamrank_client.vocabulary import key
 from streams.artifacts import records
 from streams.artifacts.opening import open_models
 from streams.artifacts.tables import Tables
-from streams.cli.progress import steps
 from streams.handlers.catalogue import on_items
 from streams.handlers.steps import run_on
 from streams.offline.building.artifacts import ensure_encoders
@@ -53,7 +51,7 @@ class Taken(NamedTuple):
 def measure(data: Path, say: Callable[[str], None]) -> dict[str, Taken]:
     """Shares by set and by what the worker knows; ``data`` holds ``search_relevance/`` and ``bestbuy_acm/``."""
     settings = load()
-    ensure_encoders(settings, partial(steps, quiet=True))
+    ensure_encoders(settings)
     bare = open_models(settings)
     chinese = chinese_queries(data)
     say("zh_shop_queries: nothing known")

@@ -292,3 +292,8 @@ class Ask:
     user: AskingUser = field(default_factory=AskingUser)
     crowd: Crowd = field(default_factory=Crowd)
     ruled: Ruled = field(default_factory=Ruled)
+
+    @property
+    def similar_to(self) -> int:
+        """Row of the item that similar ones are wanted of, -1 where none is."""
+        return int(self.crowd.anchors[0]) if self.query.surface == "similar" and len(self.crowd.anchors) else -1

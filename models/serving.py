@@ -92,7 +92,7 @@ class Models:
         read = self._read(plain, tokens)
         vector, compact = self._encoded(text.asked, tokens)
         lexical = self.catalogue.lexical
-        translations = tuple(self.translations.translate(read.tokens, lexical.frequency, lexical.holds))
+        translations = tuple(self.translations.translate(read.tokens, lexical.finds, lexical.holds))
         for guess in filter(None, (read.corrected, translated(read.tokens, translations))):
             # what was typed keeps its say
             other, narrow = self._encoded(guess, self._tokens(guess))
@@ -137,7 +137,7 @@ class Models:
 
         The others would speak for it: a number alone makes "xz 12" and "rolls 12" alike.
         """
-        strange = [token for token in tokens if not self.catalogue.lexical.frequency(token)]
+        strange = [token for token in tokens if not self.catalogue.lexical.finds(token)]
         sought = " ".join(strange) or plain
         vector, compact = self._encoded(sought, self._tokens(sought))
         cosine = nearest(vector, compact, self.catalogue, self.catalogue.recommendable)
@@ -156,7 +156,7 @@ class Models:
 
     def _encoded(self, text: str, tokens: Sequence[str]) -> tuple[Floats, Floats]:
         """A text's vectors: by its ``tokens`` where no item holds any of them, as those of another language."""
-        strange = not any(map(self.catalogue.lexical.frequency, tokens))
+        strange = not any(map(self.catalogue.lexical.finds, tokens))
         encoded = self.encoder.encode([text], words=strange)
         return encoded.vector[0], encoded.compact[0]
 

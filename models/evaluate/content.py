@@ -65,6 +65,8 @@ class Content(Baseline):
         self._journal = journal
         self._tables = NeighbourTables(journal)
         self._popular = PopularityTable(len(journal.items), HALF_LIVES)
+        with np.errstate(divide="ignore"):
+            self._log_price: Doubles = np.log(journal.price)
         self._done = 0
         self._choice = ContentChoice(REACHES[0], 1.0, 1.0, HALF_LIVES.index(3.0))
 
@@ -121,9 +123,8 @@ class Content(Baseline):
         priced = journal.price[anchors] > 0
         if not nearness or not priced.any():
             return kin
-        usual = np.average(np.log(journal.price[anchors[priced]]), weights=weight[priced])
-        with np.errstate(divide="ignore"):
-            near = np.exp(-nearness * np.abs(np.log(journal.price) - usual))
+        usual = np.average(self._log_price[anchors[priced]], weights=weight[priced])
+        near = np.exp(-nearness * np.abs(self._log_price - usual))
         near[journal.price <= 0] = UNPRICED
         kin *= near
         return kin

@@ -180,6 +180,10 @@ class Bm25:
         """Whether some row holds a term itself."""
         return self._held_by(term) > 0
 
+    def finds(self, token: str) -> bool:
+        """Whether some row holds a token, in whatever way."""
+        return self.holds(token) or self.frequency(token) > 0
+
     def frequency(self, token: str) -> int:
         """How many rows hold a token, in whatever way."""
         return sum(int(np.count_nonzero(self._matches(one).holds)) for one in self.seek([token])[:1])

@@ -97,9 +97,8 @@ def similar(case: Case) -> Found:
 
 def resembles(case: Case) -> Found:
     """The item that similar ones are wanted of, where its text is near."""
-    anchors = case.ask.crowd.anchors
-    alike = case.ask.query.surface == "similar" and len(anchors) and case.feature("semantic") >= ALIKE
-    return {"title": case.title(int(anchors[0]))} if alike else None
+    row = case.ask.similar_to
+    return {"title": case.title(row)} if row >= 0 and case.feature("semantic") >= ALIKE else None
 
 
 def own(case: Case) -> Found:

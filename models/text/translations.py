@@ -49,9 +49,11 @@ class Translations:
             word, _, meant = line.partition("\t")
             names[word] = meant.split("|")
         for word in list(names):
+            first, *others = names[word]
             # a word whose first name it is says it better than one that has it among others
-            for place, name in enumerate(names[word]):
-                names.setdefault(name, []).insert(0 if place == 0 else len(names.get(name, [])), word)
+            names.setdefault(first, []).insert(0, word)
+            for name in others:
+                names.setdefault(name, []).append(word)
         found = sorted((key(one), "|".join(meant[:MOST]).encode()) for one, meant in names.items())
         self._keys: Keys = np.array([hashed for hashed, _ in found], np.uint64)
         self._ends = np.cumsum([len(meant) for _, meant in found], dtype=np.int64)
@@ -65,14 +67,15 @@ class Translations:
 
     def of(self, text: str) -> tuple[str, ...]:
         """What a word or a name of several is called, the usual name first; none for one that is not there."""
-        at = int(np.searchsorted(self._keys, np.uint64(key(text))))
-        if at == len(self._keys) or self._keys[at] != key(text):
+        wanted = np.uint64(key(text))
+        at = int(np.searchsorted(self._keys, wanted))
+        if at == len(self._keys) or self._keys[at] != wanted:
             return ()
         begin = int(self._ends[at - 1]) if at else 0
         return tuple(self._names[begin : int(self._ends[at])].decode().split("|"))
 
     def translate(
-        self, tokens: Sequence[str], found: Callable[[str], object], held: Callable[[str], object]
+        self, tokens: Sequence[str], found: Callable[[str], bool], held: Callable[[str], bool]
     ) -> Iterator[Translation]:
         """Of the tokens by which nothing is ``found``, as many together as are in the dictionary: the first name of
         which all words are ``held`` by something, else the first with one that is; and by way of the other language
@@ -96,7 +99,7 @@ class Translations:
                 yield one
             begin = begin + 1 if one is None else one.end
 
-    def _longest(self, begin: int, tokens: Sequence[str], held: Callable[[str], object]) -> Translation | None:
+    def _longest(self, begin: int, tokens: Sequence[str], held: Callable[[str], bool]) -> Translation | None:
         """The translation of as many tokens as there is one for, from the first on; they stand at ``begin``."""
         for count in range(len(tokens), 0, -1):
             of = (" " if tokens[0].isascii() else "").join(tokens[:count])

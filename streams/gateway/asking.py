@@ -20,6 +20,7 @@ from streams.gateway.bodies import body_of
 from streams.gateway.guard import Guard
 from streams.gateway.refusals import RefusedRequest, of_error, of_event
 from streams.gateway.tokens import Caller
+from streams.web.structs import as_json
 
 __all__ = ["LONGEST_MS", "Asking", "Suggestions", "query_of"]
 
@@ -57,7 +58,7 @@ class Asking:
         query = query_of(await body_of(request), caller)
         if query.after is None:
             query.after = self._after(request, query.user_id)
-        return _json(await self._answer(query, timeout_ms))
+        return as_json(await self._answer(query, timeout_ms))
 
     async def suggest(self, request: web.Request) -> web.Response:
         """What completes ``text``, at most ``limit`` texts."""
@@ -67,7 +68,7 @@ class Asking:
         limit = _whole(request, "limit", _SUGGESTED, PAGE_ITEMS)
         asked = {"surface": "search", "text": request.query.get("text", ""), "limit": limit, "suggest": True}
         answer = await self._answer(query_of(encode(asked), caller), timeout_ms)
-        return _json(Suggestions(answer.suggestions))
+        return as_json(Suggestions(answer.suggestions))
 
     async def _answer(self, query: Query, timeout_ms: int) -> Answer:
         if query.request_id in self._asked:
@@ -130,7 +131,3 @@ def _whole(request: web.Request, name: str, default: int, most: int) -> int:
         what = "milliseconds" if name.endswith("_ms") else "a number"
         raise RefusedRequest(400, "invalid", f"expected {what} from 1 to {most}", name, text[:40])
     return int(text)
-
-
-def _json(told: msgspec.Struct) -> web.Response:
-    return web.Response(body=encode(told), content_type="application/json")

@@ -15,12 +15,13 @@ from aiohttp import web
 
 from streamrank_client.client import Client
 from streamrank_client.errors import LogError
-from streamrank_client.events import Event, Item, encode
+from streamrank_client.events import Event, Item
 from streams.gateway.bodies import body_of
 from streams.gateway.following import Following
 from streams.gateway.looking import Looking
 from streams.gateway.posting import ACKNOWLEDGED_WITHIN
 from streams.gateway.refusals import RefusedRequest
+from streams.web.structs import as_json
 
 __all__ = ["About", "Imported", "PastedTable", "Playground", "PlaygroundPages", "RefusedRow", "Shopper"]
 
@@ -134,7 +135,7 @@ class PlaygroundPages:
 
     async def about(self, request: web.Request) -> web.Response:
         """Whom one may shop as."""
-        return _json(About(self._playground.shoppers, self._looking.workers))
+        return as_json(About(self._playground.shoppers, self._looking.workers), headers=_HEADERS)
 
     async def metrics(self, request: web.Request) -> web.Response:
         """The metrics of each worker, as Prometheus reads them."""
@@ -158,8 +159,4 @@ class PlaygroundPages:
             raise RefusedRequest(503, "unavailable", said) from None
         titles = [event.title for event in table.events if isinstance(event, Item) and event.title]
         told = Imported(len(table.events), table.refused, table.refusals, table.told, titles[:_NAMED])
-        return _json(told)
-
-
-def _json(told: msgspec.Struct) -> web.Response:
-    return web.Response(body=encode(told), content_type="application/json", headers=_HEADERS)
+        return as_json(told, headers=_HEADERS)

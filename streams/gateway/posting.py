@@ -35,6 +35,7 @@ from streams.gateway.guard import Guard
 from streams.gateway.metrics import GatewayMetrics
 from streams.gateway.refusals import ErrorDetail, RefusedRequest, of_event
 from streams.gateway.tokens import Caller
+from streams.web.structs import as_json
 
 __all__ = ["ACKNOWLEDGED_WITHIN", "EVENTS", "ITEMS", "Accepted", "Door", "Posting", "RefusedLine"]
 
@@ -247,7 +248,7 @@ def _of_one_user(records: list[Ready], places: list[Place]) -> Place | None:
 def _response(accepted: Accepted) -> web.Response:
     """202 once something is accepted; 400 where all lines were refused."""
     status = 202 if accepted.accepted else 400
-    response = web.Response(body=encode(accepted), status=status, content_type="application/json")
+    response = as_json(accepted, status)
     if accepted.after is not None:
         told(response, accepted.after)
     return response

@@ -15,8 +15,8 @@ from streamrank_client.errors import (
     QueryRejected,
     StreamrankError,
 )
-from streamrank_client.events import encode
 from streamrank_client.wrong_values import value_at
+from streams.web.structs import as_json
 
 __all__ = ["ErrorBody", "ErrorDetail", "RefusedRequest", "as_response", "of_error", "of_event"]
 
@@ -92,6 +92,4 @@ def of_http(error: web.HTTPException) -> RefusedRequest:
 
 def as_response(refusal: RefusedRequest) -> web.Response:
     """A refusal as it is sent."""
-    return web.Response(
-        body=encode(refusal.body), status=refusal.status, headers=refusal.headers, content_type="application/json"
-    )
+    return as_json(refusal.body, refusal.status, refusal.headers)

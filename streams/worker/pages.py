@@ -14,13 +14,13 @@ from typing import Any, TypeAlias
 import msgspec
 from aiohttp import web
 
-from streamrank_client.events import encode
 from streamrank_client.hiding import hidden
 from streamrank_client.settings import variable
 from streams.errors import NotStored
 from streams.lookup.desk import Desk
 from streams.settings import Settings
 from streams.web.access import bearer, is_loopback
+from streams.web.structs import as_json
 from streams.worker.metrics import Metrics
 
 Page: TypeAlias = Callable[[web.Request], Awaitable[web.Response]]
@@ -124,7 +124,7 @@ class _Pages:
             found = await look()
         except NotStored as error:
             return _error(404, str(error))
-        return web.Response(body=encode(found), content_type="application/json")
+        return as_json(found)
 
 
 def _error(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -42,13 +41,13 @@ SETTINGS: Final = Settings(device="cpu", partitions=PARTITIONS)
 @cache
 def opened() -> Opened:
     """The artifacts in use, opened once; encoders are built where they are missing."""
-    ensure_encoders(SETTINGS, lambda: nullcontext(lambda _step, _share: None))
+    ensure_encoders(SETTINGS)
     return open_artifacts(SETTINGS)
 
 
 def link_encoders(folder: Path) -> None:
     """Links in ``folder`` to the encoders in use."""
-    ensure_encoders(SETTINGS, lambda: nullcontext(lambda _step, _share: None))
+    ensure_encoders(SETTINGS)
     for kind in ("encoder", "intent-encoder"):
         (folder / kind).symlink_to(artifact_path(SETTINGS, kind), target_is_directory=True)
 

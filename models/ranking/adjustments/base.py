@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,22 @@ class Adjustment(ABC):
     @abstractmethod
     def added(self, to: ScoredList) -> Floats | None:
         """What to add to each score, (n,) float32; None when there is nothing to add."""
+
+
+#: Spreads of the score that one whole part of a base adds: of what a text says, or of likeness.
+STRENGTH: Final = 6.0
+#: Meaning counts so many times as much as words or categories.
+MEANING: Final = 2.0
+
+
+def between_extremes(cosine: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Each as its place between the smallest and the largest, 0 to 1; all 0 where they are equal.
+
+    >>> between_extremes(np.array([0.25, 0.5, 0.75])).tolist(), between_extremes(np.array([0.5, 0.5])).tolist()
+    ([0.0, 0.5, 1.0], [0.0, 0.0])
+    """
+    places: NDArray[np.floating] = (cosine - cosine.min()) / max(float(cosine.max() - cosine.min()), 1e-9)
+    return places
 
 
 def in_spreads(effect: NDArray[np.floating], score: Floats) -> Floats:

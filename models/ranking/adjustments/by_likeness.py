@@ -8,20 +8,13 @@ alike items the one that people go on to stands first. Where items have neither 
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 
 from models.base.arrays import Doubles, Floats, Rows
 from models.features.registry import INDEX
-from models.ranking.adjustments.base import Adjustment, ScoredList, in_spreads
+from models.ranking.adjustments.base import MEANING, STRENGTH, Adjustment, ScoredList, between_extremes, in_spreads
 from models.retrieval.sentences import RESEMBLES
 from models.retrieval.sources.semantic import anchor
-
-#: Spreads of the score that one whole part of the likeness adds.
-STRENGTH: Final = 6.0
-#: The texts count so many times as much as the categories.
-MEANING: Final = 2.0
 
 
 class Likeness(Adjustment):
@@ -36,8 +29,7 @@ class Likeness(Adjustment):
         if row < 0 or "semantic" not in to.sources:
             return None
         parts = category_shared(to.catalogue.category_path, row, to.candidates.rows)
-        cosine = to.features[:, INDEX["semantic"]].astype(np.float64)
-        parts += MEANING * (cosine - cosine.min()) / max(float(cosine.max() - cosine.min()), 1e-9)
+        parts += MEANING * between_extremes(to.features[:, INDEX["semantic"]].astype(np.float64))
         return in_spreads(STRENGTH * parts, to.score)
 
 

@@ -18,14 +18,10 @@ import numpy as np
 
 from models.base.arrays import Floats
 from models.features.registry import INDEX
-from models.ranking.adjustments.base import Adjustment, ScoredList, in_spreads
+from models.ranking.adjustments.base import MEANING, STRENGTH, Adjustment, ScoredList, between_extremes, in_spreads
 from models.retrieval.sentences import SEARCHED
 
-#: Spreads of the score that one whole part of the evidence adds.
-STRENGTH: Final = 6.0
-#: Meaning counts so many times as much as words, by either measure of them.
-MEANING: Final = 2.0
-#: And what was chosen after the text, or after queries like it, where the ranker has not learnt to judge that.
+#: What was chosen after the text, or after queries like it, counts so much where the ranker has not learnt to judge it.
 CHOICES: Final = 4.0
 
 
@@ -45,8 +41,7 @@ class TextMatch(Adjustment):
             parts += lexical / max(float(lexical.max()), 1e-9)
             parts += to.text.share
         if "semantic" in to.sources:
-            cosine = to.features[:, INDEX["semantic"]]
-            parts += MEANING * (cosine - cosine.min()) / max(float(cosine.max() - cosine.min()), 1e-9)
+            parts += MEANING * between_extremes(to.features[:, INDEX["semantic"]])
         for source in ("query_clicks", "query_neighbours"):
             if source in to.sources and not to.ranker.knows(source):
                 chosen = to.features[:, INDEX[source]]

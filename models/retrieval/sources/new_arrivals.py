@@ -90,8 +90,7 @@ def _since(ask: Ask) -> int:
 
 def _wishes(ask: Ask, catalogue: Catalogue) -> list[Floats]:
     """What new items should be near: the query's meaning, the item that similar ones are wanted to, else interests."""
-    anchor = int(ask.crowd.anchors[0]) if ask.query.surface == "similar" and len(ask.crowd.anchors) else -1
-    if anchor >= 0:
-        return [catalogue.compact[anchor]]
+    if ask.similar_to >= 0:
+        return [catalogue.compact[ask.similar_to]]
     wishes = [ask.text.compact] if ask.text.compact is not None else [ask.user.short, ask.user.long]
     return [wish for wish in wishes if wish.any()]

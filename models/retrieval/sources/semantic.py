@@ -69,8 +69,5 @@ class Semantic(Source):
 
 
 def anchor(ask: Ask, catalogue: Catalogue) -> int:
-    """Row of the item that similar ones are wanted to, or -1."""
-    if ask.query.surface != "similar" or not len(ask.crowd.anchors):
-        return -1
-    row = int(ask.crowd.anchors[0])
-    return row if row < len(catalogue) else -1
+    """Row of the item that similar ones are wanted of, -1 where the catalogue holds none."""
+    return ask.similar_to if ask.similar_to < len(catalogue) else -1

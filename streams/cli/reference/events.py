@@ -16,7 +16,7 @@ from streamrank_client.asyncapi import document
 from streamrank_client.documents import put_out
 from streams.cli.reference.markdown import Schema, fields, joined, told
 
-__all__ = ["text"]
+__all__ = ["tags_of", "text"]
 
 _HEAD: Final = """# Events
 
@@ -33,8 +33,7 @@ def text() -> str:
 
 def _parts(all_of_it: dict[str, Any]) -> Iterator[str]:
     messages, schemas = all_of_it["components"]["messages"], all_of_it["components"]["schemas"]
-    tags = {message["payload"]["$ref"].rpartition("/")[2]: tag for tag, message in messages.items()
-            if "payload" in message}  # fmt: skip
+    tags = tags_of(all_of_it)
 
     def link(name: str) -> str:
         """Where a schema is told: an event under its tag, a part under its own name."""
@@ -54,6 +53,12 @@ def _parts(all_of_it: dict[str, Any]) -> Iterator[str]:
     for name, schema in schemas.items():
         if name not in tags:
             yield f"\n### {name}\n\n{_part(schema, link)}"
+
+
+def tags_of(all_of_it: dict[str, Any]) -> dict[str, str]:
+    """The tags of the AsyncAPI document's events, by their schemas' names."""
+    messages = all_of_it["components"]["messages"]
+    return {one["payload"]["$ref"].rpartition("/")[2]: tag for tag, one in messages.items() if "payload" in one}
 
 
 def _part(schema: Schema, link: Callable[[str], str]) -> str:

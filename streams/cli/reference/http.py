@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from streamrank_client import asyncapi
 from streamrank_client.documents import put_out
+from streams.cli.reference.events import tags_of
 from streams.cli.reference.markdown import Schema, cell, fields, joined, table
 from streams.gateway import openapi
 
@@ -49,12 +50,8 @@ def _parts(all_of_it: dict[str, Any]) -> Iterator[str]:
 
 def _event_pages() -> dict[str, str]:
     """By schema: its anchor on the page of events."""
-    parts = asyncapi.document()["components"]
-    anchors = {name: name.lower() for name in parts["schemas"]}
-    for tag, message in parts["messages"].items():
-        if "payload" in message:
-            anchors[message["payload"]["$ref"].rpartition("/")[2]] = tag
-    return anchors
+    events = asyncapi.document()
+    return {name: name.lower() for name in events["components"]["schemas"]} | tags_of(events)
 
 
 def _operation(operation: Mapping[str, Any], link: Callable[[str], str]) -> Iterator[str]:

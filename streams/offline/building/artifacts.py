@@ -151,7 +151,11 @@ async def _ranker(
     return Artifact.load(out)
 
 
-def ensure_encoders(settings: Settings, steps: Callable[[], AbstractContextManager[BuildSteps]]) -> None:
+def _silently() -> AbstractContextManager[BuildSteps]:
+    return nullcontext(lambda step, share: None)
+
+
+def ensure_encoders(settings: Settings, steps: Callable[[], AbstractContextManager[BuildSteps]] = _silently) -> None:
     """Build the encoder, and that of the intent head, where they are missing; ``steps`` opens a bar for each."""
     if current_version(artifact_path(settings, "encoder")) is None:
         with steps() as progress:

@@ -13,18 +13,9 @@ from models.base.errors import ArtifactError
 from models.features.registry import FEATURES, INDEX
 from models.ranking.floor import FLOOR, FLOOR_FILE, Floor, Part, for_others
 from models.ranking.ranker import Ranker, RankInput
-from models.training.ranker import train
 from tests.support.synthetic import rankings
 
 pytestmark = pytest.mark.usefixtures("quick_judging")
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A ranker trained for a moment, without a floor."""
-    out = tmp_path_factory.mktemp("trained") / "ranker"
-    train(rankings(300, 30), out)
-    return out
 
 
 def a_list(text: bool = False) -> RankInput:

@@ -17,25 +17,15 @@ from models.base.errors import ArtifactError
 from models.features.kernels import RECENT
 from models.features.registry import FEATURES, FEATURES_VERSION, GROUPS
 from models.ranking.ranker import NAMES_FILE, Ranker, RankInput
-from models.training.ranker import train
 from tests.support.examples import at_most
-from tests.support.synthetic import rankings
 
 pytestmark = pytest.mark.usefixtures("quick_judging")
 
 
 @pytest.fixture(scope="module")
-def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A ranker trained for a moment on synthetic rankings."""
-    out = tmp_path_factory.mktemp("ranker") / "ranker"
-    train(rankings(300, 30), out)
-    return out
-
-
-@pytest.fixture(scope="module")
-def ranker(artifact: Path) -> Ranker:
+def ranker(trained: Path) -> Ranker:
     """The ranker, on the CPU."""
-    return Ranker(artifact, "cpu")
+    return Ranker(trained, "cpu")
 
 
 def a_list(size: int, seed: int, history: bool = True) -> RankInput:
@@ -53,9 +43,9 @@ def a_list(size: int, seed: int, history: bool = True) -> RankInput:
 ranker_is_shared = at_most(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def test_the_artifact_verifies(artifact: Path) -> None:
+def test_the_artifact_verifies(trained: Path) -> None:
     """Hashes, sizes and ports of what training wrote are what its manifest says."""
-    manifest = verify(artifact).manifest
+    manifest = verify(trained).manifest
     assert (manifest.kind, manifest.requires) == ("ranker", {"features": FEATURES_VERSION})
     assert [port.shape for port in manifest.outputs] == [("lists", "candidates")]
 
@@ -70,12 +60,12 @@ def test_padding_never_changes_a_score(ranker: Ranker, sizes: list[int], seed: i
         assert scores == pytest.approx(ranker.score([one])[0], abs=1e-5, rel=1e-5)
 
 
-def test_a_list_has_the_same_bytes_whatever_it_is_scored_with(artifact: Path, ranker: Ranker) -> None:
+def test_a_list_has_the_same_bytes_whatever_it_is_scored_with(trained: Path, ranker: Ranker) -> None:
     """Alone, between others, and in a session of its own: what replay promises."""
     one = a_list(100, 3)
     scores = ranker.score([one])[0].tobytes()
     assert ranker.score([a_list(17, 4), one, a_list(155, 5)])[1].tobytes() == scores
-    assert Ranker(artifact, "cpu").score([one])[0].tobytes() == scores
+    assert Ranker(trained, "cpu").score([one])[0].tobytes() == scores
 
 
 @ranker_is_shared
@@ -138,9 +128,9 @@ def test_shapes_that_do_not_fit_are_refused(ranker: Ranker) -> None:
         ranker.score([replace(one, features=one.features[:, :-1])])
 
 
-def test_a_ranker_of_other_features_is_refused(artifact: Path, tmp_path: Path) -> None:
+def test_a_ranker_of_other_features_is_refused(trained: Path, tmp_path: Path) -> None:
     """Another feature version, or other names, is an error that says to build it again."""
-    loaded = Artifact.load(artifact)
+    loaded = Artifact.load(trained)
     names = msgspec.json.encode(("other", *FEATURES[1:]))
     write(tmp_path / "names", loaded.manifest, {"model.onnx": loaded.graph, NAMES_FILE: names})
     with pytest.raises(ArtifactError, match="other"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +38,7 @@ def labelled(out_of_scope: bool = True) -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
     """The encoder in use, built where it is missing."""
-    ensure_encoders(Settings(), lambda: nullcontext(lambda _step, _share: None))
+    ensure_encoders(Settings())
     return Encoder(artifact_path(Settings(), head_encoder(Settings())), "cpu")
 
 

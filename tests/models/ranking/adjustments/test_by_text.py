@@ -10,8 +10,8 @@ import pytest
 
 from models.base.arrays import Floats
 from models.features.registry import FEATURES, INDEX
-from models.ranking.adjustments.base import ScoredList
-from models.ranking.adjustments.by_text import CHOICES, STRENGTH, TextMatch
+from models.ranking.adjustments.base import STRENGTH, ScoredList
+from models.ranking.adjustments.by_text import CHOICES, TextMatch
 from models.retrieval.candidates import Candidates
 from models.retrieval.sources.registry import SOURCES
 from models.retrieval.text_evidence import evidence
