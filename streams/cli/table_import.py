@@ -146,7 +146,8 @@ def refusals(outcome: TableEvents) -> list[str]:
 def describe(outcome: TableEvents) -> str:
     """How many events there are of each kind."""
     counts = Counter(str(event.__struct_config__.tag) for event in outcome.events)
-    return ", ".join(f"{count:,} {tag}" for tag, count in counts.most_common()) or "no events"
+    each = (f"{count:,} {tag} {'event' if count == 1 else 'events'}" for tag, count in counts.most_common())
+    return ", ".join(each) or "no events"
 
 
 def summary(outcome: TableEvents) -> dict[str, object]:

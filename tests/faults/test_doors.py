@@ -16,6 +16,7 @@ from streamrank_client.errors import Unavailable
 from streamrank_client.events import encode
 from streams.kafka.admin import create_topics
 from streams.lookup.doctor import diagnose
+from streams.offline.building.artifacts import ensure_encoders
 from streams.offline.servers import HOST
 from streams.settings import Settings, checkout
 from tests.support.certificates import make_certificates, missing_openssl
@@ -40,6 +41,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def secured(certificates: Certificates) -> Iterator[Settings]:
     """A deployment on a Kafka and a Redis that let nobody in without TLS and a password."""
     need(missing())
+    ensure_encoders(Settings())
     with RealKafka(tls=certificates) as kafka, RealRedis(tls=certificates) as redis:
         yield Settings(
             kafka=f"{HOST}:{kafka.secured_port}", kafka_security="SASL_SSL", kafka_sasl_mechanism="SCRAM-SHA-512",

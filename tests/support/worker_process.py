@@ -25,6 +25,7 @@ from state.marks import next_of
 from state.store import BAD
 from streamrank_client.kafka_options import kafka_options
 from streamrank_client.settings import PREFIX
+from streams.offline.building.artifacts import ensure_encoders
 from streams.offline.servers import HOST, LocalServer, ServerError, free_port
 from streams.settings import Settings, checkout, variable
 from streams.worker.app import Worker
@@ -124,7 +125,10 @@ class WorkerProcess(LocalServer):
 
 
 def deployment(kafka: RealKafka, server: RealRedis, prefix: str, db: int, **more: object) -> Settings:
-    """Settings of a deployment with topics and an emptied Redis database of its own."""
+    """Settings of a deployment with topics and an emptied Redis database of its own.
+
+    The encoders are built where they are missing, so that any file of tests can be run by itself.
+    """
     url = server.redis.rsplit("/", 1)[0] + f"/{db}"
     with redis.Redis.from_url(url) as client:
         client.flushdb()
@@ -132,7 +136,9 @@ def deployment(kafka: RealKafka, server: RealRedis, prefix: str, db: int, **more
         "kafka": kafka.kafka, "redis": url, "topic_prefix": prefix + "-", "group": prefix, "partitions": 4,
         "fetch_wait_ms": 50, "session_timeout_s": 2.0, "artifact_poll_s": 0.2, "device": "cpu", **more,
     }  # fmt: skip
-    return Settings(**given)  # type: ignore[arg-type]
+    settings = Settings(**given)  # type: ignore[arg-type]
+    ensure_encoders(settings)
+    return settings
 
 
 async def publish_lines(

@@ -51,7 +51,7 @@ def test_good_rows_are_written_and_the_others_told_with_exit_code_1(shop: Path) 
         Item(item_id="p4", time=1_772_323_200_000, title="Pot", price=4),
     ]
     lines = result.stdout.splitlines()
-    assert lines[0] == f"{log}: 2 item"
+    assert lines[0] == f"{log}: 2 item events"
     assert "shop.csv: read as utf-8 with the delimiter ';'" in lines
     assert "refused: 2 rows (price 1, item_id 1)" in lines
     assert "  shop.csv row 3: price: '3.9' is no number with the decimal sign ',': --decimal . reads it" in lines
@@ -63,7 +63,7 @@ def test_a_table_without_faults_ends_with_0_and_a_bar(shop: Path) -> None:
     shop.write_text("item_id,title\np1,Tea\n")
     result = call("import", "table", str(shop), "-o", str(shop.with_name("shop.jsonl.gz")), "--as", "item")
     assert result.exit_code == 0
-    assert "1 item" in result.stdout
+    assert "1 item event" in result.stdout
     assert "shop.csv" in result.stderr
 
 
@@ -75,7 +75,7 @@ def test_a_dry_run_shows_events_and_writes_nothing(shop: Path) -> None:
     assert json.loads(lines[0]) == {
         "event": "item", "time": 1_772_323_200_000, "item_id": "p1", "title": "Tea", "price": 2.5
     }  # fmt: skip
-    assert lines[2] == "would be: 2 item"
+    assert lines[2] == "would be: 2 item events"
     assert "refused: 2 rows (price 1, item_id 1)" in lines
     assert [path.name for path in shop.parent.iterdir()] == ["shop.csv"]
 
@@ -198,4 +198,4 @@ def test_a_dry_run_of_publish_needs_no_kafka(shop: Path) -> None:
     """It shows what would be published."""
     result = call("publish", str(shop), "--dry-run", *MAPPED, env={"STREAMRANK_KAFKA": "127.0.0.1:1"})
     assert result.exit_code == 1
-    assert "would be: 2 item" in result.stdout
+    assert "would be: 2 item events" in result.stdout

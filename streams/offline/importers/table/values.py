@@ -18,8 +18,14 @@ MOST: Final = 10**18
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _YES: Final = frozenset(("true", "yes", "y", "in stock", "available", "preorder", "backorder"))
 _NO: Final = frozenset(("false", "no", "n", "out of stock", "sold out", "unavailable", "discontinued"))
-#: a number with what may stand around it: a currency's name or sign of at most five characters
-_AMOUNT: Final = re.compile(r"(?:[^\d\s.,+-]{1,5}\s*)?([+-]?[\d.,'\s\u2019]*\d)(?:\s*[^\d\s.,+-][^\d\s,+-]{0,4})?")
+#: a currency: its sign, with a country's letters or without, its code of ISO 4217, or what shops write for it
+_CURRENCY: Final = (
+    r"(?:[A-Za-z]{0,3}[\$\u00a2-\u00a5\u20a0-\u20bf\ufdfc\uff04\uffe0\uffe1\uffe5\uffe6]|[A-Z]{3}"
+    r"|(?i:kr|k\u010d|z\u0142|lei|ft|rs|rp|rm|fr|sfr|\u043b\u0432|\u0440|\u0440\u0443\u0431|\u0433\u0440\u043d"
+    r"|\u5143|\u5186|\u5706|\u5713|\uc6d0|\u0e1a\u0e32\u0e17)\.?)"
+)
+#: a number, with a currency on either side or none
+_AMOUNT: Final = re.compile(rf"(?:{_CURRENCY}\s*)?([+-]?[\d.,'\s\u2019]*\d)(?:\s*{_CURRENCY})?")
 #: by the decimal sign: whole thousands in groups of three, or no groups; then the decimals
 _NUMBER: Final = {
     ".": re.compile(r"[+-]?(?:\d{1,3}(?:[,'\s\u2019]\d{3})+|\d+)?(?:\.\d+)?"),
@@ -41,7 +47,7 @@ class Notation:
     separator: str = ">"
 
     def number(self, value: object) -> float:
-        """A number; a currency may stand before or behind it.
+        """A number; a currency may stand before or behind it, and no other word.
 
         >>> Notation().number("USD 1,299.50"), Notation(decimal=",").number("1.299,5 €"), Notation().number(Decimal(3))
         (1299.5, 1299.5, 3.0)

@@ -24,6 +24,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
         ("1 299,5", ",", 1299.5),
         ("1'299.50 CHF", ".", 1299.5), ("€ 5", ".", 5), ("15.00 USD", ".", 15), ("-3", ".", -3), (".5", ".", 0.5),
         ("1\u202f299,00\xa0€", ",", 1299), ("12,90 kr.", ",", 12.9),
+        ("US$12", ".", 12), ("R$ 12,50", ",", 12.5), ("Rs. 500", ".", 500), ("12元", ".", 12), ("9,99 zł", ",", 9.99),
     ],
 )  # fmt: skip
 def test_numbers_with_their_decimal_sign_and_currency(text: str, decimal: str, number: float) -> None:
@@ -32,10 +33,14 @@ def test_numbers_with_their_decimal_sign_and_currency(text: str, decimal: str, n
 
 
 @pytest.mark.parametrize(
-    "text", ["12.90.1", "1,29,000", "abc", "nan", "inf", "1_000", "--3", "3 4", "12,", "5 pieces of it", "0x1f"]
-)
+    "text",
+    [
+        "12.90.1", "1,29,000", "abc", "nan", "inf", "1_000", "--3", "3 4", "12,", "5 pieces of it", "0x1f",
+        "about 20", "from 5", "20 kg", "20 each",
+    ],
+)  # fmt: skip
 def test_what_is_no_number_is_refused_with_its_value(text: str) -> None:
-    """Python's own notation and half numbers are none of a price list."""
+    """Python's own notation, half numbers and numbers with another word are none of a price list."""
     with pytest.raises(ValueError, match="is no number"):
         Notation().number(text)
 
