@@ -45,8 +45,8 @@ async def demo(out: Console, keep: bool) -> None:
         settings = start_servers(stack)
         await create_topics(settings)
         ensure_encoders(settings, partial(steps, quiet=False))
-        log, shop = import_log(folder)
         worker = stack.enter_context(worker_process(settings, folder / "worker.log"))
+        log, shop = import_log(folder)  # while the worker opens its artifacts
         await until_ready(settings, worker, folder / "worker.log")
         with stages(quiet=False) as progress:
             summary = await publish_log(log, settings, end_now=True, progress=progress)
