@@ -62,7 +62,7 @@ def not_ready(worker: WorkerProcess) -> str:
     return ""
 
 
-@pytest.mark.parametrize("how", ["refusing", "stalled"])
+@pytest.mark.parametrize("how", ["refusing", pytest.param("stalled", marks=pytest.mark.soak)])
 async def test_kafka_goes_and_the_worker_says_so_and_ends_on_sigterm(proxied: tuple[Settings, Proxy], how: str) -> None:
     """Within 5 s in the log and in /ready, whether connections are refused or say nothing; SIGTERM ends it in time."""
     settings, proxy = proxied
@@ -117,7 +117,9 @@ async def test_a_worker_that_starts_before_redis_waits_and_can_be_ended(proxied:
         worker.close()
 
 
-@pytest.mark.parametrize(("first", "second"), [("query", "all"), ("all", "trainer")])
+@pytest.mark.parametrize(
+    ("first", "second"), [("query", "all"), pytest.param("all", "trainer", marks=pytest.mark.soak)]
+)
 async def test_roles_that_do_the_same_work_are_refused(
     proxied: tuple[Settings, Proxy], first: str, second: str
 ) -> None:

@@ -16,6 +16,8 @@ from tests.support.redis_cuts import PLACES, cutting
 from tests.support.worker_process import WorkerProcess, deployment, known_to, publish_lines, serving, settled
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
+#: cuts at random, over one log
+MANY = pytest.mark.parametrize("cuts", [60, pytest.param(300, marks=pytest.mark.soak)])
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -65,8 +67,9 @@ async def test_a_second_cut_while_a_partition_is_read_again_loses_nothing(
     told("EXEC's reply is lost, and the next two connections", cuts=proxy.cuts, events=SIZE.behaviors)
 
 
-async def test_300_cuts_of_connections_to_redis_lose_nothing(
-    kafka: RealKafka, redis_server: RealRedis, topic_prefix: str, tmp_path: Path
+@MANY
+async def test_cuts_of_connections_to_redis_lose_nothing(
+    kafka: RealKafka, redis_server: RealRedis, topic_prefix: str, tmp_path: Path, cuts: int
 ) -> None:
     """Cut at random, whatever is said over them just then."""
     settings = deployment(kafka, redis_server, topic_prefix, 1, batch_records=20)
@@ -74,18 +77,19 @@ async def test_300_cuts_of_connections_to_redis_lose_nothing(
     await create_topics(settings)
     with Proxy(int(redis_server.port)) as proxy:
         with WorkerProcess(proxied(settings, proxy)) as worker:
-            cutter = proxy.cut_at_random(300, 0.01, seed=5)
+            cutter = proxy.cut_at_random(cuts, 0.01, seed=5)
             await publish_lines(raw, settings, tmp_path, worker.items)
             await asyncio.to_thread(cutter.join, 60)
             await settled(settings)
             assert worker.terminate() == 0
-        assert proxy.cuts >= 300
+        assert proxy.cuts >= cuts
     await assert_as_replayed(settings, raw, deployment(kafka, redis_server, topic_prefix, 2))
     told("cuts of connections to Redis", cuts=proxy.cuts, events=SIZE.behaviors)
 
 
-async def test_300_cuts_of_connections_to_kafka_lose_nothing(
-    proxied_kafka: tuple[RealKafka, Proxy], redis_server: RealRedis, topic_prefix: str, tmp_path: Path
+@MANY
+async def test_cuts_of_connections_to_kafka_lose_nothing(
+    proxied_kafka: tuple[RealKafka, Proxy], redis_server: RealRedis, topic_prefix: str, tmp_path: Path, cuts: int
 ) -> None:
     """Cut at random: fetches, heartbeats, commits and transactions."""
     kafka, proxy = proxied_kafka
@@ -93,11 +97,11 @@ async def test_300_cuts_of_connections_to_kafka_lose_nothing(
     raw = log()
     await create_topics(settings)
     with WorkerProcess(replace(settings, kafka=f"127.0.0.1:{proxy.port}")) as worker:
-        cutter = proxy.cut_at_random(300, 0.02, seed=6)
+        cutter = proxy.cut_at_random(cuts, 0.02, seed=6)
         await publish_lines(raw, settings, tmp_path, worker.items)
         await asyncio.to_thread(cutter.join, 60)
         await settled(settings)
         assert worker.terminate() == 0
-    assert proxy.cuts >= 300
+    assert proxy.cuts >= cuts
     await assert_as_replayed(settings, raw, deployment(kafka, redis_server, topic_prefix, 2))
     told("cuts of connections to Kafka", cuts=proxy.cuts, events=SIZE.behaviors)

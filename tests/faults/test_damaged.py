@@ -119,7 +119,7 @@ async def test_a_batch_that_lies_damaged_on_the_brokers_disk_is_set_aside_whole_
     assert stored(settings.redis, *STATE) == stored(smooth.redis, *STATE)
 
 
-@pytest.mark.parametrize("which", ["query_events", "item_events"])
+@pytest.mark.parametrize("which", ["query_events", pytest.param("item_events", marks=pytest.mark.soak)])
 async def test_a_damaged_batch_of_queries_or_items_stops_nobody(
     kafka: RealKafka, redis_server: RealRedis, topic_prefix: str, which: str
 ) -> None:

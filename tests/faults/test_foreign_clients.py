@@ -85,8 +85,13 @@ class Foreign:
 
 @pytest.mark.parametrize(
     ("codec", "choose"),
-    [("none", None), ("gzip", fnv1a), ("snappy", in_turn()), ("lz4", None), ("zstd", None)],
-    ids=["none, CRC-32", "gzip, FNV-1a", "snappy, in turn", "lz4, CRC-32", "zstd, CRC-32"],
+    [
+        pytest.param("none", None, id="none, CRC-32"),
+        pytest.param("snappy", in_turn(), id="snappy, in turn"),
+        pytest.param("gzip", fnv1a, id="gzip, FNV-1a", marks=pytest.mark.soak),
+        pytest.param("lz4", None, id="lz4, CRC-32", marks=pytest.mark.soak),
+        pytest.param("zstd", None, id="zstd, CRC-32", marks=pytest.mark.soak),
+    ],
 )
 async def test_a_foreign_producers_events_count_and_its_queries_are_answered(
     kafka: RealKafka, redis_server: RealRedis, topic_prefix: str, codec: str, choose: Chooser | None

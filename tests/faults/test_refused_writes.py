@@ -44,7 +44,7 @@ REFUSALS: Final[dict[str, tuple[Callable[[Any], None], Callable[[Any], None]]]] 
 }
 
 
-@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("refusal", ["full", pytest.param("read-only", marks=pytest.mark.soak)])
 async def test_queries_are_answered_once_each_while_redis_refuses_writes(
     kafka: RealKafka, redis_server: RealRedis, topic_prefix: str, tmp_path: Path, refusal: str
 ) -> None:

@@ -25,9 +25,8 @@ from tests.support.worker_process import WorkerProcess, deployment, publish_line
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 
-@pytest.mark.parametrize(
-    "roles", [("query", "query", "query", "ingest"), pytest.param(("all", "all", "all"), marks=pytest.mark.soak)]
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("roles", [("query", "query", "query", "ingest"), ("all", "all", "all")])
 async def test_a_rolling_restart_leaves_no_query_unanswered(
     kafka: RealKafka, redis_server: RealRedis, topic_prefix: str, tmp_path: Path, roles: tuple[str, ...]
 ) -> None:

@@ -21,7 +21,7 @@ from tests.support.small_log import Size, behaviors, items, lines
 from tests.support.worker_process import WorkerProcess, deployment, publish_lines, settled, stored
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
-SIZE = Size(users=100, items=40, behaviors=900)
+SIZE = Size(users=100, items=40, behaviors=600)
 TOGETHER = 25
 
 

@@ -22,7 +22,7 @@ from tests.support.worker_process import WorkerProcess, deployment, progress, pu
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 
-@pytest.mark.parametrize("most", [5, pytest.param(20, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("most", [3, pytest.param(20, marks=pytest.mark.soak)])
 async def test_a_log_with_kills_counts_once(
     kafka: RealKafka, redis_server: RealRedis, topic_prefix: str, tmp_path: Path, most: int
 ) -> None:
