@@ -75,8 +75,12 @@ class Vocabulary:
         return forms
 
     def akin(self, word: str) -> list[str]:
-        """The forms of a word that are held, by the stems of other languages; sorted."""
-        return sorted(one for one in self._near(word) if akin(word, one)) if word.isalpha() else []
+        """The forms of a word that are held, by the stems of other languages; sorted. Words of one or two letters have
+        none: all that begin with one letter would be looked through.
+        """
+        if len(word) < SHORTEST or not word.isalpha():
+            return []
+        return sorted(one for one in self._near(word) if akin(word, one))
 
     def starting(self, start: str) -> list[str]:
         """Words that begin so and are longer, at most ``MOST``, the shortest first."""

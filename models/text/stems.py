@@ -54,17 +54,13 @@ def akin(word: str, other: str) -> bool:
     (True, True, False, False)
     """
     least = 1 if word.startswith(other) or other.startswith(word) else STEM
-    return any(len(stem) >= least and stem == _stem(language, other) for language, stem in _stems(word))
+    stems, others = _stems(word), _stems(other)
+    return any(one == another and len(one) >= least for one, another in zip(stems, others, strict=True))
 
 
-@lru_cache(1 << 10)
-def _stems(word: str) -> tuple[tuple[str, str], ...]:
-    return tuple((language, _stem(language, word)) for language in OTHERS)
-
-
-def _stem(language: str, word: str) -> str:
-    stem: str = _stemmer(language).stemWord(word)
-    return stem
+@lru_cache(1 << 14)
+def _stems(word: str) -> tuple[str, ...]:
+    return tuple(_stemmer(language).stemWord(word) for language in OTHERS)
 
 
 @cache

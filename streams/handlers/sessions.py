@@ -11,7 +11,7 @@ import numpy as np
 from models.ask import Ask, AskedQuery, AskedText, Continued, Filter
 from models.base.arrays import Mask, Rows
 from models.items.attributes import one_of
-from models.items.catalogue import Catalogue
+from models.items.catalogue import Catalogue, title_key
 from models.items.codes import folded
 from models.retrieval.intent_candidates import sure, wants_no_product
 from models.serving import Models
@@ -148,18 +148,17 @@ def _fits(words: Sequence[Word], meant: Said, previous: SearchSession, models: M
     if words[0][1] == "said" and not len(having):
         # the particle says that it goes on; nothing else holds the words either
         return not models.catalogue.recommendable[models.catalogue.lexical.holding(tokens)].any()
-    return len(having) > 0 and not _better(normalise(meant.rest), tokens, base, models)
+    return len(having) > 0 and not _better(normalise(meant.rest), base, models)
 
 
-def _better(text: str, tokens: Sequence[str], base: Mask, models: Models) -> bool:
+def _better(text: str, base: Mask, models: Models) -> bool:
     """Whether the text alone is the id, the title or the category of items that were not found before."""
     catalogue = models.catalogue
-    fits = np.zeros(len(catalogue), np.bool_)
+    key = title_key(text)
+    fits: Mask = catalogue.title_keys == np.uint64(key) if key else np.zeros(len(catalogue), np.bool_)
     row = catalogue.row(text)
     if row >= 0:
         fits[row] = True
-    for row in catalogue.lexical.holding(tokens).tolist():
-        fits[row] |= set(models.words.tokens(catalogue.titles[row])) == set(tokens)
     fits &= catalogue.recommendable
     codes = [
         code for name in catalogue.categories.folded.get(folded(text), ()) for code in catalogue.categories.under(name)

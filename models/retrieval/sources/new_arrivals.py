@@ -22,7 +22,7 @@ import numpy as np
 
 from models.ask import Ask, Weighted
 from models.base.arrays import Floats, Mask, Rows
-from models.base.vectors import cosines, nearest
+from models.base.vectors import cosines, near_top, nearest
 from models.items.catalogue import Catalogue
 from models.retrieval.matching import NEAR, cosine_at
 from models.retrieval.sentences import NEW
@@ -31,6 +31,8 @@ from streamrank_client.vocabulary import DAY_MS
 
 #: of many new items the newest so many are looked at (a whole catalogue is new when it is first read)
 MOST: Final = 2_000
+#: of these, the nearest to a search so many are compared with it word by word, and in full
+COMPARED: Final = 400
 #: where an item may be shown though nothing is known of what is wanted
 FEEDS: Final = ("home", "cart")
 
@@ -54,6 +56,9 @@ class NewArrivals(Source):
             return Weighted()
         if len(rows) > MOST:
             rows = rows[np.argsort(-first[rows], kind="stable")[:MOST]]
+        wishes = _wishes(ask, catalogue) if ask.query.surface == "search" else []
+        if wishes and len(rows) > COMPARED:
+            rows = rows[near_top(nearest(catalogue.compact, rows, wishes), max(COMPARED, k))]
         weight = self.score(search, rows)
         order = np.lexsort((rows, -first[rows], -weight))[:k]
         order = order[weight[order] > 0]
