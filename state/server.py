@@ -99,11 +99,19 @@ class OneServer:
             await self._let_go(connection)
         return None
 
+    async def _opened(self) -> AbstractConnection:
+        """A new connection that knows its user and database. A server may take it and then say nothing."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                connection: AbstractConnection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+                return connection
+        except TimeoutError as error:
+            raise RedisTimeoutError(f"Redis did not answer within {self._timeout_s} s") from error
+
     @asynccontextmanager
     async def conversation(self, key: bytes = b"") -> AsyncIterator[Talk]:
         """A conversation about ``key``, wherever that is."""
-        connection: AbstractConnection
-        connection = await self._kept() or await self._pool.get_connection()  # type: ignore[no-untyped-call]
+        connection = await self._kept() or await self._opened()
         try:
             yield Talk(connection, self._timeout_s)
         except BaseException:

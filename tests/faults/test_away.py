@@ -104,17 +104,22 @@ async def test_a_worker_that_starts_before_kafka_waits_for_it(proxied: tuple[Set
         worker.close()
 
 
-async def test_a_worker_that_starts_before_redis_waits_and_can_be_ended(proxied: tuple[Settings, Proxy]) -> None:
-    """The same for Redis; SIGTERM ends a worker that waits."""
+@pytest.mark.parametrize("how", ["refusing", "stalled"])
+async def test_a_worker_that_starts_before_redis_waits_and_can_be_ended(
+    proxied: tuple[Settings, Proxy], how: str
+) -> None:
+    """The same for a Redis that refuses connections, or takes them and is silent; SIGTERM ends a worker that waits."""
     settings, _ = proxied
-    worker = launched(replace(settings, redis=f"redis://{HOST}:{free_port()}/0"))
-    try:
-        await until(lambda: "Redis does not answer" in not_ready(worker), 120)
-        await until(lambda: "waits for Redis before it starts" in worker.log)
-        assert await asyncio.to_thread(worker.terminate) == 0
-        assert "Traceback" not in worker.log
-    finally:
-        worker.close()
+    with Proxy(int(settings.redis.rpartition(":")[2].partition("/")[0])) as proxy:
+        setattr(proxy, how, True)
+        worker = launched(replace(settings, redis=f"redis://{HOST}:{proxy.port}/3", redis_timeout_s=1.0))
+        try:
+            await until(lambda: "Redis does not answer" in not_ready(worker), 120)
+            await until(lambda: "waits for Redis before it starts" in worker.log)
+            assert await asyncio.to_thread(worker.terminate) == 0
+            assert "Traceback" not in worker.log
+        finally:
+            worker.close()
 
 
 @pytest.mark.parametrize(

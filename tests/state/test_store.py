@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import pytest_asyncio
 import redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from bench.servers import RealRedis
 from state import keys, records
@@ -329,4 +331,22 @@ async def test_a_server_that_went_away_is_an_error_and_works_again_when_back() -
             await store.read([A])
         server.restart()
         assert await store.read([A]) == [None]
+        await store.close()
+
+
+@pytest.mark.servers
+async def test_a_server_that_takes_connections_and_says_nothing_is_an_error_and_no_reply_is_taken_for_another() -> None:
+    """New connections wait for it no longer than others do; afterwards each key has its own value."""
+    with RealRedis() as server:
+        assert server.process is not None
+        store = Store(server.redis.replace("/0", "/3"), timeout_s=0.5)
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            for _ in range(3):
+                with pytest.raises(RedisTimeoutError):
+                    await asyncio.wait_for(store.ping(), 20)
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+        await store.write([(A, b"a"), (B, b"b")])
+        assert await asyncio.gather(*(store.read([A, B]) for _ in range(8))) == [[b"a", b"b"]] * 8
         await store.close()
