@@ -41,7 +41,7 @@ class Retrying:
         pause = FIRST_S
         while True:
             try:
-                await stage.handle(batch.tp.partition, batch)
+                await (stage.handle if batch else stage.pass_empty)(batch.tp.partition, batch)
                 self._done(stage.name)
                 return True
             except Released:

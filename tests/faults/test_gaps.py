@@ -9,8 +9,6 @@ from time import monotonic
 
 import pytest
 import redis
-from aiokafka import TopicPartition  # type: ignore[import-untyped]
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete  # type: ignore[import-untyped]
 
 from bench.servers import RealKafka, RealRedis
 from streamrank_client.topics import topics
@@ -20,7 +18,7 @@ from streams.offline.publishing.publish_log import publish_log
 from streams.offline.replay import replay
 from streams.settings import Settings
 from tests.integration.test_exactness import EXACT
-from tests.support.faults import SMALL, assert_as_replayed, log, told, until, until_readiness
+from tests.support.faults import SMALL, assert_as_replayed, log, told, trim, until, until_readiness
 from tests.support.small_log import lines
 from tests.support.worker_process import WorkerProcess, deployment, progress, publish_lines, settled, stored
 
@@ -110,14 +108,3 @@ async def published(raw: list[bytes], settings: Settings, folder: Path) -> None:
     path = folder / "more.jsonl"
     path.write_bytes(b"\n".join(raw) + b"\n")
     await publish_log(path, settings)
-
-
-async def trim(settings: Settings, topic: str) -> None:
-    """Have Kafka drop all records of a topic."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
-    await admin.start()
-    try:
-        everything = {TopicPartition(topic, p): RecordsToDelete(before_offset=-1) for p in range(settings.partitions)}
-        await admin.delete_records(everything)
-    finally:
-        await admin.close()

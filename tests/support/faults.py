@@ -10,6 +10,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from time import monotonic
 
+from aiokafka import TopicPartition  # type: ignore[import-untyped]
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete  # type: ignore[import-untyped]
+
 from streamrank_client.answers import Answer, decode_answer
 from streamrank_client.client import Client
 from streamrank_client.events import Query, encode
@@ -79,6 +82,17 @@ async def until(true: Callable[[], bool], what: str, timeout: float = 30.0) -> f
         assert monotonic() - began < timeout, f"{what} is not so after {timeout} s"
         await asyncio.sleep(0.05)
     return round(monotonic() - began, 2)
+
+
+async def trim(settings: Settings, topic: str) -> None:
+    """Have Kafka drop all records of a topic."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    try:
+        everything = {TopicPartition(topic, p): RecordsToDelete(before_offset=-1) for p in range(settings.partitions)}
+        await admin.delete_records(everything)
+    finally:
+        await admin.close()
 
 
 class Asking:

@@ -130,7 +130,8 @@ class BatchConsumer(driver.Consumer):
             self.put_again({tp})
             return
         generation, position = self.app.consumer_generation_id, run.position
-        for start, end in slices(len(run.records), min(agent.slice_size() for agent in agents)):
+        # a run without records is a batch, too: its offsets are to be stored and committed
+        for start, end in slices(len(run.records), min(agent.slice_size() for agent in agents)) or [(0, 0)]:
             part = run.records if end - start == len(run.records) else run.records[start:end]
             # The last slice reaches past transaction markers and compacted holes behind the last record.
             next_offset = run.next_offset if end == len(run.records) else part[-1].offset + 1

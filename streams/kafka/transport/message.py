@@ -17,7 +17,7 @@ class BatchMessage(ConsumerMessage):
 
     def __init__(self, batch: RecordBatch, window: AckWindow, agents: int, generation: int) -> None:
         tp: TP = batch.tp
-        seconds = (batch[-1].timestamp_ms or 0) / 1000.0
+        seconds = (batch[-1].timestamp_ms or 0) / 1000.0 if batch else 0.0
         super().__init__(
             tp.topic, tp.partition, batch.last_offset, seconds, 0, None, None, None, None, 0, 0, tp,
             generation_id=generation,

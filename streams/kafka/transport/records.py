@@ -20,7 +20,8 @@ __all__ = ["Record", "RecordBatch", "unpack_to_tuples"]
 
 
 class RecordBatch(Batch):
-    """A batch of one partition as an agent on a ``BatchTopic`` gets it.
+    """A batch of one partition as an agent on a ``BatchTopic`` gets it; without records where only transaction markers,
+    compacted holes, aborted records or what was set aside lie between its offsets.
 
     ``highwater``: the end of the partition when it was fetched; ``attempt`` counts its deliveries from 1: above 1 it
     was delivered before, to an agent that raised.
@@ -84,13 +85,13 @@ class RecordBatch(Batch):
 
     @property
     def first_offset(self) -> int:
-        """Offset of the first record."""
-        return self[0].offset
+        """Offset of the first record; of an empty batch, ``position``."""
+        return self[0].offset if self else self.position
 
     @property
     def last_offset(self) -> int:
-        """Offset of the last record."""
-        return self[-1].offset
+        """Offset of the last record; of an empty batch, that before ``next_offset``."""
+        return self[-1].offset if self else self.next_offset - 1
 
 
 def _to_tuple(_tp: object, record: Any) -> Record:

@@ -36,7 +36,8 @@ class PositionMoved(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Records drained of one partition in one go: all that it holds from ``position`` up to ``next_offset``.
+    """Records drained of one partition in one go: all that it holds from ``position`` up to ``next_offset``; none where
+    only markers, holes and aborted records lie between.
 
     ``seek``: the number of the last seek before it; a run drained before a seek must not be delivered after it.
     """
@@ -57,8 +58,8 @@ class Fetched(dict[TP, Run]):
 
 @dataclass(slots=True)
 class _Reading:
-    """How far a partition was drained since its last seek. ``end``: after the last record that was handed out, or where
-    the seek went; ``position``: the consumer's own, which markers and holes alone may have moved further.
+    """How far a partition was drained since its last seek. ``end``: up to where it was handed out, or where the seek
+    went; ``position``: the consumer's own, which a batch that was set aside may have moved further.
     """
 
     seek: int
@@ -187,6 +188,12 @@ class BatchThread(AIOKafkaConsumerThread):
             if records:
                 fetched[tp] = Run(records, reading.end, after, reading.seek)
                 reading.end = after
+        for tp, reading in self._reading.items():
+            # else what ends a partition without a record would be a gap once Kafka has dropped it
+            active = not active_partitions or tp in active_partitions
+            if active and reading.position > reading.end and reading.seek == self.seeks.get(tp, 0):
+                fetched[tp] = Run([], reading.end, reading.position, reading.seek)
+                reading.end = reading.position
         return fetched
 
     async def damaged_batch(self, tp: TP) -> DamagedBatch | None:

@@ -134,6 +134,9 @@ class Stage(ABC):
     async def step(self, partition: int, batch: Batch) -> None:
         """Handle a batch, all of it or nothing. Raises NotOwner."""
 
+    async def pass_empty(self, partition: int, batch: Batch) -> None:  # noqa: B027 (the commit is all there is to do)
+        """Take note of offsets between which there is no record. Raises NotOwner."""
+
     async def every_second(self) -> None:  # noqa: B027 (most stages have nothing to do between batches)
         """What is to be done now and then, between batches."""
 
@@ -216,6 +219,10 @@ class MarkedStage(Stage):
         """A dead letter, and the watermark past it. Raises NotOwner."""
         await super().refuse(partition, one, error)
         await self.pass_by(partition, one.position, one.next_offset)
+
+    async def pass_empty(self, partition: int, batch: Batch) -> None:
+        """The watermark past them: else they would be a gap once Kafka has dropped them. Raises NotOwner."""
+        await self.pass_by(partition, batch.position, batch.next_offset)
 
     @abstractmethod
     async def pass_by(self, partition: int, position: int | None, next_offset: int) -> None:
