@@ -5,6 +5,7 @@ Asked before it starts, so that what the operator is to mend is one clear line, 
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from typing import Final
 
@@ -20,6 +21,8 @@ from streams.web.web_port import WebPort
 
 __all__ = ["knock"]
 
+#: how long a Kafka that says nothing is asked for its topics; then the worker starts, and says that it waits
+_WITHIN_S: Final = 5.0
 _UNTRUSTED: Final = "CERTIFICATE_VERIFY_FAILED"
 
 
@@ -36,8 +39,9 @@ async def knock(settings: Settings) -> None:
     port = WebPort(web.Application(), settings.web_host, settings.web_port)
     await port.start()
     await port.stop()
-    with suppress(Unavailable):
-        await check_topics(settings)
+    with suppress(Unavailable, TimeoutError):
+        async with asyncio.timeout(_WITHIN_S):
+            await check_topics(settings)
 
 
 async def _redis_refusal(settings: Settings) -> str | None:

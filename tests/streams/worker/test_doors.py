@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -64,6 +65,16 @@ async def test_missing_topics_and_a_taken_port_stop_a_worker(broker: Broker) -> 
 async def test_servers_that_are_away_stop_nobody() -> None:
     """They are waited for when the worker starts."""
     await knock(Settings(kafka="127.0.0.1:1", redis=NOBODY, web_port=free_port()))
+
+
+async def test_servers_that_take_connections_and_say_nothing_stop_nobody() -> None:
+    """Neither is waited for here as long as a client waits for an answer, 40 s of Kafka's."""
+    with socket.create_server((HOST, 0)) as silent:
+        port = silent.getsockname()[1]
+        settings = Settings(
+            kafka=f"{HOST}:{port}", redis=f"redis://{HOST}:{port}/0", redis_timeout_s=0.5, web_port=free_port()
+        )
+        await asyncio.wait_for(knock(settings), 30)
 
 
 def test_a_kafka_that_comes_late_is_looked_at_then(real_broker: Broker, redis_url: str) -> None:
