@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -82,7 +82,7 @@ class Place:
         return [decode_entry(value) for value in self.kept.of(self.at.deployment.topics.catalogue.name)]
 
 
-def foreign(number: int, **given: object) -> Entry:
+def foreign(number: int, **given: Any) -> Entry:
     """An entry of another encoder."""
     name = f"p{number}"
     entry = sample_entry("tea", item_id=name, key=key(name), time=5, encoder=OTHER)
