@@ -5,6 +5,9 @@ cuts them differently the second time. So the vectors are integer sums: an event
 ``weight * vector * SCALE * 2 ** ((t - start of the epoch) / half-life)``, rounded, where an epoch is eight
 half-lives; integers add in any order. When a user's newest event enters a later epoch, the sums are divided by
 ``2 ** 8`` for each epoch passed, which happens at the same event however the batch is cut.
+
+Vectors of two encoders do not add up: a context names the encoder of its sums, and those of another one than that in
+use count as absent until the user's next event begins new ones.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from numpy.typing import NDArray
 
 from state.compiled import compiled
 from state.records import CONTEXT, RING
-from streamrank_client.vocabulary import COMPACT, DAY_MS, HOUR_MS
+from streamrank_client.vocabulary import COMPACT, DAY_MS, HOUR_MS, key
 
 SHORT_MS: Final = HOUR_MS
 LONG_MS: Final = 30 * DAY_MS
@@ -33,15 +36,24 @@ _RING: Final = ("item", "at", "kind", "weight")
 Array = NDArray[np.generic]
 
 
+def encoder_id(version: str) -> int:
+    """How a context names an encoder: 32 bits of its version's key.
+
+    >>> encoder_id("b801d2b1ea5c")
+    1513756699
+    """
+    return key(version) & 0xFFFFFFFF
+
+
 class EventColumns:
     """The events of one batch as columns, in offset order; every array has shape (n,).
 
     ``user``: row of the context; ``item``: u64 key; ``time``: Unix ms; ``kind``: code in ``records.KINDS``;
     ``weight``: interest it shows; ``vector``: row in ``vectors`` or -1 where the item's vector is unknown;
-    ``vectors``: shape (v, 64), float32.
+    ``vectors``: shape (v, 64), float32, of the encoder ``encoder`` (``encoder_id``).
     """
 
-    __slots__ = ("item", "kind", "time", "user", "vector", "vectors", "weight")
+    __slots__ = ("encoder", "item", "kind", "time", "user", "vector", "vectors", "weight")
 
     def __init__(
         self,
@@ -52,7 +64,9 @@ class EventColumns:
         weight: NDArray[np.float32],
         vector: NDArray[np.intp],
         vectors: NDArray[np.float32],
+        encoder: int = 0,
     ) -> None:
+        self.encoder = encoder
         self.user, self.item, self.time, self.kind = user, item, time, kind
         self.weight, self.vector, self.vectors = weight, vector, vectors
 
@@ -68,6 +82,9 @@ def fold(rows: NDArray[np.void], events: EventColumns) -> None:
     users = who[starts]
     nth = np.arange(len(who)) - np.repeat(starts, sizes)
 
+    foreign = users[rows["encoder"][users] != events.encoder]
+    rows["short"][foreign] = rows["long"][foreign] = 0
+    rows["encoder"][users] = events.encoder
     words = rows.view(np.int32).reshape(len(rows), -1)
     user, time = np.ascontiguousarray(events.user), np.ascontiguousarray(events.time)
     weight, vector = np.ascontiguousarray(events.weight), np.ascontiguousarray(events.vector)
@@ -128,15 +145,21 @@ def _interest(
                 own[begin + place] = min(max(total, -LIMIT), LIMIT)
 
 
-def merged(stored: bytes | None, other: bytes | None) -> bytes | None:
+def merged(stored: bytes | None, other: bytes | None, encoder: int) -> bytes | None:
     """A stored context with all that another user did, or None for neither: counts and sums are added, and of the last
     events of both those stay that are newest by their own time, in its order; of one moment the other user's are last.
+    Of sums of two encoders those stay that are of the one in use, ``encoder``.
 
     Where the other user's events are older than those that follow, it is what folding them all into one would give.
     """
     if stored is None or other is None:
         return stored or other
-    one, two = np.frombuffer(bytearray(stored), CONTEXT), np.frombuffer(other, CONTEXT)
+    one, two = (np.frombuffer(bytearray(value), CONTEXT) for value in (stored, other))
+    if one["encoder"][0] != two["encoder"][0]:
+        for row in (one, two):
+            if row["encoder"][0] != encoder:
+                row["short"] = row["long"] = 0
+        one["encoder"] = encoder
     for sums, epoch in (("short", "short_epoch"), ("long", "long_epoch")):
         newest = max(one[epoch][0], two[epoch][0])
         total = np.zeros(COMPACT, np.int64)
@@ -162,9 +185,12 @@ def recent(stored: bytes | None, kinds: Sequence[int]) -> tuple[NDArray[np.uint6
     return row["item"][slots], row["at"][slots].astype(np.int64) * 1000
 
 
-def interest(context: NDArray[np.void]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The short and long vectors of contexts of shape (u,), unit length or zeros, each (u, 64) float32."""
+def interest(context: NDArray[np.void], encoder: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The short and long vectors of contexts of shape (u,), unit length or zeros, each (u, 64) float32; zeros where the
+    sums are of another encoder.
+    """
     sums = np.stack((context["short"], context["long"])).astype(np.float32)
+    sums[:, context["encoder"] != encoder] = 0
     length = np.linalg.norm(sums, axis=-1, keepdims=True)
     length[length == 0] = 1
     sums /= length

@@ -12,9 +12,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-#: The version of the encoder whose vectors the state holds.
-ENCODER = b"enc:{0}"
-
 
 def in_shop(shop: str, names: Sequence[bytes]) -> Sequence[bytes]:
     """Keys as a shop has them where several share Redis: its name before them, and in their hash tags, so that each of

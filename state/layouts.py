@@ -21,8 +21,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from state.contexts import encoder_id
 from state.event_ids import BLOCK
 from state.records import BOUGHT, CATEGORY_TREND, CONTEXT, COUNT, COVISIT, DAILY, DISLIKED, QUERY_CLICK, TOP, TREND
+from streamrank_client.vocabulary import FIRST_ENCODER
 
 HEADER: Final = 2
 #: The version of values without a header.
@@ -96,6 +98,11 @@ def _with_trend_of_six_hours(payload: bytes) -> bytes:
     return payload[:half] + added + payload[half:] + added
 
 
+def _of_first_encoder(payload: bytes) -> bytes:
+    """A context of version 2 did not name its sums' encoder; those of released versions are of the first one."""
+    return payload + encoder_id(FIRST_ENCODER).to_bytes(4, "little")
+
+
 def _second(
     fits: Callable[[int], bool], upgrade: Callable[[bytes], bytes] = _same, counts_twice: bool = False
 ) -> Layout:
@@ -136,7 +143,7 @@ _STRUCT: Final = Layout(2, lambda length: length > 0, lambda value: value[:1] >=
 
 #: By the kind of a key.
 LAYOUTS: Final[Mapping[bytes, Layout]] = {
-    b"ctx": _sized(CONTEXT),
+    b"ctx": _grown(CONTEXT, 1_012, _of_first_encoder),
     b"own": Layout(2, _bought, _bought_first, {1: _same}),
     b"ids": _second(lambda length: length == 8 * BLOCK, counts_twice=True),
     b"wm": _second(lambda length: length >= 16 and length % 8 == 0, _next_offset, counts_twice=True),
@@ -156,7 +163,6 @@ LAYOUTS: Final[Mapping[bytes, Layout]] = {
     b"item": Layout(2, lambda length: length > 0, lambda value: False),
     b"idn": Layout(2, lambda length: length > 0 and length % 8 == 0, lambda value: False, counts_twice=True),
     b"stop": Layout(2, lambda length: length > 0, lambda value: False),
-    b"enc": Layout(2, lambda length: length > 0, lambda value: False),
     b"start": Layout(2, lambda length: length > 0, lambda value: False),
 }
 

@@ -21,11 +21,11 @@ BOUGHT_ITEMS: Final = 44
 DISLIKED_ITEMS: Final = 128
 DAILY_CELLS: Final = 252
 
-#: A user's context: 1,012 bytes and two, so that a string of Redis fits in an allocation of 1 KiB.
+#: A user's context: 1,016 bytes and two, so that a string of Redis fits in an allocation of 1 KiB.
 #: The vectors are sums of item vectors in fixed point (see state/contexts.py),
 #: ``short`` halves in an hour, ``long`` in 30 days; ``*_epoch`` is the epoch they are scaled to.
 #: The ring holds the last 32 events in order of arrival: slot = number of the event modulo 32; ``weight``
-#: is in eighths.
+#: is in eighths. ``encoder``: whose vectors the sums are of (``state.contexts.encoder_id``).
 CONTEXT: Final = np.dtype(
     [
         ("events", "<u4"),
@@ -39,6 +39,7 @@ CONTEXT: Final = np.dtype(
         ("at", "<u4", (RING,)),
         ("kind", "u1", (RING,)),
         ("weight", "i1", (RING,)),
+        ("encoder", "<u4"),
     ]
 )
 

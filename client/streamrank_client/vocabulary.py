@@ -87,6 +87,8 @@ def dwell_interest(milliseconds: int) -> float:
 #: Numbers of a title's vector, and of its projection, by which everything is searched and every interest is kept.
 WIDE: Final = 512
 COMPACT: Final = 64
+#: The encoder of streamrank 0.1, whose vectors do not name it.
+FIRST_ENCODER: Final = "b801d2b1ea5c"
 
 # ---------------------------------------------------------------- units of time
 MINUTE_S: Final = 60

@@ -26,7 +26,7 @@ from models.items.identifiers import Identifiers
 from models.items.images import Images
 from models.items.key_index import KeyIndex
 from models.text.words import squeezed
-from streamrank_client.vocabulary import COMPACT, WIDE, key
+from streamrank_client.vocabulary import COMPACT, FIRST_ENCODER, WIDE, key
 
 __all__ = ["CAPACITY", "Catalogue", "Entry", "decode_entry", "encode_entry"]
 
@@ -61,7 +61,9 @@ class Catalogue:
     (False, 0)
     """
 
-    def __init__(self, capacity: int = CAPACITY, image_dim: int = 0) -> None:
+    def __init__(self, capacity: int = CAPACITY, image_dim: int = 0, encoder: str = FIRST_ENCODER) -> None:
+        #: version of the encoder in use: an entry with vectors of another one counts as one without
+        self.encoder = encoder
         self.ids: list[str] = []
         self.titles: list[str] = []
         #: addresses of an item's page and picture, by row, of those that have any
@@ -93,7 +95,7 @@ class Catalogue:
         An entry that is older than the item's last one changes nothing. Raises ModelError that names the item when its
         key is 0 or a vector has a wrong size or is not finite; nothing is changed then.
         """
-        entries = [entry for entry in entries if not self._stale(entry)]
+        entries = [entry for entry in entries if not self.stale(entry)]
         if not entries:
             return
         if len({entry.item_id for entry in entries}) < len(entries):
@@ -108,6 +110,8 @@ class Catalogue:
         rows = self._rows_of(entries)
         self._vectors[rows] = wide
         self._compact[rows] = narrow
+        foreign = rows[[entry.encoder != self.encoder for entry in entries]]
+        self._vectors[foreign], self._compact[foreign] = 0, 0
         self._keys[rows] = [entry.key for entry in entries]
         self._price[rows] = [entry.price or np.nan for entry in entries]
         self._list_price[rows] = [e.list_price or np.nan for e in entries]
@@ -196,12 +200,12 @@ class Catalogue:
 
     @property
     def vectors(self) -> NDArray[np.float16]:
-        """Title vectors, (n, 512), unit length."""
+        """Title vectors, (n, 512), unit length; zeros for none, or for one of another encoder."""
         return self._vectors[: len(self)]
 
     @property
     def compact(self) -> NDArray[np.float32]:
-        """Projected title vectors, (n, 64), unit length."""
+        """Projected title vectors, (n, 64), unit length or zeros likewise."""
         return self._compact[: len(self)]
 
     @property
@@ -291,7 +295,8 @@ class Catalogue:
         """Time of each item's first event, (n,), Unix ms."""
         return self._first_time[: len(self)]
 
-    def _stale(self, entry: Entry) -> bool:
+    def stale(self, entry: Entry) -> bool:
+        """Whether an entry is older than the item's last one."""
         row = self._by_id.get(entry.item_id, -1)
         return row >= 0 and bool(self._alive[row]) and entry.time < self._time[row]
 

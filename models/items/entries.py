@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.base.errors import ModelError
-from streamrank_client.vocabulary import COMPACT, WIDE, key
+from streamrank_client.vocabulary import COMPACT, FIRST_ENCODER, WIDE, key
 
 EntryAttribute = bool | float | str | list[bool | float | str]
 
@@ -24,7 +24,7 @@ class Entry(msgspec.Struct, array_like=True):
     both unit length; ``valid_from`` to ``valid_to``: when ``price`` holds, outside of it ``list_price`` does;
     ``first_time``: of the item's first event; ``image``: little-endian f2, unit length, empty without an image;
     ``group_id``: what variants of one product share, empty for an item of its own; ``link``, ``image_link``: addresses
-    of its page and picture, empty for none.
+    of its page and picture, empty for none; ``encoder``: version of the one that made ``vector`` and ``compact``.
     """
 
     item_id: str
@@ -48,6 +48,7 @@ class Entry(msgspec.Struct, array_like=True):
     words: list[list[str]] = msgspec.field(default_factory=list)
     link: str = ""
     image_link: str = ""
+    encoder: str = FIRST_ENCODER
 
 
 _encoder = msgspec.msgpack.Encoder()

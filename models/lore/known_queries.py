@@ -23,7 +23,7 @@ from models.lore.beginnings import Beginnings
 from models.lore.query_spelling import SpeltTexts
 from models.text.words import bare
 from streamrank_client.vocabulary import COMPACT as DIM
-from streamrank_client.vocabulary import key
+from streamrank_client.vocabulary import FIRST_ENCODER, key
 
 #: of the weights' decay, in seconds: that of ``state.query_clicks``
 HALF_LIFE: Final = 30 * 86_400
@@ -36,7 +36,7 @@ class KnownQuery(msgspec.Struct, array_like=True):
 
     ``text``: normalised; ``key``: ``streamrank_client.vocabulary.key(text)``; ``time``: Unix seconds of its newest
     choice; ``weight``: of its choices, decayed to then; ``items``: u64 keys of at most 8, heaviest first, with
-    ``weights``; ``compact``: 64 little-endian f4, unit length or zeros.
+    ``weights``; ``compact``: 64 little-endian f4, unit length or zeros; ``encoder``: version of the one that made it.
     """
 
     text: str
@@ -46,6 +46,7 @@ class KnownQuery(msgspec.Struct, array_like=True):
     items: list[int]
     weights: list[float]
     compact: bytes
+    encoder: str = FIRST_ENCODER
 
 
 encode_query = msgspec.msgpack.Encoder().encode

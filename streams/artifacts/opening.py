@@ -143,7 +143,7 @@ def open_models(
     """
     artifacts = opened or open_artifacts(settings)
     return Models(
-        catalogue=Catalogue(image_dim=settings.image_dim),
+        catalogue=Catalogue(image_dim=settings.image_dim, encoder=artifacts.encoder.version),
         words=Words.load(),
         translations=Translations.load(),
         encoder=artifacts.encoder,

@@ -19,6 +19,7 @@ from models.shop.rule_book import RuleEntry
 from models.tower.column import TowerColumn
 from streamrank_client.topics import Topics
 from streams.artifacts import records
+from streams.artifacts.foreign import Foreign
 from streams.artifacts.opening import Opened
 from streams.artifacts.records import ItemRecord, Table
 
@@ -29,12 +30,15 @@ class Tables:
     """Holds the composition that answers.
 
     ``searched``: whether this worker searches; one that does not needs no item tower and no lore of the catalogue's
-    words.
+    words. ``encodes``: whether it encodes items, and so keeps those that another encoder encoded.
     """
 
-    def __init__(self, models: Models, *, searched: bool = True) -> None:
+    def __init__(self, models: Models, *, searched: bool = True, encodes: bool = False) -> None:
         self.models = models
+        #: what is to be encoded again
+        self.foreign = Foreign()
         self._searched = searched
+        self._encodes = encodes
         #: the vectors of a new item tower, until there is one for every item
         self._growing: TowerColumn | None = None
 
@@ -60,6 +64,8 @@ class Tables:
             run = []
             catalogue.delete(item_id)
         catalogue.upsert(run)
+        if self._encodes:
+            self.foreign.note_items(items, catalogue)
         self._place([item_id for item_id, entry in items if entry is not None])
         if catalogue.images.odd and not odd:
             log.warning("images of another length are left out: publish the items again", expected=catalogue.images.dim)
@@ -70,7 +76,8 @@ class Tables:
         """Records of the queries topic, in order; one without a value changes nothing."""
         for _, query in queries:
             if query is not None:
-                self.models.lore.learn(query, self.models.words.tokens(query.text))
+                usable = self.foreign.note_query(query, self.models.catalogue.encoder)
+                self.models.lore.learn(usable, self.models.words.tokens(query.text))
 
     def take_rules(self, rules: Sequence[tuple[str, RuleEntry | None]]) -> None:
         """Records of the rules topic, in order."""

@@ -64,7 +64,7 @@ def asking_user(stored: StoredUser, now: int, dislike_ms: float, catalogue: Cata
     if context is None:
         return AskingUser(bought=bought, disliked=disliked), np.zeros(0, np.uint64)
     row = np.frombuffer(context, CONTEXT)
-    short, long = contexts.interest(row)
+    short, long = contexts.interest(row, contexts.encoder_id(catalogue.encoder))
     events = int(row["events"][0])
     held = min(events, RING)
     # ring order is order of arrival; the user's own order is that of time, latest arrival first among equals

@@ -221,6 +221,7 @@ def _entries(items: Sequence[Item], times: Sequence[int], models: Models) -> lis
             group_id=group_of(item),
             link=item.link or "",
             image_link=item.image_link or "",
+            encoder=models.catalogue.encoder,
         )
         for n, item in enumerate(items)
     ]

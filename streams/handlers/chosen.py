@@ -71,8 +71,8 @@ def _chosen(row: np.void, text: str, query: int, time: int) -> ToldQuery:
     return ToldQuery(text, query, time, float(found.mass[0]), items, weights)
 
 
-def told_message(chosen: ToldQuery, compact: NDArray[np.float32], target: str) -> Message:
-    """A query as a record of the topic ``target``; ``compact`` (64,): the text's vector."""
+def told_message(chosen: ToldQuery, compact: NDArray[np.float32], encoder: str, target: str) -> Message:
+    """A query as a record of the topic ``target``; ``compact`` (64,): the text's vector, by ``encoder``."""
     query = KnownQuery(
         text=chosen.text,
         key=chosen.key,
@@ -81,5 +81,6 @@ def told_message(chosen: ToldQuery, compact: NDArray[np.float32], target: str) -
         items=chosen.items,
         weights=chosen.weights,
         compact=compact.astype("<f4").tobytes(),
+        encoder=encoder,
     )
     return Message(target, chosen.text.encode(), encode_query(query))

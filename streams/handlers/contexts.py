@@ -234,6 +234,7 @@ class _Acts:
             weight=weight,
             vector=catalogue.rows(item).astype(np.intp),
             vectors=catalogue.compact,
+            encoder=contexts.encoder_id(catalogue.encoder),
         )
 
     def place(self, users: dict[str, int]) -> None:

@@ -85,14 +85,16 @@ def identity_key(event: Identify | Identified) -> str:
     return event.anonymous_id if isinstance(event, Identify) else event.user_id
 
 
-def on_identity(records: Batch, mark: BehaviorMark, window: IdWindow, partition: int, deployment: Deployment) -> Reads:
-    """Handle one record of either kind; arguments as of ``on_behavior``."""
+def on_identity(
+    records: Batch, mark: BehaviorMark, window: IdWindow, partition: int, encoder: str, deployment: Deployment
+) -> Reads:
+    """Handle one record of either kind; ``encoder``: version of the one in use, the rest as of ``on_behavior``."""
     (record,) = records
     try:
         event = decode_one(record, decode_identity, identity_key)
         if isinstance(event, Identify):
             return (yield from _leave(event, records, mark, window, partition, deployment))
-        return (yield from _arrive(event, records, mark, partition, deployment))
+        return (yield from _arrive(event, records, mark, partition, encoder, deployment))
     except InvalidEvent as error:
         changes = _changes(records, mark)
         changes.dead.append(dead_letter(record, error, deployment.topics.behavior_events.name, partition))
@@ -133,7 +135,9 @@ def _leave(
     return changes
 
 
-def _arrive(told: Identified, records: Batch, mark: BehaviorMark, partition: int, deployment: Deployment) -> Reads:
+def _arrive(
+    told: Identified, records: Batch, mark: BehaviorMark, partition: int, encoder: str, deployment: Deployment
+) -> Reads:
     """Add a visitor's history to the user's, unless it was added before."""
     if not 0 <= told.partition < deployment.partitions:
         said = f"{told.partition} of {deployment.partitions}: only workers send it"
@@ -150,7 +154,7 @@ def _arrive(told: Identified, records: Batch, mark: BehaviorMark, partition: int
     seen[told.partition] = told.offset
     values = (
         seen.tobytes(),
-        contexts.merged(context, history[0]),
+        contexts.merged(context, history[0], contexts.encoder_id(encoder)),
         purchases.merged(bought, history[1]),
         # what one of them bought since ends what the other disliked, as far as the last events tell
         dislikes.merged(

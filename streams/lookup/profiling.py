@@ -41,7 +41,9 @@ def profile(user_id: str, stored: StoredUser, catalogue: Catalogue, plans: PlanC
     ask = Ask(AskedQuery(now, "home"), user=user)
     recent = user.recent
     plan = plans.plan_for(Query(time=now, request_id="profile", user_id=user_id))
-    row = np.frombuffer(context, CONTEXT)[0]
+    row = np.frombuffer(context, CONTEXT)[0].copy()
+    if row["encoder"] != contexts.encoder_id(catalogue.encoder):
+        row["short"] = row["long"] = 0
     return Profile(
         user_id=user_id,
         at=now,

@@ -29,17 +29,18 @@ from streams.policy.roles import group_of, role_stages
 from streams.settings import Settings
 from streams.stores import open_store
 from streams.web.web_port import WebPort
-from streams.worker.encoder_of import EncoderOfState
 from streams.worker.handover import Handover
 from streams.worker.health import Health
 from streams.worker.joining import Entrance, Step
 from streams.worker.metrics import Metrics
 from streams.worker.pages import WorkerView, closed_to_operators, pages
+from streams.worker.reencoding import Reencoding
 from streams.worker.retraining_schedule import Schedule
 from streams.worker.retrying import RETRIABLE, Retrying
 from streams.worker.series import begin
 from streams.worker.setting_aside import Keeper
 from streams.worker.stages.base import Stage, Workplace
+from streams.worker.stages.items import ItemStage
 from streams.worker.stages.registry import stages
 from streams.worker.starting import Starts
 
@@ -92,7 +93,8 @@ class Worker:
         self.metrics = metrics or Metrics()
         plans = PlanChoice.of(settings)
         searched = "query" in self.names
-        self.tables = Tables(open_models(settings, plans.experiment, searched=searched), searched=searched)
+        models = open_models(settings, plans.experiment, searched=searched)
+        self.tables = Tables(models, searched=searched, encodes="items" in self.names)
         self._kafka: dict[str, Any] = dict(kafka_options(settings))
         bootstrap = self._kafka.pop("bootstrap_servers")
         self._producer = BatchProducer(bootstrap, max_request_bytes=MOST_KEPT, **self._kafka)
@@ -110,7 +112,8 @@ class Worker:
         self._starts = Starts(self._by_topic, place, settings.on_gap == "continue")
         self.app = self._faust_app(bootstrap)
         self.handover = Handover(self.app, self.store)
-        self._encoder = EncoderOfState(self.store, place.deployment, self.tables.models.encoder.version)
+        publishing = next((stage.publishing for stage in self.stages if isinstance(stage, ItemStage)), asyncio.Lock())
+        self._reencoding = Reencoding(place, self._item_partitions, publishing)
         self._entrance = Entrance(self.app, settings, role, on_refused)
         self.health = Health(self.app, self.store, self.readers, self.stages, self.metrics, kafka_options(settings))
         self._retrying = Retrying(self.app, self.metrics, self.health.done)
@@ -261,17 +264,19 @@ class Worker:
             log.warning(closed)
         self.health.start()
         self.handover.announce()
-        steps: list[Step] = [("Redis", self._encoder.check), ("Kafka", self._producer.start)]
+        steps: list[Step] = [("Kafka", self._producer.start)]
         steps.append(("Kafka, to see its topics,", partial(check_topics, self.settings)))
         steps += [(f"Kafka, to read {reader.topic},", reader.start) for reader in self.readers]
         await self._entrance.do(*steps)
         self._show_models()
+        self._reencoding.say()
         self._on_ready()
         await self.handover.joins()
         await self._entrance.do(("Kafka, to see who else serves,", self._entrance.see_alone))
         self.app.add_future(self._tell_ready())
         self.app.add_future(self._watch())
         self.app.add_future(self._every_second())
+        self.app.add_future(self._encode_again())
 
     async def stop(self) -> None:
         """End what was started, and disconnect."""
@@ -296,14 +301,23 @@ class Worker:
         while not self.app.should_stop:
             await self.app.sleep(self.settings.artifact_poll_s)
             await self._entrance.look_again()
-            with suppress(*RETRIABLE):
-                await self._encoder.say()
             for reader in self.readers:
                 if reader.error is not None:
                     await self.app.crash(reader.error)
                     return
             if await swapper.swap():
                 self._show_models()
+
+    async def _encode_again(self) -> None:
+        """Encode what another encoder encoded; what fails is tried again."""
+        while not self.app.should_stop:
+            with suppress(*RETRIABLE):
+                await self._reencoding.round()
+            await self.app.sleep(1.0)
+
+    def _item_partitions(self) -> set[int]:
+        """Those of item-events that are this worker's now."""
+        return {tp.partition for tp in self.app.lags() if tp.topic == self.topics.item_events.name}
 
     async def _every_second(self) -> None:
         """What stages do between batches."""

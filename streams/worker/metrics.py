@@ -78,6 +78,10 @@ class Metrics:
             registry=registry,
         )
         self.items = Gauge("streamrank_catalogue_items", "items in the catalogue", registry=registry)
+        self.to_encode = Gauge(
+            "streamrank_items_to_encode", "items with vectors of another encoder, encoded again in slices",
+            registry=registry,
+        )  # fmt: skip
         self.queries = Gauge("streamrank_known_queries", "query texts known by their choices", registry=registry)
         self._add_learning()
         self._add_models()

@@ -102,7 +102,7 @@ def test_a_dislike_turns_interest_away() -> None:
         kind=np.array([2, 6], np.uint8),
         weight=np.array([2, -4], np.float32), vector=np.arange(2), vectors=np.eye(2, 64, dtype=np.float32),
     ))  # fmt: skip
-    short, long = interest(one)
+    short, long = interest(one, 0)
     assert short[0, 0] > 0 > short[0, 1]
     assert np.linalg.norm(short[0]) == pytest.approx(1)
     assert np.linalg.norm(long[0]) == pytest.approx(1)
@@ -147,3 +147,39 @@ def test_an_event_without_a_vector_ages_the_interest_too() -> None:
     contexts.fold(rows, contexts.EventColumns(one, item, later, kind, weight, none, np.zeros((0, COMPACT), np.float32)))
     assert before > 256
     assert int(rows["short"][0, 0]) == round(before / 256)
+
+
+def of_encoder(encoder: int, time: int = AT) -> EventColumns:
+    """One click on one item, whose vector is of this encoder."""
+    return EventColumns(
+        user=np.zeros(1, np.intp), item=np.array([1], np.uint64), time=np.array([time]), kind=np.array([2], np.uint8),
+        weight=np.array([2], np.float32), vector=np.zeros(1, np.intp), vectors=np.eye(1, 64, dtype=np.float32),
+        encoder=encoder,
+    )  # fmt: skip
+
+
+def test_sums_of_another_encoder_are_absent_until_an_event_begins_new_ones() -> None:
+    """Ring, counts and times stay as they are; then the sums are those of the new event alone."""
+    row, fresh = empty(1), empty(1)
+    fold(row, of_encoder(5))
+    assert interest(row, 5)[1].any()
+    assert not np.any(interest(row, 6))
+    fold(row, of_encoder(6, AT + 1_000))
+    fold(fresh, of_encoder(6, AT + 1_000))
+    for part in ("short", "long", "encoder"):
+        assert np.array_equal(row[part], fresh[part])
+    assert row["events"][0] == 2
+    assert row["counts"][0, 2] == 2
+    assert row["item"][0, :2].tolist() == [1, 1]
+
+
+def test_of_two_users_with_sums_of_two_encoders_those_in_use_stay() -> None:
+    """Whichever of the two they are of, and none where a third is in use; events and counts of both are added."""
+    one, two = empty(1), empty(1)
+    fold(one, of_encoder(5))
+    fold(two, of_encoder(6))
+    for first, second in ((one, two), (two, one)):
+        for encoder, own in ((5, one), (6, two), (7, empty(1))):
+            both = np.frombuffer(contexts.merged(first.tobytes(), second.tobytes(), encoder) or b"", CONTEXT)
+            assert np.array_equal(both["long"], own["long"])
+            assert (both["encoder"][0], both["events"][0]) == (encoder, 2)

@@ -38,13 +38,13 @@ def test_a_visitors_context_and_what_the_account_does_later_are_as_of_one_user(
     before: list[tuple[int, int, int]], after: list[tuple[int, int, int]]
 ) -> None:
     """Byte for byte, whether the history comes before or after the account's own events: ring, counts, vectors."""
-    assert contexts.merged(context(after, len(before)), context(before)) == context(before + after)
-    assert contexts.merged(context(before), context(after, len(before))) == context(before + after)
+    assert contexts.merged(context(after, len(before)), context(before), 0) == context(before + after)
+    assert contexts.merged(context(before), context(after, len(before)), 0) == context(before + after)
 
 
 def test_the_last_events_of_both_stay_in_the_order_of_their_times() -> None:
     """Those of 40 and 40 in turn: the newest 32 of all."""
-    row = np.frombuffer(contexts.merged(context([(1, 1, 1)] * 40), context([(2, 2, 1)] * 40, 20)) or b"", CONTEXT)[0]
+    row = np.frombuffer(contexts.merged(context([(1, 1, 1)] * 40), context([(2, 2, 1)] * 40, 20), 0) or b"", CONTEXT)[0]
     assert int(row["events"]) == 80
     at = [int(row["at"][(80 - RING + n) % RING]) for n in range(RING)]
     assert at == sorted(at)

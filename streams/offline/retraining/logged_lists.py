@@ -17,6 +17,7 @@ import numpy as np
 from aiokafka import TopicPartition  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
+from models.base.artifact import current_version
 from models.features.registry import FEATURES, FEATURES_VERSION
 from models.items.catalogue import Catalogue
 from models.learning.position_bias import PositionBias
@@ -26,8 +27,9 @@ from state import keys
 from state.impressions import RECENT, Circumstances, StoredImpression
 from streamrank_client.following import following, unavailable
 from streamrank_client.kafka_options import kafka_options
-from streamrank_client.vocabulary import SURFACES, key
+from streamrank_client.vocabulary import FIRST_ENCODER, SURFACES, key
 from streams.artifacts import records
+from streams.artifacts.opening import artifact_path
 from streams.artifacts.records import ItemRecord
 from streams.kafka.broadcast import BroadcastReader
 from streams.lookup.recalling import rank_input
@@ -133,7 +135,8 @@ def items_of(lists: Sequence[RememberedAnswer]) -> set[int]:
 
 async def catalogue_of(settings: Settings, wanted: set[int]) -> Catalogue:
     """A catalogue of the wanted items alone, read from its topic. Raises BroadcastError when there is none."""
-    catalogue = Catalogue(image_dim=settings.image_dim)
+    encoder = current_version(artifact_path(settings, "encoder")) or FIRST_ENCODER
+    catalogue = Catalogue(image_dim=settings.image_dim, encoder=encoder)
 
     def take(items: Sequence[ItemRecord]) -> None:
         catalogue.upsert([entry for item_id, entry in items if entry is not None and key(item_id) in wanted])

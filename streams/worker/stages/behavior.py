@@ -67,7 +67,7 @@ class BehaviorStage(MarkedStage):
         else:
             batch = await self.sort_out(partition, batch, decode_behavior, user_id)
         if identity and batch:
-            steps = on_identity(batch, mine.mark, mine.window, partition, at.deployment)
+            steps = on_identity(batch, mine.mark, mine.window, partition, self._encoder, at.deployment)
         else:
             steps = on_behavior(batch, mine.mark, mine.window, partition, at.tables.models.catalogue, at.deployment)
         async with at.store.transaction(keys.watermark(partition, self.topic.name)) as transaction:
@@ -91,12 +91,17 @@ class BehaviorStage(MarkedStage):
         at.metrics.feedback.inc(len(changes.feedback))
         at.metrics.count_outcomes(changes.outcomes)
 
+    @property
+    def _encoder(self) -> str:
+        """The version of the encoder whose vectors are summed."""
+        return self.at.tables.models.catalogue.encoder
+
     def rehearse(self, partition: int, record: Record) -> ReadingSteps[object]:
         """Fold one event into what is read."""
         blank, window = behavior_mark(None), IdWindow([None] * BLOCKS, 0)
         batch = Batch([record], record.offset, record.offset + 1)
         if is_identity(record):
-            return on_identity(batch, blank, window, partition, self.at.deployment)
+            return on_identity(batch, blank, window, partition, self._encoder, self.at.deployment)
         return on_behavior(batch, blank, window, partition, self.at.tables.models.catalogue, self.at.deployment)
 
     async def pass_by(self, partition: int, position: int | None, next_offset: int) -> None:

@@ -76,11 +76,12 @@ class SignalStage(MarkedStage):
 
     async def _tell(self, chosen: Sequence[ToldQuery]) -> None:
         """Publish query texts with their vectors, a few at a time: other work gets its turn between."""
-        encoder, target = self.at.tables.models.encoder, self.at.deployment.topics.queries.name
+        models, target = self.at.tables.models, self.at.deployment.topics.queries.name
+        by = models.catalogue.encoder
         for start in range(0, len(chosen), TOLD_TOGETHER):
             some = chosen[start : start + TOLD_TOGETHER]
-            compact = encoder.encode([one.text for one in some]).compact
-            await self.at.publisher.publish([told_message(one, compact[n], target) for n, one in enumerate(some)])
+            compact = models.encoder.encode([one.text for one in some]).compact
+            await self.at.publisher.publish([told_message(one, compact[n], by, target) for n, one in enumerate(some)])
             await asyncio.sleep(0)
 
     async def _loaded(self, partition: int) -> SourceMark:

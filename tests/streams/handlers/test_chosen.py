@@ -117,10 +117,11 @@ def test_texts_too_long_to_be_asked_again_are_not_told() -> None:
 
 
 def test_a_told_query_is_a_record_keyed_by_its_text() -> None:
-    """With the text's vector."""
+    """With the text's vector, and the encoder that made it."""
     (one,) = Fold().batch(choices((3, 7, 2.0, 5)))
-    message = told_message(one, np.eye(1, 64, dtype=np.float32)[0], "queries")
+    message = told_message(one, np.eye(1, 64, dtype=np.float32)[0], "0123456789ab", "queries")
     assert (message.topic, message.key) == ("queries", b"q3")
     record = decode_query(message.value or b"")
     assert (record.text, record.key, record.time, record.items) == ("q3", 3, NOW + 5, [7])
     assert np.frombuffer(record.compact, "<f4").argmax() == 0
+    assert record.encoder == "0123456789ab"

@@ -79,7 +79,7 @@ class Shop:
             mark = self.marks.get(partition, behavior_mark(None))
             window = self.windows.setdefault(partition, IdWindow([None] * len(block_keys(partition)), 0))
             if len(one) == 1 and is_identity(one[0]):
-                changes, _ = run(on_identity(one, mark, window, partition, DEPLOYMENT), self.stored.get)
+                changes, _ = run(on_identity(one, mark, window, partition, TWELVE.encoder, DEPLOYMENT), self.stored.get)
             else:
                 changes, _ = run(on_behavior(one, mark, window, partition, TWELVE, DEPLOYMENT), self.stored.get)
             self.stored.update(zip(changes.pairs[::2], changes.pairs[1::2], strict=True))

@@ -40,7 +40,8 @@ def chose(shop: Answering, stored: dict[bytes, bytes], text: str, *items: str) -
     stored[keys.query_clicks(PARTITIONS, key(text))] = row.tobytes()
     compact = shop.models.encoder.encode([text]).compact[0].astype("<f4").tobytes()
     shares = [4.0] * len(items)
-    known = KnownQuery(text, key(text), START // 1000, sum(shares), [key(i) for i in items], shares, compact)
+    by = shop.models.catalogue.encoder
+    known = KnownQuery(text, key(text), START // 1000, sum(shares), [key(i) for i in items], shares, compact, by)
     shop.tables.take_queries([(text, known)])
 
 
