@@ -7,7 +7,7 @@ else is replaced by a new composition.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
@@ -80,6 +80,19 @@ class Models:
             places = [n for n, own in enumerate(rankers) if own is ranker]
             scores |= zip(places, ranker.score([lists[n] for n in places]), strict=True)
         return [scores[n] for n in range(len(lists))]
+
+    def reading(self, text: str) -> Callable[[], None]:
+        """What has the encoders remember a text's vectors, for ``understand`` to find them: in any thread, as what it
+        depends on of the catalogue is looked up now.
+        """
+        strange = self._strange(self._tokens(text))
+
+        def read() -> None:
+            self.encoder.encode([text], words=strange)
+            if self.intent_encoder is not None:
+                self.intent_encoder.encode([text])
+
+        return read
 
     def understand(self, texts: Sequence[AskedText]) -> list[AskedText]:
         """The texts with their words, vectors and intents; as they are where nothing is asked."""
@@ -155,10 +168,13 @@ class Models:
         return self.words.tokens(normalise(text))
 
     def _encoded(self, text: str, tokens: Sequence[str]) -> tuple[Floats, Floats]:
-        """A text's vectors: by its ``tokens`` where no item holds any of them, as those of another language."""
-        strange = not any(map(self.catalogue.lexical.finds, tokens))
-        encoded = self.encoder.encode([text], words=strange)
+        """A text's vectors: by its words where these are ``_strange``."""
+        encoded = self.encoder.encode([text], words=self._strange(tokens))
         return encoded.vector[0], encoded.compact[0]
+
+    def _strange(self, tokens: Sequence[str]) -> bool:
+        """Whether no item holds any of some words, as those of another language."""
+        return not any(map(self.catalogue.lexical.finds, tokens))
 
 
 def _as_expansion(one: Translation) -> Expansion:

@@ -20,9 +20,9 @@ from models.base.artifact import Artifact, Manifest
 from models.base.errors import ArtifactError
 from models.base.onnx_session import Port
 from models.base.paths import DATA
-from models.text.e5_graph import Maps, Precision, e5_graph
+from models.text.e5_graph import Maps, Precision, e5_graph, words_graph
 from models.text.e5_wheel import MALFORMED, WHEEL, WheelFile, open_wheel, unusable
-from models.text.encoder import BESIDE, COMPACT, DIM, PREFIXES, WEIGHT, Prefixes
+from models.text.encoder import BESIDE, COMPACT, DIM, PREFIXES, WORDS_FILE, Prefixes
 from models.text.encoder_build import BuildSteps
 from models.text.tokenizing import TOKENIZER_JSON
 
@@ -48,10 +48,11 @@ def build_e5(
     file = open_wheel()
     tell("making the graph", 0.3)
     try:
-        graph = e5_graph(file, read_maps(file, maps), precision)
+        fitted = read_maps(file, maps)
+        graphs = {"model.onnx": e5_graph(file, fitted, precision), WORDS_FILE: words_graph(file.sizes.width, fitted)}
     except MALFORMED as error:
         raise unusable(error) from error
-    files = {"model.onnx": graph, TOKENIZER_JSON: tokenizer_json(file), PREFIXES: msgspec.json.encode(BEGINNINGS)}
+    files = {**graphs, TOKENIZER_JSON: tokenizer_json(file), PREFIXES: msgspec.json.encode(BEGINNINGS)}
     tell("writing and hashing", 0.7)
     artifacts.write(out, _manifest(precision, read_report(maps).beside), files)
     tell("verifying", 0.9)
@@ -152,7 +153,6 @@ def _manifest(precision: Precision, beside: str) -> Manifest:
             Port("input_ids", ("batch", "tokens"), "int64"),
             Port("attention_mask", ("batch", "tokens"), "int64"),
             Port(BESIDE, ("batch", DIM), "float32"),
-            Port(WEIGHT, (1,), "float32"),
         ),
         outputs=(
             Port("vector", ("batch", DIM), "float32"),

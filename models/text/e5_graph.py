@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from onnx import TensorProto, helper
+from onnx import TensorProto, ValueInfoProto, helper
 
 from models.base.arrays import Floats
 from models.text.e5_wheel import WheelFile
-from models.text.encoder import BESIDE, COMPACT, DIM, MAX_TOKENS, WEIGHT
+from models.text.encoder import BESIDE, COMPACT, DIM, MAX_TOKENS
 from models.text.onnx_graph import Graph
 
 OPSET: Final = 18
@@ -76,8 +76,8 @@ class _Graph(Graph):
 def e5_graph(file: WheelFile, maps: Maps, precision: Precision = "int8") -> bytes:
     """The serialised graph.
 
-    Inputs ``input_ids`` and ``attention_mask``, int64 (batch, tokens), ``beside``, float32 (batch, 512), and
-    ``beside_weight`` (1,); outputs ``vector`` (batch, 512) and ``compact`` (batch, 64), float32, rows of length one.
+    Inputs ``input_ids`` and ``attention_mask``, int64 (batch, tokens), and ``beside``, float32 (batch, 512); outputs
+    ``vector`` (batch, 512) and ``compact`` (batch, 64), float32, rows of length one.
     """
     g = _Graph(precision)
     hidden = _embedded(g, file)
@@ -85,13 +85,34 @@ def e5_graph(file: WheelFile, maps: Maps, precision: Precision = "int8") -> byte
     for layer in range(file.sizes.layers):
         hidden = _layer(g, file, layer, hidden, padding)
     vector = _joined(g, _mean(g, hidden, maps), _beside(g, maps))
-    compact = g.add("MatMul", vector, g.constant("projection", maps.projection.astype(np.float32)))
-    length = g.add("ReduceL2", vector, g.constant("last_axis", np.array([-1], np.int64)))
-    g.add("Mul", _unit(g, compact), length, name="compact")
+    _unit(g, _compact(g, vector, maps), "compact")
     inputs = [g.port(name, TensorProto.INT64, "batch", "tokens") for name in ("input_ids", "attention_mask")]
-    inputs += [g.port(BESIDE, TensorProto.FLOAT, "batch", DIM), g.port(WEIGHT, TensorProto.FLOAT, 1)]
-    outputs = [g.port(name, TensorProto.FLOAT, "batch", size) for name, size in (("vector", DIM), ("compact", COMPACT))]
-    return g.serialised("multilingual-e5-small", inputs, outputs, {"": OPSET, MICROSOFT: 1})
+    inputs.append(g.port(BESIDE, TensorProto.FLOAT, "batch", DIM))
+    return g.serialised("multilingual-e5-small", inputs, _outputs(g), {"": OPSET, MICROSOFT: 1})
+
+
+def words_graph(width: int, maps: Maps) -> bytes:
+    """The serialised graph that reads texts by the other encoder alone; ``width``: how many numbers are e5's.
+
+    Input ``beside`` and the outputs of ``e5_graph``. Rows are so long that the product of two texts, one read so and
+    one by both, is the other encoder's cosine.
+    """
+    g = _Graph("float32")
+    other = g.add("Mul", _beside(g, maps), g.constant("length", np.array(np.sqrt((1 + SHARE) / SHARE), np.float32)))
+    nothing = g.constant("before", np.array([0, width, 0, 0], np.int64))
+    vector = g.add("Pad", other, nothing, name="vector")
+    length = g.add("ReduceL2", vector, g.constant("last_axis", np.array([-1], np.int64)))
+    g.add("Mul", _unit(g, _compact(g, vector, maps)), length, name="compact")
+    inputs = [g.port(BESIDE, TensorProto.FLOAT, "batch", DIM)]
+    return g.serialised("by words", inputs, _outputs(g), {"": OPSET})
+
+
+def _outputs(g: _Graph) -> list[ValueInfoProto]:
+    return [g.port(name, TensorProto.FLOAT, "batch", size) for name, size in (("vector", DIM), ("compact", COMPACT))]
+
+
+def _compact(g: _Graph, vector: str, maps: Maps) -> str:
+    return g.add("MatMul", vector, g.constant("projection", maps.projection.astype(np.float32)))
 
 
 def _embedded(g: _Graph, file: WheelFile) -> str:
@@ -165,14 +186,9 @@ def _beside(g: _Graph, maps: Maps) -> str:
 
 
 def _joined(g: _Graph, own: str, other: str) -> str:
-    """Both as one vector, of length one at the usual weight. At another it is as long as makes its product with the
-    same text at the usual weight 1, so that what is near is as near by either.
-    """
-    share = g.constant("share", np.array(SHARE, np.float32))
-    weighted = g.add("Mul", g.add("Mul", other, g.constant("root", np.array(np.sqrt(SHARE), np.float32))), WEIGHT)
-    product = g.add("Add", "one", g.add("Mul", share, WEIGHT))
-    scale = g.add("Div", g.constant("usual", np.array(np.sqrt(1 + SHARE), np.float32)), product)
-    return g.add("Mul", g.add("Concat", own, weighted, axis=-1), scale, name="vector")
+    """Both as one vector of length one."""
+    weighted = g.add("Mul", other, g.constant("root", np.array(np.sqrt(SHARE), np.float32)))
+    return _unit(g, g.add("Concat", own, weighted, axis=-1), "vector")
 
 
 def _unit(g: _Graph, x: str, name: str | None = None) -> str:

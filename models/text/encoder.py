@@ -21,11 +21,10 @@ from models.text.words import normalise
 DIM, COMPACT = 512, 64
 #: File of an exported checkpoint's artifact that says how its texts begin.
 PREFIXES = "prefixes.json"
-#: Inputs of a graph that takes the vectors of another encoder too: these, and how many times their usual weight.
+#: Input of a graph that takes the vectors of another encoder too.
 BESIDE: Final = "beside"
-WEIGHT: Final = "beside_weight"
-#: The weight of the other encoder, which knows words, for a text of which nothing else is known.
-WORDS: Final = 30.0
+#: The second graph of such an artifact: from the other encoder's vectors alone to vectors of this one.
+WORDS_FILE: Final = "words.onnx"
 #: Tokens read of a text, begin and end marks included; a title or a query that is longer says no more.
 MAX_TOKENS = 64
 #: Texts of different subjects: how near they are to each other is how near texts are that share nothing.
@@ -77,7 +76,8 @@ class Encoder:
         self._tokenizer = open_tokenizer(artifact)
         self._prefixes = _read_prefixes(artifact)
         self._beside = _check_beside(artifact, beside)
-        self._vectors = _remembering(self._session, self._tokenizer, self._beside, cache)
+        by_words = None if self._beside is None else open_session(artifact.file(WORDS_FILE), device, threads)
+        self._vectors = _remembering(self._session, self._tokenizer, self._beside, by_words, cache)
         self.name = artifact.manifest.name
         self.version = artifact.version
         self.provider = self._session.provider
@@ -88,9 +88,9 @@ class Encoder:
     def encode(self, texts: Sequence[str], passages: bool = False, words: bool = False) -> EncodedTexts:
         """Encode queries, or items' texts with ``passages``, normalised first.
 
-        The two differ only for a checkpoint with prefixes. ``words``: queries by what their words mean rather than by
-        what the sentence does, which differs only where another encoder stands beside this one; such rows are longer
-        than one, and their products with items are as those of other queries. Raises ``TextError``
+        The two differ only for a checkpoint with prefixes. ``words``: queries by what their words mean, not by what
+        the sentence does, which differs only where another encoder stands beside this one: it alone reads them. Such
+        rows are longer than one, and their products with items are as those of other queries. Raises ``TextError``
         for what is not a string.
         """
         prefix = self._prefixes.passage if passages else self._prefixes.query
@@ -118,9 +118,11 @@ def _mean_cosine(vectors: np.ndarray) -> float:
 
 
 def _remembering(
-    session: OnnxSession, tokenizer: Tokenizer, beside: Encoder | None, size: int
+    session: OnnxSession, tokenizer: Tokenizer, beside: Encoder | None, by_words: OnnxSession | None, size: int
 ) -> Callable[[str, str, bool], tuple[np.ndarray, np.ndarray]]:
     """From a prefix, a text and whether its words decide to its vector and its compact one, of which ``size`` are kept.
+
+    ``by_words``: from the vectors of ``beside`` alone.
 
     The function holds the session and not the encoder, so that there is no cycle: an encoder that was swapped out goes
     at once. The collector would not come for one that was there when the worker froze its objects.
@@ -128,12 +130,12 @@ def _remembering(
 
     @lru_cache(maxsize=max(1, size))
     def vectors(prefix: str, text: str, words: bool) -> tuple[np.ndarray, np.ndarray]:
-        ids = _token_ids(tokenizer, prefix + text)
-        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-        if beside is not None:
-            inputs[BESIDE] = beside.encode([text]).vector
-            inputs[WEIGHT] = np.array([WORDS if words else 1.0], np.float32)
-        vector, compact = session.run(inputs)
+        other = {} if beside is None else {BESIDE: beside.encode([text]).vector}
+        if words and by_words is not None:
+            vector, compact = by_words.run(other)
+        else:
+            ids = _token_ids(tokenizer, prefix + text)
+            vector, compact = session.run({"input_ids": ids, "attention_mask": np.ones_like(ids), **other})
         return vector[0], compact[0]
 
     return vectors

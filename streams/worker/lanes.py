@@ -29,7 +29,7 @@ from streams.wire.messages import Record
 class Waiting:
     """A query that waits. ``user``: whose it is; ``work``: candidates to be scored for it
     (``streams.handlers.budget``); ``done``: once answered; ``begun``: it has been put into a lane; ``came``: when it
-    did, in seconds of the monotonic clock.
+    did, in seconds of the monotonic clock; ``encoded``: once its text is, None where it has none.
     """
 
     query: Query
@@ -41,6 +41,7 @@ class Waiting:
     done: asyncio.Future[None]
     begun: bool = False
     came: float = field(default_factory=monotonic)
+    encoded: asyncio.Future[None] | None = None
 
 
 class Lanes:

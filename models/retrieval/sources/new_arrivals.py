@@ -31,7 +31,7 @@ from streamrank_client.vocabulary import DAY_MS
 
 #: of many new items the newest so many are looked at (a whole catalogue is new when it is first read)
 MOST: Final = 2_000
-#: of these, the nearest to a search so many are compared with it word by word, and in full
+#: of these, the nearest to a search so many are compared with it in full, beside those that hold a word of it
 COMPARED: Final = 400
 #: where an item may be shown though nothing is known of what is wanted
 FEEDS: Final = ("home", "cart")
@@ -58,7 +58,9 @@ class NewArrivals(Source):
             rows = rows[np.argsort(-first[rows], kind="stable")[:MOST]]
         wishes = _wishes(ask, catalogue) if ask.query.surface == "search" else []
         if wishes and len(rows) > COMPARED:
-            rows = rows[near_top(nearest(catalogue.compact, rows, wishes), max(COMPARED, k))]
+            near = near_top(nearest(catalogue.compact, rows, wishes), max(COMPARED, k))
+            held = np.flatnonzero(catalogue.lexical.score(ask.text.tokens, rows))
+            rows = rows[np.union1d(near, held)]
         weight = self.score(search, rows)
         order = np.lexsort((rows, -first[rows], -weight))[:k]
         order = order[weight[order] > 0]

@@ -26,6 +26,7 @@ from streams.wire.messages import Batch, Message, Record
 from streams.worker.impressions import Impressions
 from streams.worker.lanes import Lanes, Waiting
 from streams.worker.poison import fault, halves, handle_each
+from streams.worker.reading_ahead import ReadingAhead
 from streams.worker.stages.base import Stage, Workplace
 
 #: most queries answered together, and most candidates ranked for them
@@ -61,6 +62,7 @@ class QueryStage(Stage):
         #: newest query time of each partition since this worker began
         self._newest: dict[int, int] = {}
         self.lanes = Lanes(TOGETHER, WORK)
+        self._ahead = ReadingAhead()
         self._answering: asyncio.Task[None] | None = None
         #: records that were answered lately, oldest first: never answered again
         self._answered: dict[_At, None] = {}
@@ -222,7 +224,8 @@ class QueryStage(Stage):
         work = 1 if query.suggest else cost(candidates, plan.work, explain=query.explain)
         done = asyncio.get_running_loop().create_future()
         done.add_done_callback(lambda _: self._ended(place))
-        self._in_work[place] = Waiting(query, record, place[0], query.key, work, query.explain, done)
+        encoded = self._ahead.begin(query, self.at.tables.models)
+        self._in_work[place] = Waiting(query, record, place[0], query.key, work, query.explain, done, encoded=encoded)
 
     def _ended(self, place: _At) -> None:
         ended = self._in_work.pop(place)
@@ -249,15 +252,22 @@ class QueryStage(Stage):
             # other values may be at fault, too: those that are read after the first that was
             await handle_each(alone, self._answer, halves, self._settle)
 
-    def _reading(self, missing: set[str]) -> Callable[[list[bytes]], Awaitable[list[bytes | None]]]:
-        """Reads that leave out what another version wrote, and say so in ``missing``."""
+    def _reading(
+        self, missing: set[str], encoded: Sequence[Awaitable[None]] = ()
+    ) -> Callable[[list[bytes]], Awaitable[list[bytes | None]]]:
+        """Reads that leave out what another version wrote, and say so in ``missing``; they end once texts are
+        ``encoded``, too.
+        """
 
         def leave_out(error: StoredValueError) -> None:
             missing.add(UNREADABLE)
             self.at.metrics.unreadable.labels(type(error).__name__).inc()
 
         async def read(wanted: list[bytes]) -> list[bytes | None]:
-            return await self.at.store.read(wanted, leave_out if self.at.live else None)
+            values = await self.at.store.read(wanted, leave_out if self.at.live else None)
+            # what went wrong there goes wrong again where the text is understood
+            await asyncio.gather(*encoded, return_exceptions=True)
+            return values
 
         return read
 
@@ -270,7 +280,8 @@ class QueryStage(Stage):
             queries, plans, partition, at.tables.models, at.deployment, metrics.timed_source, metrics.timed_answer
         )
         missing: set[str] = {NOT_STORED} if self.impressions.refused else set()
-        answered = await run_steps(steps, self._reading(missing))
+        encoded = [one.encoded for one in asked if one.encoded is not None]
+        answered = await run_steps(steps, self._reading(missing, encoded))
         default = at.deployment.topics.recommendations.name
         replies = []
         for answer, query in zip(answered.answers, queries, strict=True):
