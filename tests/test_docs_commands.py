@@ -60,7 +60,7 @@ NOT_RUN: Final = {
 }
 #: what the pages say of a command's output
 PROMISED: Final = {
-    "curl --silent http://127.0.0.1:6080/v1/suggest?text=mi&limit=3": ('"suggestions":[',),
+    "curl --silent http://127.0.0.1:6080/v1/suggest?text=cof&limit=3": ('"suggestions":[{"text":"coffee"',),
     """curl --silent --json {"event":"click","user_id":"u7","item_id":"p3"} http://127.0.0.1:6080/v1/events""": (
         '"accepted":1',
         '"partition":6',

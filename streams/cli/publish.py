@@ -140,10 +140,17 @@ def _tell(done: Summary | None, outcome: TableEvents | None, as_json: bool) -> N
 
 
 def describe(summary: Summary) -> str:
-    """The summary in a line or two."""
+    """The summary in a line or two; how fast it was, where events were published.
+
+    >>> from streams.offline.publishing.publish_log import Summary
+    >>> describe(Summary(items=6, seconds={"items": 0.2, "events": 0.001}))
+    '6 items, 0 behaviour events and 0 queries published in 0.2 s'
+    >>> describe(Summary(behaviors=6, seconds={"events": 0.1}))
+    '0 items, 6 behaviour events and 0 queries published in 0.1 s (60/s)'
+    """
     events = summary.behaviors + summary.queries
     seconds = summary.seconds.get("events", 0.0)
-    rate = f" ({events / seconds:,.0f}/s)" if seconds else ""
+    rate = f" ({events / seconds:,.0f}/s)" if seconds and events else ""
     lines = [
         f"{summary.items:,} items, {summary.behaviors:,} behaviour events and {summary.queries:,} queries "
         f"published in {sum(summary.seconds.values()):.1f} s{rate}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 from aiohttp import web
@@ -15,19 +16,22 @@ from streamrank_client.events import Query, decode_query, encode, invalid
 from streamrank_client.fields import Place
 from streamrank_client.limits import PAGE_ITEMS
 from streamrank_client.making import new_id, now
+from streamrank_client.shapes import unknown_fields
 from streams.gateway.after import brought
 from streams.gateway.bodies import body_of
-from streams.gateway.guard import Guard
+from streams.gateway.guard import UNKNOWN_FIELDS, Guard
 from streams.gateway.refusals import RefusedRequest, of_error, of_event
 from streams.gateway.tokens import Caller
 from streams.web.structs import as_json
 
-__all__ = ["LONGEST_MS", "Asking", "Suggestions", "query_of"]
+__all__ = ["LONGEST_MS", "Asking", "Suggestions", "query_of", "unknown_in"]
 
 #: the longest that a request may have the gateway wait
 LONGEST_MS: Final = 30_000
 #: seconds in which Kafka must take a query, before the wait for its answer begins
 _SENT_WITHIN: Final = 5.0
+#: fields that are told of those that no query has
+_TOLD: Final = 10
 #: suggestions where a request does not say how many
 _SUGGESTED: Final = 10
 
@@ -55,10 +59,12 @@ class Asking:
         caller = self._guard.caller(request, "ask")
         self._guard.charge(caller)
         timeout_ms = _whole(request, "timeout_ms", self._timeout_ms, LONGEST_MS)
-        query = query_of(await body_of(request), caller)
+        raw = await body_of(request)
+        query = query_of(raw, caller)
         if query.after is None:
             query.after = self._after(request, query.user_id)
-        return as_json(await self._answer(query, timeout_ms))
+        unknown = unknown_in(raw)
+        return as_json(await self._answer(query, timeout_ms), headers={UNKNOWN_FIELDS: unknown} if unknown else None)
 
     async def suggest(self, request: web.Request) -> web.Response:
         """What completes ``text``, at most ``limit`` texts."""
@@ -115,6 +121,16 @@ def query_of(raw: bytes, caller: Caller) -> Query:
         return decode_query(whole)
     except msgspec.ValidationError as error:
         raise _wrong(error, whole) from None
+
+
+def unknown_in(raw: bytes) -> str:
+    """What a query has that no query has, such as a misspelt field, for a header: ``txt, filters.brnd``.
+
+    >>> unknown_in(b'{"txt":"tea","filters":{"brnd":["A"]},"limit":3}')
+    'txt, filters.brnd'
+    """
+    unknown = unknown_fields({**_object.decode(raw), "event": "query"}, Query)
+    return ", ".join(quote(one.path, safe=".[]")[:100] for one in unknown[:_TOLD])
 
 
 def _wrong(error: msgspec.DecodeError | UnicodeDecodeError | RecursionError, raw: bytes) -> RefusedRequest:

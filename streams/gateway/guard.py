@@ -18,10 +18,12 @@ from streams.gateway.signed import WrongToken
 from streams.gateway.tokens import ANYBODY, Caller, Scope, Tokens
 from streams.web.access import bearer, is_loopback
 
-__all__ = ["AFTER", "AT_ONCE", "TOKEN_PARAMETER", "Guard", "from_pages", "origins_of", "readable_by"]
+__all__ = ["AFTER", "AT_ONCE", "TOKEN_PARAMETER", "UNKNOWN_FIELDS", "Guard", "from_pages", "origins_of", "readable_by"]
 
 #: header of the place of a user's last event, in answers to events and in queries
 AFTER: Final = "Streamrank-After"
+#: the header that tells fields of a query which no query has
+UNKNOWN_FIELDS: Final = "Streamrank-Unknown-Fields"
 #: where a browser's EventSource, which sends no headers, may show a signed token (RFC 6750, 2.3)
 TOKEN_PARAMETER: Final = "access_token"
 #: requests and streams of one user with a signed token that may be under way
@@ -150,7 +152,7 @@ def readable_by(origins: frozenset[str]) -> Callable[[web.Request, web.StreamRes
         origin = _origin(request)
         if origin in origins:
             response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Expose-Headers"] = f"{AFTER}, Retry-After"
+            response.headers["Access-Control-Expose-Headers"] = f"{AFTER}, {UNKNOWN_FIELDS}, Retry-After"
             response.headers["Vary"] = "Origin"
 
     return allow

@@ -200,6 +200,8 @@ def _decoded(raw: bytes, door: Door, caller: Caller) -> tuple[bytes, BehaviorEve
             raise InvalidEvent("unknown_event", "event", f"not taken here: post it to {_DOOR_OF[tag]}") from None
         whole = _filled(raw, door, caller)
         if whole is None:
+            if raw.startswith(b"["):
+                raise InvalidEvent("invalid", "", "a list: send one object, or many as lines of JSON") from None
             raise invalid(error, raw) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise invalid(error, raw) from None

@@ -2,6 +2,7 @@
 import { html, render, useEffect, useRef, useState } from "./ui.js";
 import { about, ask, publish } from "./api.js";
 import { Filters } from "./filters.js";
+import { useKeptFocus } from "./focus.js";
 import { Live } from "./live.js";
 import { inWords, movesOf } from "./moves.js";
 import { OwnTable } from "./owntable.js";
@@ -26,6 +27,7 @@ function App({ shoppers, workers }) {
   const [wrong, setWrong] = useState("");
   const last = useRef({ key: "", items: [], asked: 0 });
   const after = useRef(new Map());
+  const keepFocus = useKeptFocus(busy, "answer-title");
 
   /** Ask, and show the answer unless another question has been asked meanwhile. */
   const show = async (wanted, basket = cart, words = language) => {
@@ -58,6 +60,7 @@ function App({ shoppers, workers }) {
     const { shopper, question } = page;
     const event = { event: kind, user_id: shopper, item_id: item.item_id, request_id: shown.answer.request_id, position: place };
     if (question.surface === "search") event.query = question.text;
+    keepFocus(kind, item.item_id);
     setBusy(true);
     try {
       const { after: seen } = await publish(event);
@@ -104,7 +107,7 @@ function App({ shoppers, workers }) {
         <p class="told" role="status">${told}</p>
         ${wrong && html`<p class="wrong" role="alert">${wrong}</p>`}
         <section aria-labelledby="answer-title" aria-busy=${busy} data-tour="results">
-          <h2 id="answer-title">${titleOf(page.question)}</h2>
+          <h2 id="answer-title" tabindex="-1">${titleOf(page.question)}</h2>
           ${shown.answer && html`<${Understood} ...${shown} />
             <${Results} answer=${shown.answer} moves=${shown.moves} busy=${busy} act=${act}
               similar=${(item) => open({ surface: "similar", item })} />`}

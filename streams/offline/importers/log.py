@@ -36,7 +36,8 @@ def write_log(events: Iterable[Event], path: Path) -> Counter[str]:
         counts = _write(events, partial, compress=path.suffix == ".gz")
         partial.replace(path)
     except OSError as error:
-        raise LogError(f"'{path}' cannot be written: {error}") from error
+        reason = error.strerror or str(error)
+        raise LogError(f"'{path}' cannot be written: {reason}: make its folder, or name another file") from error
     finally:
         partial.unlink(missing_ok=True)
     return counts

@@ -137,6 +137,25 @@ def test_what_is_disliked_is_gone(page: Page) -> None:
     assert gone not in titles(page)
 
 
+def test_the_keyboard_goes_on_where_it_was(page: Page) -> None:
+    """After an event the same button has the focus; the heading, once its card is gone."""
+    settled(page).nth(2).locator("[data-kind=dislike]").focus()
+    page.keyboard.press("Enter")
+    page.locator("#answer-title:focus").wait_for()
+    card = search(page, "咖啡").first
+    item = card.get_attribute("data-item")
+    card.locator("[data-kind=click]").focus()
+    page.keyboard.press("Enter")
+    page.locator(".told").filter(has_text="The next answer knows of the click").wait_for()
+    page.locator(f".card[data-item='{item}'] [data-kind=click]:focus").wait_for()
+
+
+def test_a_text_without_spaces_stays_on_the_page(page: Page) -> None:
+    """Nobody scrolls sideways because of what was searched."""
+    search(page, "W" * 500)
+    assert page.evaluate("document.documentElement.scrollWidth") == page.viewport_size["width"]  # type: ignore[index]
+
+
 def test_contributions_add_up_to_the_score(page: Page) -> None:
     """Of every item shown, rows that are drawn make the total, and the total is the score."""
     cards = search(page, "milk")

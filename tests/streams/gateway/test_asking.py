@@ -6,7 +6,7 @@ import pytest
 
 from streamrank_client.fields import Place
 from streamrank_client.making import now
-from streams.gateway.asking import query_of
+from streams.gateway.asking import query_of, unknown_in
 from streams.gateway.refusals import RefusedRequest
 from streams.gateway.tokens import ANYBODY, Caller
 from tests.streams.gateway.conftest import Opened
@@ -74,3 +74,17 @@ async def test_a_place_that_is_none_is_refused_in_the_header_and_passed_over_in_
             assert (answer.status, (await answer.json())["error"]["field"]) == (400, "Streamrank-After")
         async with calls.post("/v1/ask", data='{"user_id":"u"}', cookies={"streamrank_after": "soon"}) as answer:
             assert answer.status == 503
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        (b'{"txt":"tea","limit":3}', "txt"),
+        (b'{"event":"query","text":"tea","filters":{"brand":["a"]}}', ""),
+        ('{"grün":1,"a\\r\\nb":2}'.encode(), "gr%C3%BCn, a%0D%0Ab"),
+        (b"{" + b",".join(b'"f%d":1' % n for n in range(99)) + b"}", ", ".join(f"f{n}" for n in range(10))),
+    ],
+)
+def test_fields_that_no_query_has_are_told_in_a_header(raw: bytes, told: str) -> None:
+    """At most ten, and nothing that a header may not hold."""
+    assert unknown_in(raw) == told

@@ -81,7 +81,7 @@ def test_what_can_be_made_up_is(posting: Posting) -> None:
         (b'{"event":"rule","rule_id":"r","action":"pin"}', ITEMS, "missing", "item_ids", None, "name at least one"),
         (b'{"event":"item","item_id":"p1","title":"' + b"x" * 2_001 + b'"}', ITEMS, "invalid", "title",
          "'" + "x" * 40 + "…' of 2001 characters", "2000"),
-        (b"[1]", EVENTS, "invalid", "", None, "object"),
+        (b"[1]", EVENTS, "invalid", "", None, "lines of JSON"),
         (b"click", EVENTS, "malformed", "", None, "JSON"),
         (b'{"event":"click","user_id":"\xff"}', EVENTS, "malformed", "user_id", None, ""),
         (b"[" * 100_000, EVENTS, "invalid", "", None, "object"),

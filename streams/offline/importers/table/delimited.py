@@ -20,6 +20,8 @@ __all__ = ["Delimited", "delimited", "encoding_of"]
 DELIMITERS: Final = "\t;,|"
 #: bytes that are parsed at a time; a row must fit in
 BLOCK: Final = 8 << 20
+#: how workbooks of spreadsheets begin: those of today, which are zip files, and those of before 2007
+_WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 #: what stands where bytes are none of the encoding's
 REPLACEMENT: Final = "\ufffd"
 _MARKS: Final = (
@@ -82,6 +84,8 @@ def delimited(
     """Read a file; rows that cannot be cut into columns go to ``refuse``. Raises LogError for the whole file."""
     with opened() as file:
         beginning = file.read(BLOCK)
+    if beginning.startswith(_WORKBOOKS):
+        raise LogError(f"'{name}' is a spreadsheet or another packed file, and no text: save the sheet as CSV (UTF-8)")
     encoding = encoding_of(beginning, encoding, name)
     head = beginning.decode(encoding, "replace")
     delimiter = delimiter or _guessed(head)
@@ -91,6 +95,9 @@ def delimited(
         raise LogError(f"'{name}' has no header: {error}: look for a quote that does not end") from error
     if not any(column.strip() for column in header):
         raise LogError(f"'{name}' has no header: its first row must name the columns")
+    if damaged := [column for column in header if REPLACEMENT in column]:
+        remedy = "name the file's encoding with --encoding, such as windows-1252 or gbk"
+        raise LogError(f"'{name}': its column {damaged[0]!r:.60} is not {encoding}: {remedy}")
     header = [column if column not in header[:n] else f"{column} {n + 1}" for n, column in enumerate(header)]
     rows = _rows(opened, name, header, delimiter, encoding, refuse)
     return Delimited(tuple(header), rows, delimiter, encoding)
@@ -111,7 +118,9 @@ def _rows(
     skipped: dict[int, Refusal] = {}
 
     def wrong_length(row: arrow.InvalidRow) -> str:
-        remedy = f"quote what holds '{delimiter}'"
+        remedy = f"quote what holds {delimiter!r}"
+        if row.actual_columns < row.expected_columns:
+            remedy = f"write {delimiter!r} for an empty value too, and quote what holds a line's end"
         if lines := row.text.count("\n"):
             remedy += f"; it runs over {lines + 1:,} lines: look for a quote that does not end"
         told = f"{row.actual_columns} values, but the header has {row.expected_columns}: {remedy}"

@@ -22,6 +22,8 @@ ENDINGS: Final[dict[str, str]] = {
     ".csv": "delimited", ".tsv": "delimited", ".tab": "delimited", ".txt": "delimited", ".parquet": "parquet",
     ".pq": "parquet", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".xml": "xml",
 }  # fmt: skip
+#: what is not read, but can be saved as CSV
+_SPREADSHEETS: Final = frozenset((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers"))
 #: the share of a file is told each time so many rows were read
 EVERY: Final = 2_000
 
@@ -81,7 +83,10 @@ def rows_of(path: Path, dialect: Dialect, refuse: Callable[[Refusal], None], sha
     """Open a file. Raises LogError for another ending, a missing extra, and what cannot be read."""
     kind = ENDINGS.get(Path(path.name.removesuffix(".gz")).suffix.lower())
     if kind is None:
-        raise LogError(f"'{path}': a table's name ends with {', '.join(ENDINGS)}; a packed one's with .gz behind it")
+        raise LogError(
+            f"'{path}': a table's name ends with {', '.join(ENDINGS)}; a packed one's with .gz behind it"
+            + ("; save the sheet as CSV (UTF-8)" if path.suffix.lower() in _SPREADSHEETS else "")
+        )
     if kind in ("delimited", "parquet") and find_spec("pyarrow") is None:
         raise LogError(f"'{path}' needs the extra 'tables': pip install 'streamrank[tables]'")
     with _unreadable(path):

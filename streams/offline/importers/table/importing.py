@@ -110,8 +110,9 @@ class _Reading:
 
     def finished(self) -> TableEvents:
         """The outcome, sorted. Raises LogError where a mapped column was in no row."""
-        if (self._outcome.events or self._outcome.refused) and (unseen := self._columns.unseen()):
-            raise LogError(f"--map names '{unseen[0]}', but no row has it: correct the column's name")
+        if unseen := self._columns.unseen():
+            remedy = "correct the column's name, or in JSON say with --rows which list has the rows"
+            raise LogError(f"--map names '{unseen[0]}', but no row has it: {remedy}")
         if self._untimed:
             moment = datetime.fromtimestamp(self._options.time / 1000, UTC).isoformat(timespec="seconds")
             self._outcome.told.append(f"items without a time are of {moment}: --time says another")
@@ -120,7 +121,10 @@ class _Reading:
 
     def _check(self, name: str, header: Sequence[str]) -> None:
         if absent := self._columns.absent(header):
-            raise LogError(f"--map names '{absent[0]}', but '{name}' has no such column: it has {', '.join(header)}")
+            raise LogError(
+                f"--map names '{absent[0]}', but '{name}' has no such column: it has {', '.join(header)}; "
+                "correct the name, or remove rows above the one that names the columns"
+            )
         if self._format is not None and (group := self._format.lacks(header)):
             raise LogError(
                 f"'{name}' is no file of {self._format.name}: no column '{' or '.join(group)}' "

@@ -45,9 +45,11 @@ class Columns:
     def __init__(self, mapping: Mapping[str, str]) -> None:
         self._mapping = dict(mapping)
         self._unseen = set(self._mapping.values())
+        self._rows = 0
 
     def take(self, row: Row) -> dict[str, object]:
         """The row's values by field; columns that the row does not have are left out."""
+        self._rows += 1
         found: dict[str, object] = {}
         for field, column in self._mapping.items():
             there, value = _value(row.values, column)
@@ -57,8 +59,8 @@ class Columns:
         return found
 
     def unseen(self) -> list[str]:
-        """Columns that no row has had so far."""
-        return sorted(self._unseen)
+        """Columns that no row has had, once there was a row."""
+        return sorted(self._unseen) if self._rows else []
 
     def absent(self, header: Sequence[str]) -> list[str]:
         """Columns that a file with this header cannot have."""

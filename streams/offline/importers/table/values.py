@@ -16,8 +16,14 @@ UNITS: Final[dict[str, tuple[int, int]]] = {"s": (1000, 1), "ms": (1, 1), "us": 
 #: milliseconds that are far beyond what an event may have, so that a number of a million digits is not worked out
 MOST: Final = 10**18
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_YES: Final = frozenset(("true", "yes", "y", "in stock", "available", "preorder", "backorder"))
-_NO: Final = frozenset(("false", "no", "n", "out of stock", "sold out", "unavailable", "discontinued"))
+_YES: Final = frozenset(
+    ("true", "yes", "y", "in stock", "available", "preorder", "backorder", "ja", "auf lager", "lieferbar",
+     "vorbestellbar", "\u662f", "\u6709\u8d27", "\u73b0\u8d27", "\u9884\u552e")
+)  # fmt: skip
+_NO: Final = frozenset(
+    ("false", "no", "n", "out of stock", "sold out", "unavailable", "discontinued", "nein", "nicht auf lager",
+     "nicht lieferbar", "ausverkauft", "\u5426", "\u65e0\u8d27", "\u7f3a\u8d27", "\u552e\u7f44")
+)  # fmt: skip
 #: a currency: its sign, with a country's letters or without, its code of ISO 4217, or what shops write for it
 _CURRENCY: Final = (
     r"(?:[A-Za-z]{0,3}[\$\u00a2-\u00a5\u20a0-\u20bf\ufdfc\uff04\uffe0\uffe1\uffe5\uffe6]|[A-Z]{3}"
@@ -86,7 +92,7 @@ class Notation:
     def truth(self, value: object) -> bool:
         """Yes or no, a word of a product feed, or a stock: more than 0 is yes.
 
-        >>> [Notation().truth(value) for value in ("in stock", "out_of_stock", "12", -1, "preorder", "FALSE")]
+        >>> [Notation().truth(value) for value in ("in stock", "out_of_stock", "12", -1, "Auf Lager", "\u65e0\u8d27")]
         [True, False, True, False, True, False]
         """
         if isinstance(value, bool):

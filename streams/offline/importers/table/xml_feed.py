@@ -23,13 +23,15 @@ class _DocumentType(ValueError):
 class _Rows:
     """A parser's target: what lies directly in a row becomes its values, a list where a name comes again.
 
-    An element with children, such as shipping, is an object of their texts.
+    An element with children, such as shipping, is an object of their texts. One without a text whose attribute
+    ``href`` says where it leads, as links do in Atom, is that.
     """
 
     def __init__(self) -> None:
         self.done: list[dict[str, object]] = []
         self._open: list[tuple[str, dict[str, object]]] = []
         self._text: list[str] = []
+        self._leads: list[str] = []
 
     def doctype(self, name: str, public: str | None, system: str | None) -> None:
         """Refuse it: feeds need none."""
@@ -40,6 +42,7 @@ class _Rows:
         name = tag.rpartition("}")[2]
         if self._open or name in ROWS:
             self._open.append((name, {}))
+            self._leads.append(attributes.get("href", ""))
         self._text.clear()
 
     def data(self, text: str) -> None:
@@ -51,10 +54,11 @@ class _Rows:
         if not self._open:
             return
         name, values = self._open.pop()
+        leads = self._leads.pop()
         if not self._open:
             self.done.append(values)
             return
-        value: object = values or "".join(self._text).strip()
+        value: object = values or "".join(self._text).strip() or leads.strip()
         self._text.clear()
         around = self._open[-1][1]
         if name not in around:

@@ -2,7 +2,8 @@
 
 The user is `user_id`, or `user_pseudo_id` where nobody was logged in. Ids follow from Google's own, and those of a
 purchase from its transaction, so that what comes twice counts once. With `--as item` the items that the events name:
-each once, as the newest event has it, a millisecond before it is first named.
+each once, as the newest event has it, a millisecond before it is first named. What that one leaves out is
+taken from the newest that has it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ EVENTS: Final = {
 }
 SEARCHES: Final = ("view_search_results", "search")
 UNSET: Final = frozenset(("", "(not set)", "(other)"))
+#: the fields of items that events describe
+DESCRIBED: Final = ("title", "brand", "category", "price", "attributes.variant")
 CATEGORIES: Final = ("item_category", "item_category2", "item_category3", "item_category4", "item_category5")
 
 
@@ -77,7 +80,8 @@ def _query(row: Row, user: str) -> RawEvent | Omission:
 
 
 def _items(rows: Iterable[Row]) -> Iterator[RawEvent | Omission]:
-    newest: dict[str, tuple[int, Row, Mapping[str, object]]] = {}
+    newest: dict[str, tuple[int, Row]] = {}
+    fields: dict[tuple[str, str], tuple[int, object]] = {}
     first: dict[str, int] = {}
     for row in rows:
         stamp = _text(row.values.get("event_timestamp"))
@@ -89,22 +93,27 @@ def _items(rows: Iterable[Row]) -> Iterator[RawEvent | Omission]:
             if item_id:
                 first[item_id] = min(time, first.get(item_id, time))
                 if item_id not in newest or time >= newest[item_id][0]:
-                    newest[item_id] = time, row, entry
-    for item_id, (_, row, entry) in newest.items():
-        path = [_text(entry.get(name)) for name in CATEGORIES]
-        yield RawEvent(
-            row,
-            ITEM,
-            {
-                "item_id": item_id,
-                "time": first[item_id] - 1_000,
-                "title": _text(entry.get("item_name")),
-                "brand": _text(entry.get("item_brand")),
-                "category": [name for name in path if name],
-                "price": entry.get("price"),
-                "attributes.variant": _text(entry.get("item_variant")),
-            },
-        )
+                    newest[item_id] = time, row
+                for name, value in _described(entry).items():
+                    if value not in ("", []) and time >= fields.get((item_id, name), (0, None))[0]:
+                        fields[item_id, name] = time, value
+    for item_id, (_, row) in newest.items():
+        described = {name: fields.get((item_id, name), (0, ""))[1] for name in DESCRIBED}
+        yield RawEvent(row, ITEM, {"item_id": item_id, "time": first[item_id] - 1_000, **described})
+
+
+def _described(entry: Mapping[str, object]) -> dict[str, object]:
+    """What an event says of an item; empty where it says nothing."""
+    path = [_text(entry.get(name)) for name in CATEGORIES]
+    price = entry.get("price")
+    values = (
+        _text(entry.get("item_name")),
+        _text(entry.get("item_brand")),
+        [name for name in path if name],
+        "" if blank(price) else price,
+        _text(entry.get("item_variant")),
+    )
+    return dict(zip(DESCRIBED, values, strict=True))
 
 
 def _entries(row: Row) -> list[Mapping[str, object]]:

@@ -143,3 +143,27 @@ def test_an_encoding_that_nobody_knows_is_told(tmp_path: Path) -> None:
     """Before anything is read."""
     with pytest.raises(LogError, match="unknown encoding 'klingon'"):
         read(written(tmp_path, "shop.csv", "a\n"), "item", encoding="klingon")
+
+
+def test_a_header_in_another_encoding_is_told(tmp_path: Path) -> None:
+    """It is no column that is missing: the file's encoding must be named, which then reads it."""
+    path = written(tmp_path, "shop.csv", "商品编号,名称\np1,绿茶\n".encode("gbk"))
+    with pytest.raises(LogError, match=r"is not utf-8: name the file's encoding with --encoding"):
+        read(path, "item", "item_id=商品编号,title=名称")
+    (item,) = only(read(path, "item", "item_id=商品编号,title=名称", encoding="gbk"), Item)
+    assert (item.item_id, item.title) == ("p1", "绿茶")
+
+
+@pytest.mark.parametrize("beginning", [b"PK\x03\x04\x14\x00", b"\xd0\xcf\x11\xe0\xa1\xb1"])
+def test_a_workbook_under_the_name_of_a_csv_is_told(tmp_path: Path, beginning: bytes) -> None:
+    """Whatever follows in it, nobody sees its bytes."""
+    with pytest.raises(LogError, match=r"is a spreadsheet .*: save the sheet as CSV"):
+        read(written(tmp_path, "shop.csv", beginning + bytes(range(256))), "item")
+
+
+def test_a_row_that_is_too_short_is_told_what_it_lacks(tmp_path: Path) -> None:
+    """Quotes are the remedy for too many values, not for too few."""
+    outcome = read(written(tmp_path, "shop.tsv", "item_id\ttitle\tprice\np1\tTea\np2\ta\tb\t3\n"), "item")
+    (_, _, short), (_, _, long) = told(outcome)
+    assert short.startswith("2 values, but the header has 3: write '\\t' for an empty value too")
+    assert long == "4 values, but the header has 3: quote what holds '\\t'"

@@ -189,3 +189,26 @@ def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.
         with pytest.raises(LogError, match=r"needs the extra 'tables': pip install 'streamrank\[tables\]'"):
             read(written(tmp_path, name, "item_id\n"), "item")
     assert len(read(written(tmp_path, "shop.jsonl", '{"item_id":"p1"}'), "item").events) == 1
+
+
+def test_a_spreadsheet_is_to_be_saved_as_csv(tmp_path: Path) -> None:
+    """Another ending that is not read gets no such advice."""
+    for name, advised in (("prices.XLSX", True), ("prices.ods", True), ("prices.doc", False)):
+        with pytest.raises(LogError) as error:
+            read(written(tmp_path, name, b"PK"), "item")
+        assert ("save the sheet as CSV" in str(error.value)) == advised
+
+
+def test_a_list_within_one_line_is_to_be_named(tmp_path: Path) -> None:
+    """A line of JSON Lines may hold lists, so it is no guess which has the rows."""
+    path = written(tmp_path, "products.json", json.dumps({"products": [{"id": "p1"}], "total": 1}))
+    with pytest.raises(LogError, match=r"no row has it: .* say with --rows which list has the rows"):
+        read(path, "item", "item_id=id")
+    (item,) = only(read(path, "item", "item_id=id", rows="products"), Item)
+    assert item.item_id == "p1"
+
+
+def test_a_file_without_a_single_object_is_refused_by_its_lines(tmp_path: Path) -> None:
+    """No column is missing where there is no row."""
+    ((row, _, message),) = told(read(written(tmp_path, "shop.json", "5"), "item", "item_id=id"))
+    assert (row, message.partition(":")[0]) == (1, "no JSON object")

@@ -10,8 +10,8 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 from pyarrow import parquet
 
-from streamrank_client.events import AddToCart, Click, Impression, Purchase, Query, View
-from tests.streams.offline.importers.table.reading import read, written
+from streamrank_client.events import AddToCart, Click, Impression, Item, Purchase, Query, View
+from tests.streams.offline.importers.table.reading import only, read, written
 
 T = 1_772_366_400_000
 
@@ -81,3 +81,20 @@ def test_an_export_becomes_behaviour_and_queries(tmp_path: Path, which: int) -> 
     assert outcome.left_out == {"event page_view": 1, "view_item without items": 1}
     assert [event.event_id for event in again if isinstance(event, Purchase)] == [tee.event_id, mug.event_id]
     assert len({query.request_id, impression.event_id, click.event_id, view.event_id}) == 4
+
+
+def test_an_item_keeps_what_its_newest_event_leaves_out(tmp_path: Path) -> None:
+    """A purchase often names the id and the price alone."""
+    sold = {"item_id": "T1", "price": 18.0}
+    text = "\n".join(map(json.dumps, (row("view_item", 1, [TEE]), row("purchase", 2, [sold], order="O"))))
+    (item,) = only(read(written(tmp_path, "events.json", text), "item", format="ga4"), Item)
+    assert (item.title, item.brand, item.category, item.price) == ("Tee", "Acme", ["Apparel"], 18.0)
+    assert item.time == T
+
+
+def test_an_older_event_does_not_overwrite_a_newer_one(tmp_path: Path) -> None:
+    """BigQuery exports rows in no order."""
+    dear, cheap = {**TEE, "price": 25.0}, {**TEE, "price": 15.0}
+    text = "\n".join(map(json.dumps, (row("view_item", 9, [cheap]), row("view_item", 3, [dear]))))
+    (item,) = only(read(written(tmp_path, "events.json", text), "item", format="ga4"), Item)
+    assert (item.price, item.time) == (15.0, T + 2)

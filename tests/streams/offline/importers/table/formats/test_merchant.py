@@ -104,3 +104,14 @@ def test_a_file_of_another_kind_is_told_by_its_columns(tmp_path: Path) -> None:
     """The header shows at once that it is no feed."""
     with pytest.raises(LogError, match=r"'shop\.csv' is no file of google-merchant: no column 'id'"):
         read(written(tmp_path, "shop.csv", "sku,name\n1,a\n"), format="google-merchant")
+
+
+def test_the_link_of_an_atom_feed_is_its_attribute(tmp_path: Path) -> None:
+    """Google's own example of Atom writes it so; a link with a text is that text."""
+    entries = (
+        '<entry><g:id>p1</g:id><title>Tea</title><link href="https://shop.example/p1"/></entry>'
+        '<entry><g:id>p2</g:id><title>Cup</title><link rel="alternate">https://shop.example/p2</link></entry>'
+    )
+    feed = f'<feed xmlns="http://www.w3.org/2005/Atom" xmlns:g="http://base.google.com/ns/1.0">{entries}</feed>'
+    items = only(read(written(tmp_path, "feed.xml", feed), format="google-merchant"), Item)
+    assert [item.link for item in items] == ["https://shop.example/p1", "https://shop.example/p2"]
