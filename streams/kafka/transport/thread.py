@@ -22,6 +22,7 @@ from faust.transport.drivers.aiokafka import (
 from faust.types import TP
 
 from streams.kafka.ending import ended
+from streams.kafka.transport.committed import heed_group_errors
 from streams.kafka.transport.damaged import DamagedBatch, damaged_batch, raw_fetch
 from streams.kafka.transport.options import BatchOptions, Bounds
 from streams.kafka.transport.records import unpack_to_tuples
@@ -96,10 +97,14 @@ class BatchThread(AIOKafkaConsumerThread):
         return consumer
 
     async def on_start(self) -> None:
-        """Start the consumer and make it unpack batch topics to tuples; nothing has been fetched yet."""
+        """Start the consumer, have it heed what Kafka says of its group, and unpack batch topics to tuples; nothing has
+        been fetched yet.
+        """
         await super().on_start()
         if not self.app.client_only:
-            unpack_to_tuples(self._ensure_consumer()._fetcher, self._is_batch_topic)
+            consumer = self._ensure_consumer()
+            heed_group_errors(consumer._coordinator)
+            unpack_to_tuples(consumer._fetcher, self._is_batch_topic)
 
     def _is_batch_topic(self, topic: str) -> bool:
         return topic in cast(Any, self.app.topics).batch_topics
