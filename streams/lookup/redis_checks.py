@@ -73,7 +73,7 @@ async def _ahead_s(client: Redis) -> float:
 
 def _clock(name: str, ahead_s: float) -> Check:
     if abs(ahead_s) * 1000 <= CLOCK_MS:
-        return Check(name, "ok", f"{ahead_s * 1000:+.0f} ms from this machine's")
+        return Check(name, "ok", f"{round(ahead_s * 1000):+d} ms from this machine's")
     said = f"{abs(ahead_s):.1f} s {'ahead of' if ahead_s > 0 else 'behind'} this machine's"
     return Check(name, "warn", said, "keep the clocks of all machines in step (NTP)")
 
