@@ -16,6 +16,7 @@ from streamrank_client.client import Client
 from streams.gateway.app import Gateway
 from streams.gateway.playing import Playground
 from streams.gateway.tokens import tokens_of
+from streams.kafka.closed_connections import expect_closed_connections
 from streams.kafka.ending import ended
 from streams.logs import log_to_stderr
 from streams.lookup.settings_checks import misspelt
@@ -37,6 +38,7 @@ def serve(settings: Settings, playground: Playground | None = None) -> None:
     for name, nearest in misspelt().items():
         log.warning("a variable is no setting, and has no effect", variable=name, nearest=nearest or None)
     disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series
+    expect_closed_connections()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, playground))
 

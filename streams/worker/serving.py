@@ -18,6 +18,7 @@ from prometheus_client import disable_created_metrics
 
 from models.base.threads import one_thread
 from streamrank_client.errors import StreamrankError
+from streams.kafka.closed_connections import expect_closed_connections
 from streams.logs import log_to_stderr
 from streams.lookup.private_parts import untested
 from streams.lookup.settings_checks import misspelt
@@ -41,6 +42,7 @@ def serve(settings: Settings, role: str = "all", make: Callable[[Settings, str],
     ``make`` builds the worker; measurements give one that runs some stages only.
     """
     uvloop.install()
+    expect_closed_connections()
     log_to_stderr(settings)
     for line in untested():
         log.warning(line)
