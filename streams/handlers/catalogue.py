@@ -35,11 +35,13 @@ MERGED: Final = "merged"
 
 @dataclass(slots=True)
 class ItemChanges:
-    """What one batch of item events leads to. ``newest``: the newest item time seen; ``late``: how many events were
-    older than what is held; ``stored``: (key, value) to be kept, ``expiring``: those to be kept for a while.
+    """What one batch of item events leads to. ``changed``: the keys of the items and rules that are not as before;
+    ``newest``: the newest item time seen; ``late``: how many events were older than what is held; ``stored``: (key,
+    value) to be kept, ``expiring``: those to be kept for a while.
     """
 
     messages: list[Message]
+    changed: list[str]
     dead: list[DeadLetter]
     accepted: int
     newest: int
@@ -98,7 +100,7 @@ def on_items(
         for name in again
         if isinstance(item := changed[name], Item)
     ]
-    return ItemChanges(messages, dead, len(read) - late, newest, late, stored, expiring)
+    return ItemChanges(messages, list(changed), dead, len(read) - late, newest, late, stored, expiring)
 
 
 def _held(value: bytes | None, name: str, catalogue: Catalogue) -> ItemTimes:

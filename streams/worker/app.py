@@ -317,7 +317,7 @@ class Worker:
 
     def _item_partitions(self) -> set[int]:
         """Those of item-events that are this worker's now."""
-        return {tp.partition for tp in self.app.lags() if tp.topic == self.topics.item_events.name}
+        return {tp.partition for tp in self.app.lags() if isinstance(self._by_topic.get(tp.topic), ItemStage)}
 
     async def _every_second(self) -> None:
         """What stages do between batches."""

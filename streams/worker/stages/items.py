@@ -45,7 +45,6 @@ class ItemStage(Stage):
         batch = await self.sort_out(partition, batch, decode_item, key_of)
         await self._encode([text for text in map(_text, batch) if text])
         steps = on_items(batch, self._newest.get(partition, -1), partition, self.at.tables.models, topics)
-        target = topics.catalogue.name
         async with self.publishing:
             changes = await run_steps(steps, self.at.store.read)
             self._newest[partition] = changes.newest
@@ -53,7 +52,7 @@ class ItemStage(Stage):
             # after what follows from them was published: done twice, they are of the same time, and published again
             await self.at.store.write(changes.stored)
             await self.at.store.write_expiring(changes.expiring, KEPT_S)
-            self.at.tables.foreign.published(m.key.decode() for m in changes.messages if m.topic == target and m.key)
+            self.at.tables.foreign.published(changes.changed)
         self.at.metrics.late_items.inc(changes.late)
         self.at.metrics.dead(changes.dead)
         self.at.metrics.events.labels(self.name).inc(changes.accepted)
