@@ -86,6 +86,7 @@ REACHED_INTO: Final = (
                 "_auto_offset_reset", "_client", "_closed", "_coordinator", "_fetch_max_wait_ms", "_fetcher",
                 "_isolation_level", "_partition_assignment_strategy", "_subscription",
             ),
+            "aiokafka.consumer.group_coordinator.GroupCoordinator": ("_send_req",),
             "aiokafka.consumer.fetcher.FetchResult": ("_partition_records", "_update_position"),
             "aiokafka.consumer.fetcher.Fetcher": (
                 "_closed", "_create_fetch_waiter", "_notify", "_records", "_subscriptions", "_wait_consume_future",

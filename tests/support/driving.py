@@ -90,9 +90,10 @@ class Delta(NamedTuple):
 
 @dataclass
 class Ingest:
-    """Partition 0's behaviour handler over a dict, batch after batch."""
+    """Partition 0's behaviour handler over a dict, batch after batch; ``catalogue``: what is known of the items."""
 
     stored: dict[bytes, bytes] = field(default_factory=dict)
+    catalogue: Catalogue = TWELVE
     mark: BehaviorMark = field(default_factory=lambda: behavior_mark(None))
     dead: list[DeadLetter] = field(default_factory=list)
     feedback: list[Feedback] = field(default_factory=list)
@@ -104,7 +105,8 @@ class Ingest:
 
     def fold(self, some: Sequence[Record]) -> None:
         """Handle records as one batch and store what it leads to."""
-        changes, _ = run(on_behavior(batch_of(some), self.mark, self.window, 0, TWELVE, DEPLOYMENT), self.stored.get)
+        steps = on_behavior(batch_of(some), self.mark, self.window, 0, self.catalogue, DEPLOYMENT)
+        changes, _ = run(steps, self.stored.get)
         self.stored.update(zip(changes.pairs[::2], changes.pairs[1::2], strict=True))
         self.mark = changes.mark
         self.window.add(changes.ids)

@@ -46,7 +46,7 @@ def followed(item: int, times: int) -> bytes:
 
 def answered(shop: Answering, **given: object) -> tuple[Answer, StoredImpression]:
     """An answer to u1, who clicked p1 and bought p9, and its impression as stored."""
-    ingest = Ingest()
+    ingest = Ingest(catalogue=shop.models.catalogue)
     events = [
         behavior("click", event_id="e1", user_id="u1", item_id="p1", time=START),
         behavior("purchase", event_id="e2", user_id="u1", item_id="p9", time=START + 60_000),
