@@ -264,7 +264,7 @@ class Worker:
             log.warning(closed)
         self.health.start()
         self.handover.announce()
-        steps: list[Step] = [("Kafka", self._producer.start)]
+        steps: list[Step] = [("Redis", self.store.ping), ("Kafka", self._producer.start)]
         steps.append(("Kafka, to see its topics,", partial(check_topics, self.settings)))
         steps += [(f"Kafka, to read {reader.topic},", reader.start) for reader in self.readers]
         await self._entrance.do(*steps)
