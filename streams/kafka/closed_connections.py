@@ -19,10 +19,9 @@ def expect_closed_connections() -> None:
     """Have aiokafka take a closed transport for a broken connection, which it opens again. For entry points that run
     uvloop; a second call changes nothing.
     """
-    for name in ("send", "_send_sasl_token"):
-        sending = getattr(AIOKafkaConnection, name)
-        if not hasattr(sending, "__wrapped__"):
-            setattr(AIOKafkaConnection, name, _expecting(sending))
+    if not hasattr(AIOKafkaConnection.send, "__wrapped__"):
+        AIOKafkaConnection.send = _expecting(AIOKafkaConnection.send)
+        AIOKafkaConnection._send_sasl_token = _expecting(AIOKafkaConnection._send_sasl_token)
 
 
 def _expecting(sending: Any) -> Any:

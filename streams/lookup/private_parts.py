@@ -75,13 +75,15 @@ REACHED_INTO: Final = (
         },
     ),
     # records unpack to tuples and are drained with the offsets between which they lie; Faust hands on neither the wait
-    # of a fetch, nor the assignor, nor the isolation level
+    # of a fetch, nor the assignor, nor the isolation level; aiokafka heeds neither what Kafka says of a whole group
+    # nor a transport that closed between two requests
     ReachedInto(
         "aiokafka",
         "0.12",
         "0.15",
         ("0.12.0", "0.14.0"),
         {
+            "aiokafka.conn.AIOKafkaConnection": ("_send_sasl_token",),
             "aiokafka.consumer.consumer.AIOKafkaConsumer": (
                 "_auto_offset_reset", "_client", "_closed", "_coordinator", "_fetch_max_wait_ms", "_fetcher",
                 "_isolation_level", "_partition_assignment_strategy", "_subscription",

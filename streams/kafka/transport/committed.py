@@ -10,11 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from aiokafka.errors import NotCoordinatorForGroupError, for_code  # type: ignore[import-untyped]
-from aiokafka.protocol.commit import OffsetFetchRequest  # type: ignore[import-untyped]
+from aiokafka.protocol.commit import OffsetFetchResponse_v3  # type: ignore[import-untyped]
 
 __all__ = ["heed_group_errors"]
-
-_API = (OffsetFetchRequest[0] if isinstance(OffsetFetchRequest, list) else OffsetFetchRequest).API_KEY
 
 
 def heed_group_errors(coordinator: Any) -> None:
@@ -25,7 +23,7 @@ def heed_group_errors(coordinator: Any) -> None:
 
     async def sent(request: Any) -> Any:
         response = await send(request)
-        code = getattr(response, "error_code", 0) if response.API_KEY == _API else 0
+        code = getattr(response, "error_code", 0) if response.API_KEY == OffsetFetchResponse_v3.API_KEY else 0
         if code:
             error = for_code(code)
             if error is NotCoordinatorForGroupError:
